@@ -96,7 +96,11 @@ impl Brand {
 
     /// The letter that stands in for a missing logo.
     pub(crate) fn initial(&self) -> String {
-        self.name.trim().chars().find(|c| c.is_alphanumeric()).map_or_else(|| "K".to_owned(), |c| c.to_uppercase().collect())
+        self.name
+            .trim()
+            .chars()
+            .find(|c| c.is_alphanumeric())
+            .map_or_else(|| "K".to_owned(), |c| c.to_uppercase().collect())
     }
 }
 
@@ -164,7 +168,9 @@ mod tests {
         for good in ["/logo.svg", "data:image/svg+xml;base64,AAAA"] {
             assert_eq!(brand(Some(good), None, None).check(), Ok(()));
         }
-        for bad in ["//evil.example/x", "/\\evil.example", "https://cdn.example/x.png", "data:text/html,x", "javascript:1", ""] {
+        for bad in
+            ["//evil.example/x", "/\\evil.example", "https://cdn.example/x.png", "data:text/html,x", "javascript:1", ""]
+        {
             let brand = brand(Some(bad), None, None);
             assert_eq!((brand.check(), brand.logo()), (Err(BrandProblem::LogoUrl), None), "{bad}");
         }

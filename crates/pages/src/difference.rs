@@ -86,7 +86,10 @@ mod tests {
     #[test]
     fn a_look_alike_letter_is_named_even_when_the_offset_falls_inside_it() {
         let received = "https://\u{430}.example/";
-        assert_eq!(parts(received, 9), ("https://".into(), "аU+0430".replace("U+0430", "⟨U+0430⟩"), ".example/".into()));
+        assert_eq!(
+            parts(received, 9),
+            ("https://".into(), "аU+0430".replace("U+0430", "⟨U+0430⟩"), ".example/".into())
+        );
         assert_eq!(parts("a b", 1), ("a".into(), "⟨space⟩".into(), "b".into()));
         assert_eq!(parts("a\tb", 1), ("a".into(), "⟨U+0009⟩".into(), "b".into()));
     }

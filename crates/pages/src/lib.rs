@@ -34,6 +34,7 @@ pub use stylesheet::{STYLESHEET, STYLESHEET_PATH, STYLESHEET_TAG};
 pub use visible::{mixed_alphabets, visible};
 
 /// Filters the templates use by name.
+#[expect(unreachable_pub, reason = "askama's filter attribute makes its items `pub`")]
 mod filters {
     /// [`crate::visible`] for a template; the result is still escaped.
     #[askama::filter_fn]

@@ -2,10 +2,14 @@
 
 mod demo;
 
-use crate::{Brand, Connection, Connections, Consent, DeveloperHint, ErrorPage, Link, Message, Permission, SignIn, first_difference};
+use crate::{
+    Brand, Connection, Connections, Consent, DeveloperHint, ErrorPage, Link, Message, Permission, SignIn,
+    first_difference,
+};
 
 /// A name that tries everything: markup, a right-to-left override, a zero-width space and a line break.
-pub const HOSTILE_NAME: &str = "<img src=x onerror=alert(1)>\"'&\u{202e}moc.knab\u{200b}\r\n</title><script>alert(2)</script>";
+pub const HOSTILE_NAME: &str =
+    "<img src=x onerror=alert(1)>\"'&\u{202e}moc.knab\u{200b}\r\n</title><script>alert(2)</script>";
 
 /// A rendered page under a file name without extension.
 #[derive(Clone, Debug)]
@@ -105,11 +109,15 @@ pub fn consent() -> Consent {
 }
 
 fn consent_with_permissions() -> Consent {
-    let permission = |title: &str, sentence: &str| Permission { title: title.to_owned(), sentence: sentence.to_owned() };
+    let permission =
+        |title: &str, sentence: &str| Permission { title: title.to_owned(), sentence: sentence.to_owned() };
     Consent {
         brand: Brand { logo_url: None, ..brand() },
         granted: vec![
-            permission("See your people", "Names, email addresses, phone numbers and stages of the people you can see."),
+            permission(
+                "See your people",
+                "Names, email addresses, phone numbers and stages of the people you can see.",
+            ),
             permission("Add notes", "Write notes on those people in your name."),
             permission("Stay connected", "Keep access while you are away, until you take it back."),
         ],
@@ -137,7 +145,8 @@ pub fn consent_hostile() -> Consent {
 
 fn error_for_developer() -> ErrorPage {
     let expected = "https://app.listing-lantern.example/integrations/harborview/callback";
-    let received = "https://app.listing-lantern.example/integrations/harborview/callback/?utm_source=settings-page-of-the-partner";
+    let received =
+        "https://app.listing-lantern.example/integrations/harborview/callback/?utm_source=settings-page-of-the-partner";
     ErrorPage {
         brand: brand(),
         status: 400,
@@ -174,7 +183,8 @@ fn error_plain() -> ErrorPage {
     ErrorPage {
         status: 503,
         title: "Please try again in a minute".to_owned(),
-        for_user: "We could not save your decision, so nothing was connected. Go back to the app and start again.".to_owned(),
+        for_user: "We could not save your decision, so nothing was connected. Go back to the app and start again."
+            .to_owned(),
         for_developer: None,
         ..error_for_developer()
     }

@@ -76,7 +76,15 @@ mod tests {
 
     #[test]
     fn in_02_ordinary_names_of_every_script_stay_as_they_are() {
-        for name in ["Acme & Søn", "株式会社キーフォブ", "می\u{200c}خواهم", "👩\u{200d}💻 Tools", "שלום", "Ελλάδα", "क\u{94d}\u{200d}ष"] {
+        for name in [
+            "Acme & Søn",
+            "株式会社キーフォブ",
+            "می\u{200c}خواهم",
+            "👩\u{200d}💻 Tools",
+            "שלום",
+            "Ελλάδα",
+            "क\u{94d}\u{200d}ष",
+        ] {
             assert_eq!(visible(name), name);
         }
     }

@@ -74,9 +74,24 @@ impl DemoAction {
                 "A code works once. See how the authority answers when it comes back.",
                 Tone::Warn,
             ),
-            action("deny", "Deny this time", "Starts the flow again; press Deny on the consent page and see what the app does.", Tone::Warn),
-            action("revoke", "Revoke", "Takes the grant back at the authority: every token of it stops working.", Tone::Bad),
-            action("disconnect", "Disconnect", "Forgets the tokens in the app without telling the authority.", Tone::Bad),
+            action(
+                "deny",
+                "Deny this time",
+                "Starts the flow again; press Deny on the consent page and see what the app does.",
+                Tone::Warn,
+            ),
+            action(
+                "revoke",
+                "Revoke",
+                "Takes the grant back at the authority: every token of it stops working.",
+                Tone::Bad,
+            ),
+            action(
+                "disconnect",
+                "Disconnect",
+                "Forgets the tokens in the app without telling the authority.",
+                Tone::Bad,
+            ),
         ]
     }
 

@@ -69,7 +69,11 @@ pub(super) fn connection() -> DemoConnection {
 pub(super) fn ended() -> DemoConnection {
     DemoConnection {
         state: ConnectionState::Ended,
-        message: Some(Note { tone: Tone::Bad, text: "The authority refused the refresh token: the user took the grant back. Connect again to go on.".to_owned() }),
+        message: Some(Note {
+            tone: Tone::Bad,
+            text: "The authority refused the refresh token: the user took the grant back. Connect again to go on."
+                .to_owned(),
+        }),
         actions: Vec::new(),
         ..connection()
     }
@@ -144,9 +148,17 @@ fn callback(outcome: &str) -> Exchange {
     };
     let mut parameters = vec![parameter("response", Masked::plain(outcome), "What the user decided.")];
     if full.is_some() {
-        parameters.push(parameter("code", Masked::secret(code), "Good once, for 15 minutes, and only with the app's secret."));
+        parameters.push(parameter(
+            "code",
+            Masked::secret(code),
+            "Good once, for 15 minutes, and only with the app's secret.",
+        ));
     }
-    parameters.push(parameter("state", Masked::plain("Jx2mXo9T4sQ"), "The value from step 1. The app compares it before anything else."));
+    parameters.push(parameter(
+        "state",
+        Masked::plain("Jx2mXo9T4sQ"),
+        "The value from step 1. The app compares it before anything else.",
+    ));
     Exchange {
         title: "The browser comes back".to_owned(),
         explanation: "The authority sends the browser back to the app with the user's decision.".to_owned(),
@@ -162,7 +174,9 @@ fn callback(outcome: &str) -> Exchange {
 
 fn exchange() -> Exchange {
     let body = |access: &str, refresh: &str| {
-        format!("{{\n  \"access_token\": \"{access}\",\n  \"token_type\": \"Bearer\",\n  \"expires_in\": 3600,\n  \"refresh_token\": \"{refresh}\"\n}}")
+        format!(
+            "{{\n  \"access_token\": \"{access}\",\n  \"token_type\": \"Bearer\",\n  \"expires_in\": 3600,\n  \"refresh_token\": \"{refresh}\"\n}}"
+        )
     };
     Exchange {
         title: "Exchange the code for tokens".to_owned(),
