@@ -1,0 +1,206 @@
+//! Systems, their apps, and each app's policy: what may happen. How it is spelled is the dialect's business.
+
+use super::{AppId, SystemId};
+use keyfob_protocol::Timestamp;
+use keyfob_protocol::redirect_uri::{RedirectUriRules, RegisteredRedirectUri};
+use keyfob_protocol::scope::Scope;
+use serde::{Deserialize, Serialize};
+
+/// A registered partner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct System {
+    /// Its number.
+    pub id: SystemId,
+    /// The value of `X-System`; unique.
+    pub name: String,
+    /// SHA-256 of the value of `X-System-Key`.
+    #[serde(skip)]
+    pub key_digest: [u8; 32],
+    /// Whether it may manage its apps.
+    pub enabled: bool,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+/// An OAuth client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct App {
+    /// Its number.
+    pub id: AppId,
+    /// The system that owns it.
+    pub system: SystemId,
+    /// That system's name, for pages and tables.
+    pub system_name: String,
+    /// What the consent page calls it.
+    pub name: String,
+    /// Its public identifier.
+    pub client_id: String,
+    /// A disabled app cannot start, redeem or refresh.
+    pub enabled: bool,
+    /// Where answers may go.
+    pub redirect_uris: Vec<RegisteredRedirectUri>,
+    /// What may happen.
+    pub policy: AppPolicy,
+    /// The live and the retired secrets.
+    pub secrets: Vec<AppSecret>,
+    /// Access tokens are dated after this second.
+    pub tokens_after: Timestamp,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// One client secret. Only its digest is kept: it has 256 random bits, so a fast hash is enough.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppSecret {
+    /// Its number.
+    pub id: i64,
+    /// What its owner calls it.
+    pub name: String,
+    /// SHA-256 of the secret.
+    #[serde(skip)]
+    pub digest: [u8; 32],
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it no longer works; `None`: never.
+    pub expires_at: Option<Timestamp>,
+    /// When it last worked; written in steps of an hour.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl AppSecret {
+    /// Whether it works at `now`.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|expires_at| now < expires_at)
+    }
+}
+
+/// What may happen with an app. Every field has a default; unknown fields are refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct AppPolicy {
+    /// A public client keeps no secret (RFC 6749 section 2.1): PKCE is required, GET refused, refresh tokens rotate.
+    pub public: bool,
+    /// Whether a refresh gives the same refresh token or a successor. Ignored for public clients, which rotate.
+    pub refresh: RefreshPolicy,
+    /// Seconds after a rotation in which the parent gets the same successor again: 0 to 600.
+    pub replay_window: i64,
+    /// What reuse of an old refresh token does to a confidential client.
+    pub reuse: ReusePolicy,
+    /// Whether the token endpoint wants the state of the authorize request (decision D3).
+    pub state_at_token: StateAtToken,
+    /// Whether a second use of a code ends the grant (decision D16).
+    pub code_reuse: CodeReuse,
+    /// Whether the legacy GET works for this app (decision D11).
+    pub legacy_get: LegacyGet,
+    /// Whether the secret may stand in the POST body (decision D7).
+    pub secret_in_body: bool,
+    /// Whether PKCE is required; public clients always need it.
+    pub require_pkce: bool,
+    /// OAuth 2.1: with PKCE, `redirect_uri` may be left out at the token endpoint.
+    pub redirect_uri_optional: bool,
+    /// Whether followupboss answers carry `iss` (decision D4).
+    pub iss_in_followupboss: bool,
+    /// Whether a new consent ends the user's earlier grants to this app (decision D19).
+    pub one_grant_per_user: bool,
+    /// Which redirect URIs may be registered.
+    pub redirect_uris: RedirectUriRules,
+    /// Scopes the app may ask for; none declared: the grant is the user's whole role.
+    pub allowed_scope: Scope,
+    /// Scopes it gets without asking.
+    pub default_scope: Scope,
+}
+
+impl Default for AppPolicy {
+    fn default() -> Self {
+        AppPolicy {
+            public: false,
+            refresh: RefreshPolicy::Fixed,
+            // Long enough for a lost reply's retry and for a slow second node; short enough that a thief's chance stays small.
+            replay_window: 45,
+            reuse: ReusePolicy::Heal,
+            state_at_token: StateAtToken::Ignored,
+            code_reuse: CodeReuse::Bound,
+            legacy_get: LegacyGet::Allow,
+            secret_in_body: true,
+            require_pkce: false,
+            redirect_uri_optional: false,
+            iss_in_followupboss: false,
+            one_grant_per_user: false,
+            redirect_uris: RedirectUriRules::Web,
+            allowed_scope: Scope::empty(),
+            default_scope: Scope::empty(),
+        }
+    }
+}
+
+impl AppPolicy {
+    /// Whether refresh tokens rotate. Public clients always do (RFC 9700 section 2.2.2).
+    pub fn rotates(&self) -> bool {
+        self.public || self.refresh == RefreshPolicy::Rotating
+    }
+
+    /// Whether an authorize request needs a challenge (RFC 9700 section 2.1.1).
+    pub fn needs_pkce(&self) -> bool {
+        self.public || self.require_pkce
+    }
+}
+
+/// What a refresh does to the refresh token (decision D6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefreshPolicy {
+    /// The same one is returned.
+    Fixed,
+    /// A successor is returned; the two-token rule decides.
+    Rotating,
+}
+
+/// What reuse outside the window does to a confidential client that proved itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReusePolicy {
+    /// The current token is dropped and a new one issued.
+    Heal,
+    /// The grant ends.
+    End,
+    /// Refused; nothing ends.
+    Refuse,
+}
+
+/// Whether the token endpoint wants `state` (decision D3). Concerns only codes obtained with `response_type=auth_code`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StateAtToken {
+    /// Not looked at.
+    Ignored,
+    /// Must be there.
+    Present,
+    /// Must be there and equal.
+    Match,
+}
+
+/// What a second use of a code does (decision D16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CodeReuse {
+    /// The same, bound request again ends nothing.
+    Bound,
+    /// Any second use within the code's lifetime ends the grant.
+    Strict,
+}
+
+/// Whether the legacy GET works (decision D11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegacyGet {
+    /// It works.
+    Allow,
+    /// It works and is counted.
+    Warn,
+    /// It works until then.
+    OffAfter(Timestamp),
+}
