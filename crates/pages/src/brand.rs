@@ -16,6 +16,9 @@ const LIGHT_GROUNDS: [Rgb; 3] = [Rgb(0xf3, 0xf4, 0xf2), WHITE, Rgb(0xee, 0xf1, 0
 /// The same in the dark stylesheet.
 const DARK_GROUNDS: [Rgb; 3] = [Rgb(0x11, 0x14, 0x13), Rgb(0x1a, 0x1e, 0x1d), Rgb(0x22, 0x28, 0x26)];
 
+/// Thin coloured strokes on a dark ground need more than the minimum to be read at ease.
+const DARK_LINK_CONTRAST: f64 = 6.0;
+
 /// Whose pages these are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brand {
@@ -137,20 +140,20 @@ pub fn brand_stylesheet(brand: &Brand) -> String {
     let text = accent.text_on();
     // The pointer moves the colour away from its text, so contrast only rises.
     let hover = accent.toward(if text == WHITE { BLACK } else { WHITE }, 14);
-    let scheme = |grounds: &[Rgb], ink: Rgb| {
+    let scheme = |grounds: &[Rgb], ink: Rgb, link_contrast: f64| {
         format!(
             "--accent:{};--accent-hover:{};--accent-text:{};--accent-edge:{};--link:{}",
             accent.css(),
             hover.css(),
             text.css(),
             accent.readable_on(grounds, ink, EDGE_CONTRAST).css(),
-            accent.readable_on(grounds, ink, TEXT_CONTRAST).css(),
+            accent.readable_on(grounds, ink, link_contrast).css(),
         )
     };
     format!(
         ":root{{{}}}\n@media (prefers-color-scheme: dark){{:root{{{}}}}}\n",
-        scheme(&LIGHT_GROUNDS, BLACK),
-        scheme(&DARK_GROUNDS, WHITE)
+        scheme(&LIGHT_GROUNDS, BLACK, TEXT_CONTRAST),
+        scheme(&DARK_GROUNDS, WHITE, DARK_LINK_CONTRAST)
     )
 }
 

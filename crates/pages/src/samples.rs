@@ -136,9 +136,9 @@ pub fn consent_hostile() -> Consent {
         user_name: hostile.clone(),
         user_email: hostile.clone(),
         user_role: hostile.clone(),
-        granted: vec![Permission { title: hostile.clone(), sentence: hostile.clone() }],
-        interaction: hostile.clone(),
-        csrf: hostile,
+        granted: vec![Permission { title: hostile.clone(), sentence: hostile }],
+        interaction: "\"><script>alert(3)</script>".to_owned(),
+        csrf: "'><script>alert(4)</script>".to_owned(),
         ..consent()
     }
 }
