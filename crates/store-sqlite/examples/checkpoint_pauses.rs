@@ -1,0 +1,282 @@
+//! Measures the engine under steady load: throughput, latency, pauses and the length of the log.
+//!
+//! `cargo run --release -p keyfob-store-sqlite --example checkpoint_pauses -- [rows] [seconds] [directory]`
+//! Rows are seeded once and kept. `LAYOUT=rowid|without`, `PAGE=4096`, `READS=1` (a point read before each write),
+//! `ONLY=64|256|rate` vary the run.
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement needs a clock and a screen"
+)]
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use keyfob_store_sqlite::engine::{Engine, Options};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+const COLUMNS: &str =
+    "id BLOB NOT NULL, state INTEGER NOT NULL, app INTEGER NOT NULL, user BLOB NOT NULL, salt BLOB NOT NULL,
+    root_key INTEGER NOT NULL, created_at INTEGER NOT NULL, generation INTEGER NOT NULL, branch INTEGER NOT NULL,
+    parent_branch INTEGER NOT NULL, rotated_at INTEGER NOT NULL, last_used_at INTEGER NOT NULL, detail BLOB NOT NULL";
+
+fn schema() -> String {
+    match env::var("LAYOUT").as_deref() {
+        Ok("without") => format!("CREATE TABLE grants ({COLUMNS}, PRIMARY KEY (id)) WITHOUT ROWID;"),
+        _ => format!("CREATE TABLE grants ({COLUMNS}, PRIMARY KEY (id));"),
+    }
+}
+
+/// A small generator (splitmix64); a measurement needs no better one.
+#[derive(Clone)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// Time-ordered: milliseconds, then noise, all derived from the row's number so that they need not be kept in memory.
+fn id(number: u64) -> [u8; 16] {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&((1_790_000_000_000 + number * 37) << 16).to_be_bytes());
+    id[8..].copy_from_slice(&Random(number).next().to_be_bytes());
+    id
+}
+
+fn seed(connection: &Connection, rows: u64) -> rusqlite::Result<()> {
+    let mut random = Random(7);
+    let mut insert = connection.prepare("INSERT INTO grants VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
+    for number in 0..rows {
+        if number % 1000 == 0 {
+            connection.execute_batch("BEGIN")?;
+        }
+        let mut user = [0_u8; 16];
+        user[..8].copy_from_slice(&Random(random.next() % (rows / 2 + 1)).next().to_be_bytes());
+        let salt = [random.next().to_be_bytes(), random.next().to_be_bytes()].concat();
+        let time = 1_790_000_000_i64;
+        let detail = [number.to_le_bytes().as_slice(), &[7_u8; 92]].concat();
+        insert.execute(params![
+            id(number),
+            2,
+            (number % 40).cast_signed(),
+            user,
+            salt,
+            1,
+            time,
+            1,
+            0,
+            0,
+            time,
+            time,
+            detail
+        ])?;
+        if number % 1000 == 999 || number + 1 == rows {
+            connection.execute_batch("COMMIT")?;
+        }
+    }
+    connection.execute_batch("CREATE INDEX grants_by_user ON grants (user)")
+}
+
+struct Run {
+    engine: Engine,
+    rows: u64,
+    reads: bool,
+    stop: AtomicBool,
+    done: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Run {
+    async fn operation(&self, random: &mut Random) {
+        let id = id(random.next() % self.rows);
+        if self.reads {
+            let found = self.engine.read(|connection| {
+                connection
+                    .prepare_cached("SELECT generation, branch, user, salt, detail FROM grants WHERE id = ?")?
+                    .query_row([id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(4)?)))
+                    .optional()
+            });
+            assert!(found.expect("the read works").is_some());
+        }
+        let outcome = self
+            .engine
+            .write(move |connection| {
+                connection
+                    .prepare_cached(
+                        "UPDATE grants SET generation = generation + 1, parent_branch = branch, rotated_at = ?2, \
+                         last_used_at = ?2 WHERE id = ?1 AND branch = 0",
+                    )?
+                    .execute(params![id, 1_790_000_001])
+            })
+            .await;
+        match outcome {
+            Ok(1) => self.done.fetch_add(1, Ordering::Relaxed),
+            Ok(other) => panic!("{other} rows were updated"),
+            Err(_) => self.refused.fetch_add(1, Ordering::Relaxed),
+        };
+    }
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(60_000_000, 3).expect("the bounds are valid")
+}
+
+fn log_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+#[derive(Clone, Copy)]
+enum Load {
+    Waiters(usize),
+    PerSecond(u64),
+}
+
+async fn measure(path: &Path, rows: u64, seconds: u64, load: Load) {
+    let mut options = Options::default();
+    let number = |name: &str| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    options.checkpoint_start = number("START").map_or(options.checkpoint_start, |mib| mib << 20);
+    options.checkpoint_rest = number("REST").map_or(options.checkpoint_rest, |mib| mib << 20);
+    let engine = Engine::open(path, &options, |_| Ok(())).expect("the database opens");
+    let run = Arc::new(Run {
+        engine,
+        rows,
+        reads: env::var("READS").is_ok(),
+        stop: AtomicBool::new(false),
+        done: AtomicU64::new(0),
+        refused: AtomicU64::new(0),
+    });
+    let start = Instant::now();
+    let watcher = {
+        let (run, log) = (Arc::clone(&run), log_path(path));
+        std::thread::spawn(move || {
+            let mut longest = 0;
+            let mut memory = 0;
+            while !run.stop.load(Ordering::Relaxed) {
+                longest = longest.max(std::fs::metadata(&log).map_or(0, |metadata| metadata.len()));
+                memory = memory.max(resident_kib());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            (longest, memory)
+        })
+    };
+    let mut all = histogram();
+    match load {
+        Load::Waiters(count) => {
+            let tasks: Vec<_> = (0..count)
+                .map(|task| {
+                    let run = Arc::clone(&run);
+                    tokio::spawn(async move {
+                        let mut random = Random(task as u64 * 1_000_003 + seconds);
+                        let mut seen = histogram();
+                        while start.elapsed().as_secs() < seconds {
+                            let before = Instant::now();
+                            run.operation(&mut random).await;
+                            seen.saturating_record(u64::try_from(before.elapsed().as_micros()).unwrap_or(u64::MAX));
+                        }
+                        seen
+                    })
+                })
+                .collect();
+            for task in tasks {
+                all.add(task.await.expect("a task ends well")).expect("the bounds are equal");
+            }
+        }
+        Load::PerSecond(rate) => {
+            // Late operations count from the time they were due.
+            let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+            let mut random = Random(99);
+            let mut due = 0_u64;
+            while start.elapsed().as_secs() < seconds {
+                let wanted = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX) * rate / 1_000_000;
+                while due < wanted {
+                    let scheduled = start + Duration::from_micros(due * 1_000_000 / rate);
+                    let (run, sender) = (Arc::clone(&run), sender.clone());
+                    let mut own = Random(random.next());
+                    tokio::spawn(async move {
+                        run.operation(&mut own).await;
+                        let _ = sender.send(u64::try_from(scheduled.elapsed().as_micros()).unwrap_or(u64::MAX));
+                    });
+                    due += 1;
+                }
+                tokio::task::yield_now().await;
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            drop(sender);
+            while let Some(micros) = receiver.recv().await {
+                all.saturating_record(micros);
+            }
+        }
+    }
+    let elapsed = start.elapsed().as_secs_f64();
+    run.stop.store(true, Ordering::Relaxed);
+    let (longest, memory) = watcher.join().expect("the watcher ends well");
+    let name = match load {
+        Load::Waiters(count) => format!("{count} waiters"),
+        Load::PerSecond(rate) => format!("{rate}/s fixed"),
+    };
+    let micros = |quantile: f64| all.value_at_quantile(quantile);
+    #[expect(clippy::cast_precision_loss, reason = "a rate for the eye")]
+    let rate = run.done.load(Ordering::Relaxed) as f64 / elapsed;
+    println!(
+        "{name:>14}  {rate:>8.0}/s  p50 {:>6} p99 {:>6} p99.9 {:>6} max {:>7} us  log at most {:>4} MiB  rss {:>4} MiB  refused {}",
+        micros(0.5),
+        micros(0.99),
+        micros(0.999),
+        all.max(),
+        longest >> 20,
+        memory >> 10,
+        run.refused.load(Ordering::Relaxed),
+    );
+}
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let number =
+        |place: usize, default: u64| arguments.get(place).and_then(|text| text.parse().ok()).unwrap_or(default);
+    let (rows, seconds) = (number(0, 1_000_000), number(1, 60));
+    let directory = arguments.get(2).map_or_else(|| env::temp_dir().join("keyfob-checkpoint-pauses"), PathBuf::from);
+    std::fs::create_dir_all(&directory).expect("the directory can be made");
+    let layout = env::var("LAYOUT").unwrap_or_else(|_| "rowid".to_owned());
+    let page = env::var("PAGE").unwrap_or_else(|_| "4096".to_owned());
+    let path = directory.join(format!("{layout}-{page}-{rows}.db"));
+    if !path.exists() {
+        let before = Instant::now();
+        let connection = Connection::open(&path).expect("the file can be made");
+        connection
+            .execute_batch(&format!(
+                "PRAGMA page_size={page}; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-200000; {}",
+                schema()
+            ))
+            .expect("the schema is valid");
+        seed(&connection, rows).expect("the rows go in");
+        println!("seeded in {:.1} s", before.elapsed().as_secs_f64());
+    }
+    let bytes = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+    println!("{layout}, page {page}: {rows} rows, {} bytes a row", bytes / rows.max(1));
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("it starts");
+    let only = env::var("ONLY").unwrap_or_default();
+    for (name, load) in [("64", Load::Waiters(64)), ("256", Load::Waiters(256)), ("rate", Load::PerSecond(10_000))] {
+        if only.is_empty() || only == name {
+            runtime.block_on(measure(&path, rows, seconds, load));
+        }
+    }
+}

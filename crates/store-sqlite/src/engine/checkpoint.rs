@@ -1,0 +1,203 @@
+//! Copies the log back into the database without ever making a writer wait long.
+//!
+//! A thread of its own copies the bulk in passive passes while the writer goes on, and syncs the database file itself:
+//! SQLite syncs it only in the pass that catches up with the writer, which would leave all of the writing to that one
+//! moment. When the rest is small, the writer runs the last step between two transactions, and the next transaction
+//! starts again at the beginning of the log. The log file so is reused and not grown, which makes its syncs cheap.
+//! Decision record: `docs/decisions/0001-sqlite-group-commit-and-checkpoints.md`.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::connection::Patience;
+use super::fault::Fault;
+use super::queue::Queue;
+use super::sync_handle::SyncHandle;
+use super::writer::LONGEST_PAUSE;
+
+/// How often the length of the log is looked at while there are writes. Nothing runs while there are none.
+const TICK: Duration = Duration::from_millis(20);
+/// After this many ticks without a write, whatever is in the log is copied, so that a start after a crash is fast.
+const QUIET_TICKS: u32 = 50;
+/// How long the writer may wait for a reader to leave the log when it finishes a checkpoint.
+const FINISH_PATIENCE: Duration = Duration::from_millis(5);
+/// Passes in one round; each copies what was written during the one before.
+const MOST_PASSES: u32 = 12;
+
+/// Lengths that steer the checkpointer, in pages of the database.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// A round starts when the log has this many pages.
+    pub(super) start: u32,
+    /// The writer takes the rest when it is at most this long.
+    pub(super) rest: u32,
+    /// From here on the writer is slowed down, step by step.
+    pub(super) slow: u32,
+}
+
+/// What writer and checkpointer tell each other.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    written: AtomicBool,
+    stopped: AtomicBool,
+    throttle_micros: AtomicU32,
+    lock: Mutex<()>,
+    changed: Condvar,
+}
+
+impl Pulse {
+    /// The writer committed something.
+    pub(super) fn committed(&self) {
+        if !self.written.swap(true, Ordering::AcqRel) {
+            self.notify();
+        }
+    }
+
+    /// How long the writer should pause before its next transaction.
+    pub(super) fn throttle(&self) -> Duration {
+        Duration::from_micros(self.throttle_micros.load(Ordering::Relaxed).into())
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.notify();
+    }
+
+    fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    fn notify(&self) {
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+
+    fn wait_for_writes(&self) {
+        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(
+            self.changed
+                .wait_while(guard, |()| !self.written.load(Ordering::Acquire) && !self.stopped())
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    fn wait_for_stop(&self, time: Duration) {
+        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(
+            self.changed.wait_timeout_while(guard, time, |()| !self.stopped()).unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    fn slow_down(&self) {
+        let longest = u32::try_from(LONGEST_PAUSE.as_micros()).unwrap_or(u32::MAX);
+        let now = self.throttle_micros.load(Ordering::Relaxed);
+        self.throttle_micros.store((now * 2).clamp(500, longest), Ordering::Relaxed);
+    }
+
+    fn full_speed(&self) {
+        self.throttle_micros.store(0, Ordering::Relaxed);
+    }
+}
+
+/// The log's length and how much of it is in the database, in pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Log {
+    pub(super) length: u32,
+    pub(super) copied: u32,
+}
+
+impl Log {
+    fn rest(self) -> u32 {
+        self.length.saturating_sub(self.copied)
+    }
+}
+
+pub(super) struct Checkpointer {
+    pub(super) connection: Connection,
+    pub(super) database: SyncHandle,
+    pub(super) queue: Arc<Queue>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) limits: Limits,
+}
+
+impl Checkpointer {
+    /// Runs until [`Pulse::stop`].
+    pub(super) fn run(self) {
+        let mut quiet = 0;
+        loop {
+            self.pulse.wait_for_writes();
+            self.pulse.wait_for_stop(TICK);
+            if self.pulse.stopped() {
+                return;
+            }
+            quiet = if self.pulse.written.swap(false, Ordering::AcqRel) { 0 } else { quiet + 1 };
+            if let Err(fault) = self.look(quiet) {
+                // Disk full, most likely. The log keeps everything; the next tick tries again.
+                tracing::warn!(%fault, "the log could not be copied into the database");
+                self.pulse.wait_for_stop(TICK * 25);
+            }
+            if quiet < QUIET_TICKS {
+                // Come back although nothing new was written, until the quiet round was made.
+                self.pulse.written.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    fn look(&self, quiet: u32) -> Result<(), Fault> {
+        let log = checkpoint(&self.connection, "NOOP")?;
+        if log.length >= self.limits.start && log.rest() > 0 || quiet >= QUIET_TICKS && log.rest() > 0 {
+            let outcome = self.round();
+            self.pulse.full_speed();
+            return outcome;
+        }
+        Ok(())
+    }
+
+    fn round(&self) -> Result<(), Fault> {
+        for _ in 0..MOST_PASSES {
+            let seen = checkpoint(&self.connection, "PASSIVE")?;
+            self.database.sync()?;
+            if self.pulse.stopped() {
+                return Ok(());
+            }
+            let now = checkpoint(&self.connection, "NOOP")?;
+            tracing::trace!(seen.length, seen.copied, now.length, now.copied, "a pass over the log");
+            if now.rest() <= self.limits.rest {
+                break;
+            }
+            if seen.copied < seen.length {
+                // A long reader (a backup) still needs the old pages. Slowing the writer down would not help.
+                self.pulse.wait_for_stop(TICK * 5);
+            } else if now.length >= self.limits.slow {
+                self.pulse.slow_down();
+            }
+        }
+        // Fails only when the writer is gone, and then there is nothing to finish.
+        let _ = self.queue.ask_finish().blocking_recv();
+        Ok(())
+    }
+}
+
+/// The last step, on the writer's connection between two transactions: copies the rest and lets the log start again.
+pub(super) fn finish(connection: &Connection, patience: &Patience) {
+    let former = patience.set(FINISH_PATIENCE);
+    let outcome = checkpoint(connection, "RESTART");
+    patience.set(former);
+    match outcome {
+        Ok(log) => tracing::trace!(log.length, log.copied, "the log starts again"),
+        Err(fault) => tracing::warn!(%fault, "the log could not be restarted"),
+    }
+}
+
+/// Runs `PRAGMA wal_checkpoint(mode)`. That somebody else was checkpointing, or reading, is no error.
+fn checkpoint(connection: &Connection, mode: &str) -> Result<Log, Fault> {
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    let (length, copied) =
+        connection.prepare_cached(&sql)?.query_row([], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))?;
+    // -1 where the answer is unknown.
+    let pages = |number: i64| u32::try_from(number).unwrap_or(0);
+    Ok(Log { length: pages(length), copied: pages(copied) })
+}
