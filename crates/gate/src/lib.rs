@@ -1,5 +1,22 @@
-//! The gate: Bearer tokens in front of an API, verified locally.
+//! The gate: Bearer tokens in front of an API, verified locally and revocable without a query per call.
+//!
+//! [`Gate`] turns a request's headers into a [`Caller`] or a [`Challenge`]; [`GateLayer`] does so for a tower service.
+//! It knows the authority's public keys and what has been taken back since ([`RevocationSet`]); who feeds it both is not
+//! its business, and it refuses to serve before it has been fed. Nothing here can issue a token.
 
+pub mod cache;
 pub mod caller;
+pub mod challenge;
+pub mod gate;
+pub mod keys;
+pub mod layer;
+pub mod revoked;
+pub mod verify;
 
 pub use caller::Caller;
+pub use challenge::Challenge;
+pub use gate::{Gate, GateConfig, WithoutNews};
+pub use keys::{KeySetProblem, VerificationKeys};
+pub use layer::GateLayer;
+pub use revoked::{RevocationSet, UnreadableRevocation};
+pub use verify::{Expectations, InvalidReason, TokenProblem};

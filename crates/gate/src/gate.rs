@@ -1,0 +1,237 @@
+//! The gate itself: headers in, caller or challenge out. No I/O; whoever owns it feeds it keys and revocations.
+//!
+//! It fails closed: without keys, without a first full sync, or (where so configured) without news, it answers that it cannot
+//! decide. A token in the query or in a form is not credentials and is not looked at (BR-05).
+
+use crate::cache::{TokenCache, VerifiedToken};
+use crate::caller::Caller;
+use crate::challenge::Challenge;
+use crate::keys::{KeySetProblem, VerificationKeys};
+use crate::revoked::RevocationSet;
+use crate::verify::{Expectations, InvalidReason, TokenProblem, verify};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use keyfob_protocol::access_token::JwkSet;
+use keyfob_protocol::bearer::{self, PresentedBearer};
+use keyfob_protocol::{Clock, Timestamp};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Verified tokens that are remembered. When full about 10 MiB.
+const CACHED_TOKENS: usize = 10_000;
+
+/// What to do when the revocation feed falls silent after the first sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WithoutNews {
+    /// Fail closed: cannot decide once the set has not been known complete for more than this many seconds.
+    RefuseAfter(i64),
+    /// Go on with what is known. For a gate in the authority's own process, which inserts each revocation as it commits, and for
+    /// those who prefer availability.
+    KeepServing,
+}
+
+/// What a gate guards.
+#[derive(Clone, Debug)]
+pub struct GateConfig {
+    /// The authority, as in `iss`.
+    pub issuer: String,
+    /// This API, as in `aud`.
+    pub audience: String,
+    /// Answer an invalid token with 400, as Follow Up Boss lists it, instead of 401 (D9).
+    pub fub_status: bool,
+    /// When the feed falls silent.
+    pub without_news: WithoutNews,
+}
+
+impl GateConfig {
+    /// RFC status codes; refuses after 30 s without news.
+    pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> GateConfig {
+        GateConfig {
+            issuer: issuer.into(),
+            audience: audience.into(),
+            fub_status: false,
+            without_news: WithoutNews::RefuseAfter(30),
+        }
+    }
+}
+
+/// The keys in force, and the how-manieth set they are; 0 before the first.
+#[derive(Default)]
+struct KeysInForce {
+    epoch: u64,
+    published: JwkSet,
+    keys: VerificationKeys,
+}
+
+/// A Bearer gate. Share it in an `Arc`.
+pub struct Gate {
+    expected: Expectations,
+    fub_status: bool,
+    without_news: WithoutNews,
+    clock: Arc<dyn Clock>,
+    keys: RwLock<Arc<KeysInForce>>,
+    /// `keys.epoch`, readable without the lock.
+    key_epoch: AtomicU64,
+    revocations: RevocationSet,
+    cache: TokenCache,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("expected", &self.expected).finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    /// A gate that cannot decide anything yet: give it keys, revocations and a first [`RevocationSet::mark_synced`].
+    pub fn new(config: GateConfig, clock: Arc<dyn Clock>) -> Gate {
+        Gate {
+            expected: Expectations { issuer: config.issuer, audience: config.audience },
+            fub_status: config.fub_status,
+            without_news: config.without_news,
+            clock,
+            keys: RwLock::default(),
+            key_epoch: AtomicU64::new(0),
+            revocations: RevocationSet::default(),
+            cache: TokenCache::new(CACHED_TOKENS),
+        }
+    }
+
+    /// Puts the authority's published keys in force. Tokens verified with other keys are verified again. An unchanged set costs
+    /// nothing, so this may be called at every poll.
+    ///
+    /// # Errors
+    /// [`KeySetProblem`]; then the keys in force stay.
+    pub fn set_keys(&self, published: &JwkSet) -> Result<(), KeySetProblem> {
+        let in_force = self.keys_in_force();
+        if in_force.epoch > 0 && in_force.published == *published {
+            return Ok(());
+        }
+        let keys = VerificationKeys::new(published)?;
+        let mut in_force = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let epoch = in_force.epoch + 1;
+        *in_force = Arc::new(KeysInForce { epoch, published: published.clone(), keys });
+        self.key_epoch.store(epoch, Ordering::Release);
+        Ok(())
+    }
+
+    /// What has been taken back. Insert into it, and say when it is complete.
+    pub fn revocations(&self) -> &RevocationSet {
+        &self.revocations
+    }
+
+    /// Verified tokens in memory: a metric.
+    pub fn cached_tokens(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// Frees what concerns expired tokens only. Nothing depends on it but memory; once a minute is plenty.
+    pub fn forget_expired(&self) {
+        let now = self.clock.now();
+        self.revocations.forget_expired(now);
+        self.cache.forget_expired(now);
+    }
+
+    /// Who sends these headers.
+    ///
+    /// # Errors
+    /// The [`Challenge`] to answer with.
+    pub fn check(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Challenge> {
+        let mut credentials = headers.get_all(AUTHORIZATION).iter();
+        let Some(header) = credentials.next() else { return Err(Challenge::NoCredentials) };
+        if credentials.next().is_some() {
+            return Err(Challenge::SeveralCredentials);
+        }
+        let header = header.as_bytes();
+        // A remembered text was well-formed when it was verified: no need to read it letter by letter again.
+        if let Some(text) = after_bearer(header)
+            && let Some(known) = self.known(text)
+        {
+            let now = self.clock.now();
+            self.can_decide(now)?;
+            return self.still_good(&known, now).map_err(|problem| self.challenge(problem));
+        }
+        match bearer::parse(header) {
+            PresentedBearer::Absent => Err(Challenge::NoCredentials),
+            PresentedBearer::Malformed => Err(self.challenge(InvalidReason::MalformedHeader.into())),
+            PresentedBearer::Token(token) => {
+                let now = self.clock.now();
+                self.can_decide(now)?;
+                self.first_sight(token, now).map_err(|problem| self.challenge(problem))
+            }
+        }
+    }
+
+    /// Who holds this token, for those who got it by another way than a header, such as introspection.
+    ///
+    /// # Errors
+    /// The [`Challenge`] that the token would get in a header.
+    pub fn check_token(&self, token: &str) -> Result<Arc<Caller>, Challenge> {
+        let now = self.clock.now();
+        self.can_decide(now)?;
+        let judged = match self.known(token.as_bytes()) {
+            Some(known) => self.still_good(&known, now),
+            None => self.first_sight(token, now),
+        };
+        judged.map_err(|problem| self.challenge(problem))
+    }
+
+    fn can_decide(&self, now: Timestamp) -> Result<(), Challenge> {
+        let synced_at = self.revocations.synced_at().ok_or(Challenge::CannotDecide)?;
+        match self.without_news {
+            WithoutNews::RefuseAfter(seconds) if now.since(synced_at) > seconds => Err(Challenge::CannotDecide),
+            _ if self.key_epoch.load(Ordering::Acquire) == 0 => Err(Challenge::CannotDecide),
+            _ => Ok(()),
+        }
+    }
+
+    fn known(&self, text: &[u8]) -> Option<Arc<VerifiedToken>> {
+        self.cache.get(text).filter(|known| known.key_epoch == self.key_epoch.load(Ordering::Acquire))
+    }
+
+    fn first_sight(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenProblem> {
+        // One set of keys for the whole check: if it is replaced meanwhile, the token is remembered under the old epoch and is
+        // verified again next time.
+        let in_force = self.keys_in_force();
+        let claims = verify(token, &in_force.keys, &self.expected, now)?;
+        let caller = Caller::from_claims(&claims).ok_or(InvalidReason::MalformedClaims)?;
+        let verified = Arc::new(VerifiedToken::new(token, in_force.epoch, Arc::new(caller)));
+        self.cache.insert(verified.clone());
+        self.still_good(&verified, now)
+    }
+
+    /// What must hold at every call. Expiry first, since a revocation is forgotten when its tokens have expired: a token's answer
+    /// changes once, at its end, not again when the entry goes.
+    fn still_good(&self, token: &VerifiedToken, now: Timestamp) -> Result<Arc<Caller>, TokenProblem> {
+        if now >= token.caller.expires_at {
+            return Err(TokenProblem::Expired);
+        }
+        // Read before the set is asked: an entry that comes in between makes the generation differ at the next call.
+        let generation = self.revocations.generation();
+        if token.cleared_at.load(Ordering::Relaxed) != generation {
+            if self.revocations.refuses(&token.caller) {
+                return Err(InvalidReason::Revoked.into());
+            }
+            token.cleared_at.store(generation, Ordering::Relaxed);
+        }
+        Ok(token.caller.clone())
+    }
+
+    fn challenge(&self, problem: TokenProblem) -> Challenge {
+        match problem {
+            TokenProblem::Expired => Challenge::ExpiredToken,
+            TokenProblem::Invalid(reason) => Challenge::InvalidToken { reason, fub_status: self.fub_status },
+        }
+    }
+
+    fn keys_in_force(&self) -> Arc<KeysInForce> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What follows `Bearer `, unread.
+fn after_bearer(header: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = header.split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii_start())
+}
