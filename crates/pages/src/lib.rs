@@ -41,6 +41,13 @@ mod filters {
     pub(crate) fn visible(text: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
         Ok(crate::visible(&text.to_string()))
     }
+
+    /// For what went over the wire: line breaks stay, everything else that could hide is spelled out.
+    #[askama::filter_fn]
+    pub(crate) fn wire(text: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
+        let text = text.to_string();
+        Ok(text.split('\n').map(crate::difference::exact).collect::<Vec<_>>().join("\n"))
+    }
 }
 
 /// Renders a template whose only possible failure, a refused write, cannot happen on a `String`.

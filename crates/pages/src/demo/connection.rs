@@ -95,6 +95,17 @@ impl DemoAction {
         ]
     }
 
+    /// "Connect" (or "Connect again"): posts `app` to `/demo/connect`.
+    pub fn connect(app: &str, label: &str) -> DemoAction {
+        DemoAction {
+            label: label.to_owned(),
+            explanation: "Starts the flow from its first step.".to_owned(),
+            action: "/demo/connect".to_owned(),
+            fields: vec![("app".to_owned(), app.to_owned())],
+            tone: Tone::Good,
+        }
+    }
+
     fn class(&self) -> &'static str {
         match self.tone {
             Tone::Good => "primary",

@@ -74,7 +74,7 @@ pub(super) fn ended() -> DemoConnection {
             text: "The authority refused the refresh token: the user took the grant back. Connect again to go on."
                 .to_owned(),
         }),
-        actions: Vec::new(),
+        actions: vec![DemoAction::connect("followupboss", "Connect again")],
         ..connection()
     }
 }
@@ -99,7 +99,7 @@ pub(super) fn problem() -> DemoProblem {
         title: "This answer was used already".to_owned(),
         sentence: "The address of this page works once. The app did not send the code again.".to_owned(),
         earlier_connection: None,
-        steps: vec![callback("approved")],
+        steps: vec![callback("approved"), forged()],
         csrf: Some("csrf-token".to_owned()),
         home_url: "/demo".to_owned(),
     }
@@ -168,6 +168,19 @@ fn callback(outcome: &str) -> Exchange {
             parameters,
             body: None,
         },
+        response: None,
+    }
+}
+
+/// A callback that somebody made up.
+fn forged() -> Exchange {
+    let start_line = Masked::plain(format!("GET /demo/callback?{} HTTP/1.1", super::HOSTILE_NAME));
+    let parameters =
+        vec![parameter(super::HOSTILE_NAME, Masked::plain(super::HOSTILE_NAME), "Not a parameter of this flow.")];
+    Exchange {
+        title: "A callback that nobody asked for".to_owned(),
+        explanation: "The app reads it, finds no flow of this browser that it belongs to, and does nothing.".to_owned(),
+        request: HttpMessage { start_line, headers: Vec::new(), parameters, body: None },
         response: None,
     }
 }

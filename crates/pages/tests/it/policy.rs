@@ -70,3 +70,12 @@ fn every_sample_is_well_formed_and_its_ids_are_unique_and_resolve() {
         }
     }
 }
+
+#[test]
+fn no_sample_holds_a_character_that_moves_or_hides_others() {
+    for sample in samples::all() {
+        for hidden in ['\u{202e}', '\u{200b}', '\r', '\0'] {
+            assert!(!sample.html.contains(hidden), "{}: {hidden:?}", sample.name);
+        }
+    }
+}
