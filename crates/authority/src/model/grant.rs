@@ -19,6 +19,8 @@ pub struct Grant {
     pub root_key: u32,
     /// The salt of its token key.
     pub salt: [u8; 16],
+    /// The dialect of the authorize request; the state policy concerns followupboss only.
+    pub dialect: Dialect,
     /// What was granted.
     pub scope: Scope,
     /// When the user decided.
@@ -54,8 +56,6 @@ pub struct ApprovedGrant {
     pub state_digest: Option<[u8; 16]>,
     /// Its PKCE commitment, if it had one.
     pub code_challenge: Option<CodeChallenge>,
-    /// Its dialect; the state policy concerns followupboss only.
-    pub dialect: Dialect,
 }
 
 /// Where the chain of refresh tokens stands.

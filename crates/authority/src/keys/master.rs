@@ -1,0 +1,84 @@
+//! The master key: it seals the keys in the store and nothing else.
+
+use super::purpose::KeyPurpose;
+use super::seal::SealingKey;
+use crate::store::SealedKey;
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use keyfob_protocol::{Entropy, EntropyFailed, Secret, Timestamp, entropy};
+use thiserror::Error;
+
+/// 256 bits that live outside the store.
+pub struct MasterKey(Secret<[u8; 32]>);
+
+/// Why a text is not a master key.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+pub enum MasterKeyError {
+    /// Not base64 of exactly 32 bytes.
+    #[error("a master key is 32 bytes in base64 (44 characters)")]
+    Malformed,
+    /// All bytes alike, or an ascending run: somebody's placeholder.
+    #[error("this master key is a placeholder, not a random key")]
+    Placeholder,
+}
+
+impl MasterKey {
+    /// A fresh key.
+    pub fn generate(entropy: &dyn Entropy) -> Result<MasterKey, EntropyFailed> {
+        Ok(MasterKey(Secret::new(entropy::random(entropy)?)))
+    }
+
+    /// Reads the base64 text of a key file or variable.
+    pub fn parse(text: &str) -> Result<MasterKey, MasterKeyError> {
+        let bytes = STANDARD.decode(text.trim()).map_err(|_| MasterKeyError::Malformed)?;
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| MasterKeyError::Malformed)?;
+        let step = bytes[1].wrapping_sub(bytes[0]);
+        if bytes.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == step) {
+            return Err(MasterKeyError::Placeholder);
+        }
+        Ok(MasterKey(Secret::new(bytes)))
+    }
+
+    /// The text for a key file.
+    pub fn to_text(&self) -> Secret<String> {
+        Secret::new(STANDARD.encode(self.0.expose()))
+    }
+
+    /// A value that only this key and issuer give, and that gives nothing back.
+    pub fn check(&self, issuer: &str) -> [u8; 32] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.expose());
+        let tag = hmac::sign(&key, &super::framed("keyfob key check", &[issuer.as_bytes()]));
+        tag.as_ref().try_into().expect("invariant: HMAC-SHA256 has 32 bytes")
+    }
+
+    /// Seals a key for the store.
+    pub fn seal(
+        &self,
+        id: u32,
+        purpose: KeyPurpose,
+        issuer: &str,
+        material: &[u8],
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<SealedKey, EntropyFailed> {
+        let sealed = self.sealing_key().seal(material, &associated(purpose.name(), id, issuer), entropy)?;
+        Ok(SealedKey { id, purpose: purpose.name().to_owned(), sealed, created_at: now, retired_at: None })
+    }
+
+    /// Opens a key of the store; `None` if it was sealed by another master key, for another issuer, purpose or id.
+    pub fn open(&self, key: &SealedKey, issuer: &str) -> Option<Secret<Vec<u8>>> {
+        self.sealing_key().open(&key.sealed, &associated(&key.purpose, key.id, issuer)).map(Secret::new)
+    }
+
+    /// The sealing key is derived, so that the key check and the seals never use the same bytes.
+    fn sealing_key(&self) -> SealingKey {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.expose());
+        let derived = hmac::sign(&key, &super::framed("keyfob sealing key", &[]));
+        SealingKey::new(derived.as_ref().try_into().expect("invariant: HMAC-SHA256 has 32 bytes"))
+    }
+}
+
+fn associated(purpose: &str, id: u32, issuer: &str) -> Vec<u8> {
+    super::framed("keyfob sealed key", &[purpose.as_bytes(), &id.to_be_bytes(), issuer.as_bytes()])
+}
