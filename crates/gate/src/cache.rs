@@ -98,3 +98,77 @@ impl TokenCache {
 fn lock(set: &Mutex<Set>) -> MutexGuard<'_, Set> {
     set.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyfob_protocol::token_name::GrantId;
+
+    fn token(text: &str, expires_at: i64) -> Arc<VerifiedToken> {
+        let caller = Caller {
+            user: 1,
+            account: 1,
+            app: 1,
+            client_id: String::new(),
+            grant: GrantId([0; 16]),
+            jti: String::new(),
+            scope: None,
+            issued_at: Timestamp(0),
+            expires_at: Timestamp(expires_at),
+        };
+        Arc::new(VerifiedToken::new(text, 1, Arc::new(caller)))
+    }
+
+    #[test]
+    fn the_cache_never_grows_past_its_bound() {
+        let cache = TokenCache::new(64);
+        for number in 0..10_000 {
+            cache.insert(token(&format!("token {number}"), 1));
+        }
+        assert_eq!(cache.len(), 64);
+    }
+
+    #[test]
+    fn the_least_recently_used_token_of_a_set_makes_room() {
+        let cache = TokenCache::new(WAYS);
+        for number in 0..WAYS {
+            cache.insert(token(&format!("token {number}"), 1));
+        }
+        assert!(cache.get(b"token 0").is_some());
+        cache.insert(token("one more", 1));
+        assert!(cache.get(b"token 0").is_some());
+        assert!(cache.get(b"token 1").is_none());
+        assert!(cache.get(b"token 2").is_some());
+    }
+
+    #[test]
+    fn only_the_whole_text_is_answered() {
+        let cache = TokenCache::new(64);
+        let tail = "s".repeat(64);
+        cache.insert(token(&format!("payload one.{tail}"), 1));
+        assert!(cache.get(format!("payload one.{tail}").as_bytes()).is_some());
+        // The same tail hashes alike, so this reaches the comparison.
+        assert!(cache.get(format!("payload two.{tail}").as_bytes()).is_none());
+        assert!(cache.get(tail.as_bytes()).is_none());
+        assert!(cache.get(b"").is_none());
+    }
+
+    #[test]
+    fn the_same_token_again_takes_no_second_slot() {
+        let cache = TokenCache::new(WAYS);
+        for _ in 0..WAYS {
+            cache.insert(token("same", 1));
+        }
+        assert_eq!(cache.len(), 1);
+    }
+
+    #[test]
+    fn expired_tokens_are_dropped_on_request() {
+        let cache = TokenCache::new(64);
+        cache.insert(token("short", 10));
+        cache.insert(token("long", 11));
+        cache.forget_expired(Timestamp(10));
+        assert!(cache.get(b"short").is_none());
+        assert!(cache.get(b"long").is_some());
+    }
+}

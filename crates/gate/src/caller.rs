@@ -32,9 +32,9 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Reads verified claims; `None` where an id or the scope is not in the authority's form. Proves nothing by itself: the
-    /// claims must come from [`crate::verify::verify`].
-    pub fn from_claims(claims: &AccessTokenClaims) -> Option<Caller> {
+    /// Reads claims; `None` where an id or the scope is not in the authority's form. Proves nothing: only
+    /// [`crate::verify::verify`] may call this, on what our key signed.
+    pub(crate) fn from_claims(claims: &AccessTokenClaims) -> Option<Caller> {
         Some(Caller {
             user: decimal(&claims.sub)?,
             account: claims.acc,

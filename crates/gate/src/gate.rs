@@ -194,8 +194,7 @@ impl Gate {
         // One set of keys for the whole check: if it is replaced meanwhile, the token is remembered under the old epoch and is
         // verified again next time.
         let in_force = self.keys_in_force();
-        let claims = verify(token, &in_force.keys, &self.expected, now)?;
-        let caller = Caller::from_claims(&claims).ok_or(InvalidReason::MalformedClaims)?;
+        let caller = verify(token, &in_force.keys, &self.expected, now)?;
         let verified = Arc::new(VerifiedToken::new(token, in_force.epoch, Arc::new(caller)));
         self.cache.insert(verified.clone());
         self.still_good(&verified, now)

@@ -3,6 +3,7 @@
 //! Key material named by a token's own header (`jwk`, `jku`, `x5u`, `x5c`) is never looked at. Revocation is not asked
 //! here: [`crate::RevocationSet`].
 
+use crate::caller::Caller;
 use crate::keys::VerificationKeys;
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::access_token::{AccessTokenClaims, TYPE, UnverifiedHeader, UnverifiedJwt};
@@ -76,7 +77,7 @@ pub enum InvalidReason {
     Revoked,
 }
 
-/// The claims of `token`, if it is one of ours, for us, and valid at `now`: while `now < exp`, to the second (BR-07).
+/// Who holds `token`, if it is one of ours, for us, and valid at `now`: while `now < exp`, to the second (BR-07).
 ///
 /// # Errors
 /// [`TokenProblem`]; `Expired` only where nothing else is wrong.
@@ -85,7 +86,7 @@ pub fn verify(
     keys: &VerificationKeys,
     expected: &Expectations,
     now: Timestamp,
-) -> Result<AccessTokenClaims, TokenProblem> {
+) -> Result<Caller, TokenProblem> {
     let claims = authentic_claims(token, keys)?;
     if claims.iss != expected.issuer {
         return Err(InvalidReason::WrongIssuer.into());
@@ -99,10 +100,11 @@ pub fn verify(
     if claims.nbf.is_some_and(|nbf| now < nbf) {
         return Err(InvalidReason::NotYetValid.into());
     }
-    if now >= claims.exp {
+    let caller = Caller::from_claims(&claims).ok_or(InvalidReason::MalformedClaims)?;
+    if now >= caller.expires_at {
         return Err(TokenProblem::Expired);
     }
-    Ok(claims)
+    Ok(caller)
 }
 
 /// What one of our keys signed as an access token.
