@@ -1,9 +1,31 @@
 //! The law of delegated access: the lifecycle of grants, policies, one file per use case, and the contract of its store.
 //!
-//! Decisions are plain functions of data and `now`. A refusal is a result and commits; a fault is an error and rolls back. No HTTP,
-//! no SQL, no clock, no randomness: they are handed in.
+//! Decisions are plain functions of data and `now` ([`law`]). A refusal is a result and commits; a fault is an error and rolls back.
+//! No HTTP, no SQL, no clock, no randomness: they are handed in.
 
+mod access_tokens;
+mod administer;
+mod app_cache;
+mod authenticate;
+pub mod authority;
+pub mod authorize;
+pub mod decide;
+pub mod interaction;
 pub mod keys;
 pub mod law;
 pub mod model;
+pub mod open;
+pub mod passwords;
+mod redeem;
+mod refresh;
+pub mod register;
+pub mod revoke;
+pub mod secrets;
+pub mod session;
+pub mod sign_in;
 pub mod store;
+pub mod sweep;
+pub mod token;
+
+pub use app_cache::CachedApp;
+pub use authority::{Authority, Decision, Fault, RevocationSink, Settings};

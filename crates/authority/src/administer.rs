@@ -1,0 +1,150 @@
+//! Changes of accounts, users, systems and apps, with what they mean for tokens that are out.
+
+use crate::authority::{Authority, Fault};
+use crate::model::{
+    Account, AccountId, AccountStatus, App, AppId, LedgerEntry, LedgerKind, System, SystemId, User, UserId, UserStatus,
+};
+use crate::store::{Administered, Administration, NewRevocation};
+use keyfob_protocol::Timestamp;
+use keyfob_protocol::revocation::RevokedKind;
+
+impl Authority {
+    /// One administration; its revocations act on the gate of this process at once.
+    pub async fn administer(
+        &self,
+        change: Administration,
+        ledger: Vec<LedgerEntry>,
+        revocations: Vec<NewRevocation>,
+    ) -> Result<Administered, Fault> {
+        let done = self.store.administer(change, ledger, revocations.clone()).await?;
+        self.apps.clear();
+        if let Administered::Done(_) = done {
+            self.tell_gate(&revocations);
+        }
+        Ok(done)
+    }
+
+    /// Enables or disables an app. Disabling refuses its access tokens up to `now`.
+    pub async fn set_app_enabled(&self, id: AppId, enabled: bool, now: Timestamp) -> Result<Administered, Fault> {
+        let Some(app) = self.store.app(id).await? else { return Ok(Administered::Missing) };
+        let app = App { enabled, updated_at: now, tokens_after: after(app.tokens_after, enabled, now), ..app };
+        let entry = LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::AppChanged) };
+        let revocations = self.unless(enabled, RevokedKind::App, id.0, now);
+        self.administer(Administration::UpdateApp(app), vec![entry.with_detail(able(enabled))], revocations).await
+    }
+
+    /// Removes an app; its tokens die with it.
+    pub async fn remove_app(&self, id: AppId, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::AppChanged) }.with_detail("removed");
+        let revocations = self.unless(false, RevokedKind::App, id.0, now);
+        self.administer(Administration::RemoveApp(id), vec![entry], revocations).await
+    }
+
+    /// Makes a secret stop working at `at`.
+    pub async fn retire_secret(&self, app: AppId, secret: i64, at: Timestamp, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = LedgerEntry { app: Some(app), ..LedgerEntry::new(now, LedgerKind::SecretRetired) };
+        let entry = entry.with_detail(format!("secret {secret} at {}", at.to_utc()));
+        self.administer(Administration::ExpireSecret { app, secret, at }, vec![entry], Vec::new()).await
+    }
+
+    /// Enables or disables a user. Disabling refuses the access tokens that name them up to `now`.
+    pub async fn set_user_enabled(&self, id: UserId, enabled: bool, now: Timestamp) -> Result<Administered, Fault> {
+        let Some(user) = self.store.user(id).await? else { return Ok(Administered::Missing) };
+        let status = if enabled { UserStatus::Active } else { UserStatus::Disabled };
+        let user = User { status, tokens_after: after(user.tokens_after, enabled, now), ..user };
+        let entry = user_entry(&user, now).with_detail(able(enabled));
+        let revocations = self.unless(enabled, RevokedKind::User, id.0, now);
+        self.administer(Administration::UpdateUser(user), vec![entry], revocations).await
+    }
+
+    /// Adds a user.
+    pub async fn add_user(&self, user: User, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = user_entry(&user, now).with_detail("added");
+        self.administer(Administration::AddUser(user), vec![entry], Vec::new()).await
+    }
+
+    /// Replaces what is known of a user, their password included.
+    pub async fn update_user(&self, user: User, what: &str, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = user_entry(&user, now).with_detail(what);
+        self.administer(Administration::UpdateUser(user), vec![entry], Vec::new()).await
+    }
+
+    /// Removes a user; their grants no longer work and their tokens are refused.
+    pub async fn remove_user(&self, id: UserId, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = LedgerEntry { user: Some(id), ..LedgerEntry::new(now, LedgerKind::UserChanged) };
+        let revocations = self.unless(false, RevokedKind::User, id.0, now);
+        self.administer(Administration::RemoveUser(id), vec![entry.with_detail("removed")], revocations).await
+    }
+
+    /// Adds an account.
+    pub async fn add_account(&self, account: Account, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = account_entry(account.id, now).with_detail("added");
+        self.administer(Administration::AddAccount(account), vec![entry], Vec::new()).await
+    }
+
+    /// Replaces an account's name and domain.
+    pub async fn update_account(&self, account: Account, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = account_entry(account.id, now).with_detail("changed");
+        self.administer(Administration::UpdateAccount(account), vec![entry], Vec::new()).await
+    }
+
+    /// Opens or suspends an account. Suspending refuses its users' access tokens up to `now`.
+    pub async fn set_account_enabled(&self, id: AccountId, enabled: bool, now: Timestamp) -> Result<Administered, Fault> {
+        let Some(account) = self.store.account(id).await? else { return Ok(Administered::Missing) };
+        let status = if enabled { AccountStatus::Active } else { AccountStatus::Suspended };
+        let account = Account { status, tokens_after: after(account.tokens_after, enabled, now), ..account };
+        let revocations = self.unless(enabled, RevokedKind::Account, id.0, now);
+        let entry = account_entry(id, now).with_detail(able(enabled));
+        self.administer(Administration::UpdateAccount(account), vec![entry], revocations).await
+    }
+
+    /// Removes an account without users.
+    pub async fn remove_account(&self, id: AccountId, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = account_entry(id, now).with_detail("removed");
+        self.administer(Administration::RemoveAccount(id), vec![entry], Vec::new()).await
+    }
+
+    /// Adds a system.
+    pub async fn add_system(&self, system: System, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = system_entry(system.id, now).with_detail("added");
+        self.administer(Administration::AddSystem(system), vec![entry], Vec::new()).await
+    }
+
+    /// Replaces a system.
+    pub async fn update_system(&self, system: System, what: &str, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = system_entry(system.id, now).with_detail(what);
+        self.administer(Administration::UpdateSystem(system), vec![entry], Vec::new()).await
+    }
+
+    /// Removes a system without apps.
+    pub async fn remove_system(&self, id: SystemId, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = system_entry(id, now).with_detail("removed");
+        self.administer(Administration::RemoveSystem(id), vec![entry], Vec::new()).await
+    }
+
+    fn unless(&self, enabled: bool, kind: RevokedKind, id: i64, now: Timestamp) -> Vec<NewRevocation> {
+        let until = self.revocation_until(now);
+        if enabled { Vec::new() } else { vec![NewRevocation { kind, id: id.to_string(), not_before: now, until }] }
+    }
+}
+
+/// Tokens issued later are dated after the second in which earlier ones were refused.
+fn after(earlier: Timestamp, enabled: bool, now: Timestamp) -> Timestamp {
+    if enabled { earlier } else { earlier.max(now) }
+}
+
+fn able(enabled: bool) -> &'static str {
+    if enabled { "enabled" } else { "disabled" }
+}
+
+fn user_entry(user: &User, now: Timestamp) -> LedgerEntry {
+    LedgerEntry { user: Some(user.id), account: Some(user.account), ..LedgerEntry::new(now, LedgerKind::UserChanged) }
+}
+
+fn account_entry(id: AccountId, now: Timestamp) -> LedgerEntry {
+    LedgerEntry { account: Some(id), ..LedgerEntry::new(now, LedgerKind::AccountChanged) }
+}
+
+fn system_entry(id: SystemId, now: Timestamp) -> LedgerEntry {
+    LedgerEntry { system: Some(id), ..LedgerEntry::new(now, LedgerKind::SystemChanged) }
+}

@@ -1,0 +1,84 @@
+//! Client authentication (RFC 6749 section 2.3.1; rows T-05 and T-08; matrix CA-01 to CA-07).
+//!
+//! An unknown client costs as many digests as a wrong secret and gets the same answer.
+
+use crate::app_cache::CachedApp;
+use crate::authority::{Authority, Decision, Fault};
+use aws_lc_rs::{constant_time, digest};
+use keyfob_protocol::Timestamp;
+use keyfob_protocol::basic::PresentedSecret;
+use keyfob_protocol::time::HOUR;
+use keyfob_protocol::token_refusal::TokenRefusal;
+use keyfob_protocol::token_request::{PresentedClient, ReplyShape, SecretMethod};
+use std::sync::Arc;
+
+/// The last use of a secret is written in steps of this (seconds).
+const NOTE_EVERY: i64 = HOUR;
+
+impl Authority {
+    /// Who the client is, proven.
+    pub async fn authenticate(
+        &self,
+        client: PresentedClient<'_>,
+        shape: ReplyShape,
+        now: Timestamp,
+    ) -> Result<Decision<Arc<CachedApp>, TokenRefusal>, Fault> {
+        match client {
+            PresentedClient::Public { client_id } => {
+                let app = self.apps.get(&*self.store, client_id).await?;
+                Ok(match app {
+                    Some(app) if app.app.policy.public && shape == ReplyShape::Rfc6749 => match app.app.enabled {
+                        true => Decision::Granted(app),
+                        false => Decision::Refused(TokenRefusal::ClientAuthenticationFailed),
+                    },
+                    _ => Decision::Refused(TokenRefusal::MissingAuthentication),
+                })
+            }
+            PresentedClient::Secret { client_id, secret, method } => {
+                let app = self.apps.get(&*self.store, client_id).await?;
+                let digests = SecretDigests::of(secret);
+                let Some(app) = app else { return Ok(Decision::Refused(TokenRefusal::ClientAuthenticationFailed)) };
+                // Which secret it was must not show in the time it took: every one is compared.
+                let mut matching = None;
+                for (index, candidate) in app.app.secrets.iter().enumerate() {
+                    if digests.matches(&candidate.digest) && candidate.is_live(now) {
+                        matching = Some(index);
+                    }
+                }
+                let allowed = app.app.enabled
+                    && !app.app.policy.public
+                    && (method == SecretMethod::Basic || app.app.policy.secret_in_body);
+                match matching {
+                    Some(index) if allowed => {
+                        if app.should_note(index, now.0, NOTE_EVERY) {
+                            self.store.touch_secret(app.app.secrets[index].id, now).await?;
+                        }
+                        Ok(Decision::Granted(app))
+                    }
+                    _ => Ok(Decision::Refused(TokenRefusal::ClientAuthenticationFailed)),
+                }
+            }
+        }
+    }
+}
+
+/// The digests of a presented secret's readings.
+struct SecretDigests {
+    raw: digest::Digest,
+    decoded: Option<digest::Digest>,
+}
+
+impl SecretDigests {
+    fn of(secret: &PresentedSecret) -> SecretDigests {
+        let digest = |text: &String| digest::digest(&digest::SHA256, text.as_bytes());
+        SecretDigests {
+            raw: digest(secret.raw.expose()),
+            decoded: secret.decoded.as_ref().map(|decoded| digest(decoded.expose())),
+        }
+    }
+
+    fn matches(&self, stored: &[u8; 32]) -> bool {
+        let equal = |digest: &digest::Digest| constant_time::verify_slices_are_equal(digest.as_ref(), stored).is_ok();
+        self.decoded.as_ref().is_some_and(equal) | equal(&self.raw)
+    }
+}

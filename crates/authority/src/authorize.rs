@@ -1,0 +1,164 @@
+//! The authorize endpoint: validates a request and freezes it. Nothing is written (matrix AZ-09, AZ-12).
+
+use crate::authority::{Authority, Fault};
+use crate::interaction::{FlowId, Frozen, Interaction, MAX_SEALED};
+use crate::law;
+use crate::model::App;
+use keyfob_protocol::authorize::{AuthorizeRefusal, AuthorizeRequest, Destination, DestinationError};
+use keyfob_protocol::callback::{self, AuthorizeAnswer, AuthorizeErrorCode};
+use keyfob_protocol::form::Form;
+use keyfob_protocol::redirect_uri::RegisteredRedirectUri;
+use keyfob_protocol::{Dialect, Timestamp};
+
+/// What becomes of an authorize request.
+#[derive(Debug)]
+pub enum AuthorizeOutcome {
+    /// A page for the person; there is nowhere safe to redirect to.
+    Page(DestinationRefusal),
+    /// An error for the app, on its redirect URI.
+    Redirect(String),
+    /// A person has to sign in and decide.
+    Interact(Box<Begun>),
+}
+
+/// A request that waits for a person.
+#[derive(Debug)]
+pub struct Begun {
+    /// The frozen request.
+    pub interaction: Interaction,
+    /// The same, for the form field.
+    pub sealed: String,
+    /// The app that asks.
+    pub app: App,
+}
+
+/// Why there is no destination (rows AZ-02, AZ-03, AZ-05).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DestinationRefusal {
+    /// A parameter is missing or repeated.
+    Parameter(DestinationError),
+    /// There is no app with this client id.
+    UnknownClient {
+        /// As presented.
+        client_id: String,
+    },
+    /// The app is disabled.
+    DisabledClient,
+    /// The redirect URI is not registered, byte for byte.
+    RedirectUri {
+        /// As presented.
+        received: String,
+        /// The registered one that it shares the most with.
+        nearest: Option<String>,
+    },
+}
+
+impl Authority {
+    /// Rows AZ-01 to AZ-13.
+    pub async fn begin_authorize(&self, form: &Form<'_>, flow: FlowId, now: Timestamp) -> Result<AuthorizeOutcome, Fault> {
+        let destination = match Destination::read(form) {
+            Ok(destination) => destination,
+            Err(error) => return Ok(AuthorizeOutcome::Page(DestinationRefusal::Parameter(error))),
+        };
+        let Some(cached) = self.apps.get(&*self.store, destination.client_id).await? else {
+            let client_id = destination.client_id.to_owned();
+            return Ok(AuthorizeOutcome::Page(DestinationRefusal::UnknownClient { client_id }));
+        };
+        let app = &cached.app;
+        if !app.enabled {
+            return Ok(AuthorizeOutcome::Page(DestinationRefusal::DisabledClient));
+        }
+        let Some(redirect_uri) = registered(app, destination.redirect_uri) else {
+            let received = destination.redirect_uri.to_owned();
+            let nearest = nearest(app, &received);
+            return Ok(AuthorizeOutcome::Page(DestinationRefusal::RedirectUri { received, nearest }));
+        };
+        match self.freeze(app, redirect_uri, form, flow, now) {
+            Ok(begun) => Ok(AuthorizeOutcome::Interact(Box::new(begun))),
+            Err(NotFrozen::Refused(refusal)) => Ok(AuthorizeOutcome::Redirect(self.refuse_on(app, redirect_uri, &refusal))),
+            Err(NotFrozen::Fault(fault)) => Err(fault),
+        }
+    }
+
+    fn freeze(
+        &self,
+        app: &App,
+        redirect_uri: &RegisteredRedirectUri,
+        form: &Form<'_>,
+        flow: FlowId,
+        now: Timestamp,
+    ) -> Result<Begun, NotFrozen> {
+        let request = AuthorizeRequest::read(form)?;
+        let audiences = std::slice::from_ref(&self.settings.audience);
+        let scope = law::authorize::granted_scope(&app.policy, audiences, &request)?;
+        let refused = |state| AuthorizeRefusal {
+            code: AuthorizeErrorCode::InvalidRequest,
+            description: "the request is too large".to_owned(),
+            dialect: request.dialect,
+            state,
+        };
+        let frozen = Frozen {
+            app: app.id,
+            redirect_uri: redirect_uri.as_str().to_owned(),
+            dialect: request.dialect,
+            state: request.state.clone(),
+            scope,
+            code_challenge: request.code_challenge,
+            prompt_login: request.prompt_login,
+        };
+        let expires_at = now.plus(self.settings.interaction_lifetime);
+        let interaction = Interaction::begin(frozen, flow, expires_at, now, &*self.entropy).map_err(Fault::from)?;
+        let sealed = interaction.seal(&self.keys.load(), &*self.entropy).map_err(Fault::from)?;
+        if sealed.len() > MAX_SEALED {
+            return Err(refused(request.state).into());
+        }
+        Ok(Begun { interaction, sealed, app: app.clone() })
+    }
+
+    fn refuse_on(&self, app: &App, redirect_uri: &RegisteredRedirectUri, refusal: &AuthorizeRefusal) -> String {
+        let answer = AuthorizeAnswer::Error { code: refusal.code, description: &refusal.description };
+        self.answer_on(app, redirect_uri, refusal.dialect, &answer, refusal.state.as_deref())
+    }
+
+    /// The URL that carries an answer, with `iss` where the policy has it (decision D4; RFC 9207).
+    pub(crate) fn answer_on(
+        &self,
+        app: &App,
+        redirect_uri: &RegisteredRedirectUri,
+        dialect: Dialect,
+        answer: &AuthorizeAnswer<'_>,
+        state: Option<&str>,
+    ) -> String {
+        let with_iss = dialect == Dialect::OAuth || app.policy.iss_in_followupboss;
+        callback::spell(dialect, redirect_uri, answer, state, with_iss.then_some(self.settings.issuer.as_str()))
+    }
+}
+
+/// Lets `?` end the freezing either way.
+enum NotFrozen {
+    Refused(AuthorizeRefusal),
+    Fault(Fault),
+}
+
+impl From<AuthorizeRefusal> for NotFrozen {
+    fn from(refusal: AuthorizeRefusal) -> Self {
+        NotFrozen::Refused(refusal)
+    }
+}
+
+impl From<Fault> for NotFrozen {
+    fn from(fault: Fault) -> Self {
+        NotFrozen::Fault(fault)
+    }
+}
+
+/// The registered redirect URI that is, byte for byte, the presented one (RFC 9700 section 4.1.3).
+pub(crate) fn registered<'a>(app: &'a App, presented: &str) -> Option<&'a RegisteredRedirectUri> {
+    app.redirect_uris.iter().find(|uri| uri.as_str() == presented)
+}
+
+/// The registered redirect URI with the longest common beginning, to show a developer where theirs differs.
+fn nearest(app: &App, presented: &str) -> Option<String> {
+    let common = |uri: &RegisteredRedirectUri| uri.as_str().bytes().zip(presented.bytes()).take_while(|(a, b)| a == b).count();
+    app.redirect_uris.iter().max_by_key(|uri| common(uri)).map(|uri| uri.as_str().to_owned())
+}

@@ -1,0 +1,205 @@
+//! The user's decision: the one write that makes a grant, or records a denial (matrix IN-03, IN-04, IN-08).
+//!
+//! The insert of the row under the interaction's id is the single use of the decision, on every node.
+
+use crate::authority::{Authority, Decision, Fault};
+use crate::authorize::registered;
+use crate::interaction::{FlowId, Interaction, InteractionProblem};
+use crate::law;
+use crate::model::{
+    App, ApprovedGrant, EndReason, Grant, GrantState, Holder, LedgerEntry, LedgerKind,
+};
+use crate::session::SignedIn;
+use crate::store::{GrantChange, GrantFilter, GrantWrite, Written};
+use keyfob_protocol::callback::AuthorizeAnswer;
+use keyfob_protocol::{Timestamp, entropy};
+
+/// What the user chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The app may act for them.
+    Approve,
+    /// It may not.
+    Deny,
+}
+
+/// Why no decision is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecisionRefusal {
+    /// The interaction is not acceptable.
+    Interaction(InteractionProblem),
+    /// The form was not made for this session.
+    ForeignForm,
+    /// The request demands a fresh sign-in, and this session is not one.
+    SignInAgain,
+    /// The app is gone or disabled, or its redirect URI is no longer registered.
+    AppChanged,
+    /// The user is disabled or their account suspended.
+    Inactive,
+    /// The decision was taken already, and differently or too long ago.
+    Decided,
+}
+
+impl Authority {
+    /// Opens an interaction for display, with its app as it is now.
+    pub async fn open_interaction(
+        &self,
+        sealed: &str,
+        flow: Option<FlowId>,
+        now: Timestamp,
+    ) -> Result<Decision<(Interaction, App), DecisionRefusal>, Fault> {
+        let interaction = match Interaction::open(sealed, flow, &self.keys.load(), now) {
+            Ok(interaction) => interaction,
+            Err(problem) => return Ok(Decision::Refused(DecisionRefusal::Interaction(problem))),
+        };
+        match self.store.app(interaction.app).await? {
+            Some(app) if app.enabled && registered(&app, &interaction.redirect_uri).is_some() => {
+                Ok(Decision::Granted((interaction, app)))
+            }
+            _ => Ok(Decision::Refused(DecisionRefusal::AppChanged)),
+        }
+    }
+
+    /// The interaction after this session signed in for it, sealed anew.
+    pub fn signed_in_for(&self, interaction: Interaction, signed_in: &SignedIn) -> Result<(Interaction, String), Fault> {
+        let interaction = interaction.signed_in_by(signed_in.session.id);
+        let sealed = interaction.seal(&self.keys.load(), &*self.entropy)?;
+        Ok((interaction, sealed))
+    }
+
+    /// The CSRF token of a consent form.
+    pub fn consent_csrf(&self, interaction: &Interaction, signed_in: &SignedIn) -> String {
+        self.keys.load().csrf_token("decision", &[&signed_in.session.id.0, &interaction.csrf_binding()])
+    }
+
+    /// Takes the decision and returns the URL to redirect to.
+    pub async fn decide(
+        &self,
+        sealed: &str,
+        flow: Option<FlowId>,
+        csrf: &str,
+        signed_in: &SignedIn,
+        choice: Choice,
+        now: Timestamp,
+    ) -> Result<Decision<String, DecisionRefusal>, Fault> {
+        let (interaction, app) = match self.open_interaction(sealed, flow, now).await? {
+            Decision::Granted(opened) => opened,
+            Decision::Refused(refusal) => return Ok(Decision::Refused(refusal)),
+        };
+        let bound_to: [&[u8]; 2] = [&signed_in.session.id.0, &interaction.csrf_binding()];
+        if !self.keys.load().is_csrf_token(csrf, "decision", &bound_to) {
+            return Ok(Decision::Refused(DecisionRefusal::ForeignForm));
+        }
+        if !interaction.accepts(signed_in.session.id) {
+            return Ok(Decision::Refused(DecisionRefusal::SignInAgain));
+        }
+        if !is_active(signed_in) {
+            return Ok(Decision::Refused(DecisionRefusal::Inactive));
+        }
+        let grant = self.decided_grant(&interaction, &app, signed_in, choice, now)?;
+        let kind = match choice {
+            Choice::Approve => LedgerKind::Consented,
+            Choice::Deny => LedgerKind::Denied,
+        };
+        let entry = LedgerEntry { account: Some(signed_in.user.account), ..LedgerEntry::about(now, kind, &grant) };
+        let write = GrantWrite {
+            nonce: self.nonce()?,
+            what: GrantChange::Insert(grant.clone()),
+            ledger: vec![entry],
+            revocations: Vec::new(),
+        };
+        let grant = match self.write_grant(write).await? {
+            Written::Won => {
+                if choice == Choice::Approve && app.policy.one_grant_per_user {
+                    self.supersede(&grant, now).await?;
+                }
+                grant
+            }
+            Written::Lost => match self.store.held_grant(interaction.grant()).await? {
+                Some(held) if is_same_decision(&held.grant, signed_in, choice, now) => held.grant,
+                _ => return Ok(Decision::Refused(DecisionRefusal::Decided)),
+            },
+        };
+        Ok(Decision::Granted(self.decided_answer(&interaction, &app, &grant)))
+    }
+
+    fn decided_grant(
+        &self,
+        interaction: &Interaction,
+        app: &App,
+        signed_in: &SignedIn,
+        choice: Choice,
+        now: Timestamp,
+    ) -> Result<Grant, Fault> {
+        let state = match choice {
+            Choice::Deny => GrantState::Ended { reason: EndReason::Denied, at: now },
+            Choice::Approve => GrantState::Approved(ApprovedGrant {
+                code_expires_at: now.plus(self.settings.code_lifetime),
+                redirect_uri: interaction.redirect_uri.clone(),
+                state_digest: interaction.state.as_deref().map(law::redeem::state_digest),
+                code_challenge: interaction.code_challenge,
+            }),
+        };
+        // The policy may have narrowed since the request was frozen.
+        let scope = match app.policy.allowed_scope.is_empty() {
+            true => interaction.scope.clone(),
+            false => interaction.scope.intersection(&app.policy.allowed_scope),
+        };
+        Ok(Grant {
+            id: interaction.grant(),
+            app: app.id,
+            user: signed_in.user.id,
+            root_key: self.keys.load().current_root(),
+            salt: entropy::random(&*self.entropy)?,
+            dialect: interaction.dialect,
+            scope,
+            created_at: now,
+            state,
+        })
+    }
+
+    fn decided_answer(&self, interaction: &Interaction, app: &App, grant: &Grant) -> String {
+        let code = match &grant.state {
+            GrantState::Approved(_) => self.keys.load().grant_key(grant).map(|key| key.code()),
+            _ => None,
+        };
+        let answer = match &code {
+            Some(code) => AuthorizeAnswer::Approved { code: code.expose() },
+            None => AuthorizeAnswer::Denied,
+        };
+        let redirect_uri = registered(app, &interaction.redirect_uri).expect("invariant: open_interaction checked it");
+        self.answer_on(app, redirect_uri, interaction.dialect, &answer, interaction.state.as_deref())
+    }
+
+    /// Ends the user's earlier grants to the same app (decision D19).
+    async fn supersede(&self, newest: &Grant, now: Timestamp) -> Result<(), Fault> {
+        let filter = GrantFilter { user: Some(newest.user), app: Some(newest.app), live: true };
+        for earlier in self.store.grants(filter, 1000).await? {
+            if earlier.id != newest.id {
+                self.end_grant(earlier.id, EndReason::Superseded, now).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether user and account may consent at this moment.
+pub fn is_active(signed_in: &SignedIn) -> bool {
+    let account = signed_in.account.as_ref();
+    let holder = Holder {
+        user: Some(signed_in.user.status),
+        account: account.map(|account| (account.id, account.status)),
+        tokens_after: signed_in.user.tokens_after,
+    };
+    law::holder::problem(&holder).is_none()
+}
+
+/// Whether a second submit of the form finds its own decision: same user, same choice, code alive and unredeemed (or denied).
+fn is_same_decision(existing: &Grant, signed_in: &SignedIn, choice: Choice, now: Timestamp) -> bool {
+    let same_choice = match (&existing.state, choice) {
+        (GrantState::Approved(approved), Choice::Approve) => now < approved.code_expires_at,
+        (GrantState::Ended { reason: EndReason::Denied, .. }, Choice::Deny) => true,
+        _ => false,
+    };
+    existing.user == signed_in.user.id && same_choice
+}

@@ -1,0 +1,89 @@
+//! Opening a store: whose it is, whether this master key fits, and its keys.
+
+use crate::authority::Fault;
+use crate::keys::{KeyError, Keyring, MasterKey};
+use crate::store::{Store, StoreIdentity, Written};
+use keyfob_protocol::access_token::SigningAlgorithm;
+use keyfob_protocol::time::MINUTE;
+use keyfob_protocol::{Entropy, Timestamp};
+use thiserror::Error;
+
+/// How far a stored time may lie ahead of the clock (seconds).
+pub const CLOCK_TOLERANCE: i64 = 5 * MINUTE;
+
+/// Why a store is not opened. Each says what to do.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// Another authority's.
+    #[error("this data belongs to the issuer {stored}, not {configured}; set issuer to {stored} or use another data directory")]
+    OtherIssuer {
+        /// Of the store.
+        stored: String,
+        /// Of the configuration.
+        configured: String,
+    },
+    /// The master key does not fit.
+    #[error("the master key is not the one that this data was made with; restore the right key file, nothing was changed")]
+    OtherMasterKey,
+    /// A sandbox's data, for a real authority or the other way round.
+    #[error("{}", if *.0 { "this data was made by `keyfob sandbox`; its passwords and secrets are public, so `keyfob serve` refuses it" }
+        else { "this data belongs to a real authority; `keyfob sandbox` refuses it" })]
+    Sandbox(bool),
+    /// A key does not open or is missing.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// Who opens the store.
+pub struct Opener<'a> {
+    /// The master key.
+    pub master: &'a MasterKey,
+    /// The configured issuer.
+    pub issuer: &'a str,
+    /// Whether a sandbox opens it.
+    pub sandbox: bool,
+    /// What new signing keys are for.
+    pub algorithm: SigningAlgorithm,
+}
+
+impl Opener<'_> {
+    /// Opens a store, or makes a new one ours. Whichever node is first makes the keys.
+    pub async fn open(&self, store: &dyn Store, now: Timestamp, entropy: &dyn Entropy) -> Result<Keyring, OpenError> {
+        let identity = match store.identity().await.map_err(Fault::from)? {
+            Some(identity) => identity,
+            None => self.claim(store, now, entropy).await?,
+        };
+        if identity.issuer != self.issuer {
+            return Err(OpenError::OtherIssuer { stored: identity.issuer, configured: self.issuer.to_owned() });
+        }
+        if identity.sandbox != self.sandbox {
+            return Err(OpenError::Sandbox(identity.sandbox));
+        }
+        if identity.key_check != self.master.check(self.issuer) {
+            return Err(OpenError::OtherMasterKey);
+        }
+        self.keys(store).await
+    }
+
+    /// The store's keys as they are now.
+    pub async fn keys(&self, store: &dyn Store) -> Result<Keyring, OpenError> {
+        let keys = store.keys().await.map_err(Fault::from)?;
+        Ok(Keyring::open(self.master, self.issuer, &keys)?)
+    }
+
+    async fn claim(&self, store: &dyn Store, now: Timestamp, entropy: &dyn Entropy) -> Result<StoreIdentity, OpenError> {
+        let keys = Keyring::generate(self.master, self.issuer, self.algorithm, now, entropy).map_err(Fault::from)?;
+        let key_check = self.master.check(self.issuer);
+        let identity = StoreIdentity { issuer: self.issuer.to_owned(), key_check, sandbox: self.sandbox };
+        match store.claim(identity.clone(), keys).await.map_err(Fault::from)? {
+            Written::Won => Ok(identity),
+            Written::Lost => {
+                let stored = store.identity().await.map_err(Fault::from)?;
+                Ok(stored.expect("invariant: a lost claim means that somebody's stands"))
+            }
+        }
+    }
+}

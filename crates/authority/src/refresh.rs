@@ -1,0 +1,118 @@
+//! Refreshing (rows T-17 to T-20): one conditional write on one primary key, by the two-token rule.
+
+use crate::authority::{ATTEMPTS, Authority, Decision, Fault};
+use crate::law;
+use crate::law::refresh::{PresentedPosition, RefreshNote, RefreshRuling, RefreshTerms};
+use crate::model::{ActiveGrant, App, EndReason, Grant, GrantState, LedgerEntry, LedgerKind};
+use crate::store::{GrantChange, GrantWrite, HeldGrant, Written};
+use crate::token::TokenDecision;
+use keyfob_protocol::Timestamp;
+use keyfob_protocol::scope::Scope;
+use keyfob_protocol::token_name::{PresentedToken, TokenKind};
+use keyfob_protocol::token_refusal::TokenRefusal;
+use keyfob_protocol::token_request::PresentedRefresh;
+
+impl Authority {
+    pub(crate) async fn refresh(
+        &self,
+        app: &App,
+        presented: &PresentedRefresh<'_>,
+        known_target: bool,
+        now: Timestamp,
+    ) -> Result<TokenDecision, Fault> {
+        let refuse = |refusal| Ok(Decision::Refused(refusal));
+        let Some(token) = PresentedToken::parse(TokenKind::Refresh, presented.refresh_token) else {
+            return refuse(TokenRefusal::InvalidRefreshToken);
+        };
+        let name = token.claimed_name();
+        let position = PresentedPosition { generation: name.generation, branch: name.branch };
+        let keys = self.keys.load();
+        for _ in 0..ATTEMPTS {
+            let Some(HeldGrant { grant, holder }) = self.store.held_grant(name.grant).await? else {
+                return refuse(TokenRefusal::InvalidRefreshToken);
+            };
+            let Some(key) = keys.grant_key(&grant).filter(|key| key.proves(&token)) else {
+                return refuse(TokenRefusal::InvalidRefreshToken);
+            };
+            if grant.app != app.id {
+                return refuse(TokenRefusal::InvalidRefreshToken);
+            }
+            let row = match &grant.state {
+                GrantState::Active(active) => active.clone(),
+                GrantState::Approved(_) => law::refresh::caught_up_from_approved(now),
+                GrantState::Ended { .. } => {
+                    self.note_refusal(&grant, &TokenRefusal::InvalidRefreshToken, now).await?;
+                    return refuse(TokenRefusal::InvalidRefreshToken);
+                }
+            };
+            let (next, note) = match law::refresh::rule(now, RefreshTerms::from(&app.policy), &row, position) {
+                RefreshRuling::Expired => return refuse(TokenRefusal::ExpiredRefreshToken),
+                RefreshRuling::Refused => {
+                    self.note_refusal(&grant, &TokenRefusal::InvalidRefreshToken, now).await?;
+                    return refuse(TokenRefusal::InvalidRefreshToken);
+                }
+                RefreshRuling::EndGrant => match self.end(&grant, EndReason::RefreshReused, now).await? {
+                    Written::Won => return refuse(TokenRefusal::InvalidRefreshToken),
+                    Written::Lost => continue,
+                },
+                RefreshRuling::Same => (None, None),
+                RefreshRuling::Become { next, note } => (Some(next), note),
+            };
+            if let Some(problem) = law::holder::problem(&holder) {
+                return refuse(TokenRefusal::Holder(problem));
+            }
+            let Some(scope) = narrowed(&grant.scope, presented.scope) else {
+                return refuse(TokenRefusal::InvalidScope);
+            };
+            if !known_target {
+                return refuse(TokenRefusal::InvalidTarget);
+            }
+            let current = next.as_ref().unwrap_or(&row);
+            let refresh_token = key.refresh_token(current.generation, current.branch);
+            // Signed before the write: once the successor stands, nothing may fail any more.
+            let issued =
+                self.access_tokens.issue(now, &keys, &*self.entropy, app, &grant, &holder, &scope, refresh_token)?;
+            let Some(next) = next else { return Ok(Decision::Granted(issued)) };
+            if self.advance(&grant, next, note, now).await? == Written::Won {
+                return Ok(Decision::Granted(issued));
+            }
+        }
+        Err(Fault::Contended)
+    }
+
+    async fn advance(
+        &self,
+        grant: &Grant,
+        next: ActiveGrant,
+        note: Option<RefreshNote>,
+        now: Timestamp,
+    ) -> Result<Written, Fault> {
+        let kind = note.map(|note| match note {
+            RefreshNote::Healed => LedgerKind::Healed,
+            RefreshNote::Contested => LedgerKind::Contested,
+            RefreshNote::StoreBehind => LedgerKind::StoreBehind,
+        });
+        if note == Some(RefreshNote::StoreBehind) {
+            tracing::error!(grant = %grant.id, "the store had lost writes of this grant; its row caught up");
+        }
+        self.write_grant(GrantWrite {
+            nonce: self.nonce()?,
+            what: GrantChange::Update {
+                id: grant.id,
+                expected: grant.state.version(),
+                next: GrantState::Active(next),
+            },
+            ledger: kind.map(|kind| LedgerEntry::about(now, kind, grant)).into_iter().collect(),
+            revocations: Vec::new(),
+        })
+        .await
+    }
+}
+
+/// The scope of the new access token: the grant's, or a part of it (RFC 6749 section 6). The grant itself never shrinks.
+fn narrowed(granted: &Scope, requested: Option<&str>) -> Option<Scope> {
+    match requested {
+        None => Some(granted.clone()),
+        Some(requested) => Scope::parse(requested).ok().filter(|scope| scope.within(granted)),
+    }
+}

@@ -1,0 +1,206 @@
+//! Systems and their apps: registration, listing, redirect URIs, secrets (matrix RG-01 to RG-03, RG-07).
+
+use crate::authority::{Authority, Decision, Fault};
+use crate::model::{App, AppId, AppPolicy, AppSecret, LedgerEntry, LedgerKind, System};
+use crate::secrets;
+use crate::store::{Administered, Administration};
+use aws_lc_rs::constant_time;
+use keyfob_protocol::redirect_uri::{RedirectUriError, RegisteredRedirectUri};
+use keyfob_protocol::{Secret, Timestamp, entropy};
+use thiserror::Error;
+
+/// Longest name of an app, in characters.
+pub const MAX_NAME: usize = 120;
+/// Most redirect URIs of an app.
+pub const MAX_REDIRECT_URIS: usize = 50;
+
+/// What somebody wants registered.
+#[derive(Clone, Debug)]
+pub struct NewApp {
+    /// What the consent page calls it.
+    pub name: String,
+    /// Presented, not checked.
+    pub redirect_uris: Vec<String>,
+    /// What may happen.
+    pub policy: AppPolicy,
+}
+
+/// A registered app and the one sight of its secret. A public app has none.
+#[derive(Debug)]
+pub struct RegisteredApp {
+    /// As stored.
+    pub app: App,
+    /// Shown once, never readable again.
+    pub client_secret: Option<Secret<String>>,
+}
+
+/// Why an app cannot be registered or changed like that.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum RegisterRefusal {
+    /// The name is empty, too long or has control characters.
+    #[error("name must have 1 to {MAX_NAME} characters and no control characters")]
+    Name,
+    /// There are none, or too many.
+    #[error("redirectUris must be a list of 1 to {MAX_REDIRECT_URIS} redirect URIs")]
+    RedirectUriCount,
+    /// One cannot be registered.
+    #[error("redirectUris: {uri:?} cannot be registered: {error}")]
+    RedirectUri {
+        /// As presented.
+        uri: String,
+        /// Why.
+        error: RedirectUriError,
+    },
+    /// One is there twice.
+    #[error("redirectUris: {0:?} is listed more than once")]
+    Repeated(String),
+    /// The policy contradicts itself.
+    #[error("policy: {0}")]
+    Policy(&'static str),
+    /// There is no such app, or it is another system's.
+    #[error("there is no such app")]
+    Missing,
+}
+
+impl Authority {
+    /// The system that these headers prove, if it is enabled. An unknown name costs the same digest.
+    pub async fn authenticate_system(&self, name: &str, key: &str) -> Result<Option<System>, Fault> {
+        let presented = secrets::digest(key);
+        let system = self.store.system_by_name(name).await?;
+        let proven = |system: &System| constant_time::verify_slices_are_equal(&presented, &system.key_digest).is_ok();
+        Ok(system.filter(proven).filter(|system| system.enabled))
+    }
+
+    /// Registers an app with one secret, or none for a public one.
+    pub async fn register_app(
+        &self,
+        system: &System,
+        new: NewApp,
+        now: Timestamp,
+    ) -> Result<Decision<RegisteredApp, RegisterRefusal>, Fault> {
+        let client_id = secrets::client_id(&entropy::random(&*self.entropy)?);
+        let secret = secrets::client_secret(&entropy::random(&*self.entropy)?);
+        self.register_app_as(system, new, client_id, secret, now).await
+    }
+
+    /// Registers an app under a client id and secret of the caller's making: for seeded data and imports.
+    pub async fn register_app_as(
+        &self,
+        system: &System,
+        new: NewApp,
+        client_id: String,
+        secret: Secret<String>,
+        now: Timestamp,
+    ) -> Result<Decision<RegisteredApp, RegisterRefusal>, Fault> {
+        let (name, redirect_uris) = match checked(&new) {
+            Ok(checked) => checked,
+            Err(refusal) => return Ok(Decision::Refused(refusal)),
+        };
+        let secrets = match new.policy.public {
+            true => Vec::new(),
+            false => vec![fresh_secret("first", &secret, now)],
+        };
+        let mut app = App {
+            id: AppId(0),
+            system: system.id,
+            system_name: system.name.clone(),
+            name,
+            client_id,
+            enabled: true,
+            redirect_uris,
+            policy: new.policy,
+            secrets,
+            // Nothing was revoked yet.
+            tokens_after: Timestamp(0),
+            created_at: now,
+            updated_at: now,
+        };
+        let entry = LedgerEntry { system: Some(system.id), ..LedgerEntry::new(now, LedgerKind::AppChanged) };
+        let entry = entry.with_detail("added");
+        match self.store.administer(Administration::AddApp(app.clone()), vec![entry], Vec::new()).await? {
+            Administered::Done(id) => {
+                app.id = AppId(id);
+                let client_secret = (!app.policy.public).then_some(secret);
+                Ok(Decision::Granted(RegisteredApp { app, client_secret }))
+            }
+            Administered::Conflict | Administered::Missing => Ok(Decision::Refused(RegisterRefusal::Policy(
+                "the client id is taken or the system is gone",
+            ))),
+        }
+    }
+
+    /// Replaces an app's name, redirect URIs and policy. Its system's business is checked by the caller.
+    pub async fn update_app(&self, id: AppId, new: NewApp, now: Timestamp) -> Result<Decision<App, RegisterRefusal>, Fault> {
+        let (name, redirect_uris) = match checked(&new) {
+            Ok(checked) => checked,
+            Err(refusal) => return Ok(Decision::Refused(refusal)),
+        };
+        let Some(app) = self.store.app(id).await? else { return Ok(Decision::Refused(RegisterRefusal::Missing)) };
+        if app.policy.public != new.policy.public {
+            let why = "an app cannot change between public and confidential; register another one";
+            return Ok(Decision::Refused(RegisterRefusal::Policy(why)));
+        }
+        let app = App { name, redirect_uris, policy: new.policy, updated_at: now, ..app };
+        let entry = LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::AppChanged) };
+        self.administer(Administration::UpdateApp(app.clone()), vec![entry.with_detail("changed")], Vec::new()).await?;
+        Ok(Decision::Granted(app))
+    }
+
+    /// Adds a secret to an app; the earlier ones keep working (matrix CA-09).
+    pub async fn add_secret(
+        &self,
+        id: AppId,
+        name: &str,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Decision<(i64, Secret<String>), RegisterRefusal>, Fault> {
+        let Some(app) = self.store.app(id).await? else { return Ok(Decision::Refused(RegisterRefusal::Missing)) };
+        if app.policy.public {
+            return Ok(Decision::Refused(RegisterRefusal::Policy("a public app has no secret")));
+        }
+        let secret = secrets::client_secret(&entropy::random(&*self.entropy)?);
+        let row = AppSecret { expires_at, ..fresh_secret(name, &secret, now) };
+        let entry = LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::SecretAdded) }.with_detail(name);
+        match self.administer(Administration::AddSecret(id, row), vec![entry], Vec::new()).await? {
+            Administered::Done(number) => Ok(Decision::Granted((number, secret))),
+            Administered::Conflict | Administered::Missing => Ok(Decision::Refused(RegisterRefusal::Missing)),
+        }
+    }
+}
+
+fn fresh_secret(name: &str, secret: &Secret<String>, now: Timestamp) -> AppSecret {
+    AppSecret {
+        id: 0,
+        name: name.to_owned(),
+        digest: secrets::digest(secret.expose()),
+        created_at: now,
+        expires_at: None,
+        last_used_at: None,
+    }
+}
+
+fn checked(new: &NewApp) -> Result<(String, Vec<RegisteredRedirectUri>), RegisterRefusal> {
+    let name = new.name.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+        return Err(RegisterRefusal::Name);
+    }
+    if !(0..=600).contains(&new.policy.replay_window) {
+        return Err(RegisterRefusal::Policy("replayWindow must be 0 to 600 seconds"));
+    }
+    if !new.policy.default_scope.within(&new.policy.allowed_scope) {
+        return Err(RegisterRefusal::Policy("defaultScope must be within allowedScope"));
+    }
+    if !(1..=MAX_REDIRECT_URIS).contains(&new.redirect_uris.len()) {
+        return Err(RegisterRefusal::RedirectUriCount);
+    }
+    let mut uris: Vec<RegisteredRedirectUri> = Vec::with_capacity(new.redirect_uris.len());
+    for uri in &new.redirect_uris {
+        let registered = RegisteredRedirectUri::register(uri, new.policy.redirect_uris)
+            .map_err(|error| RegisterRefusal::RedirectUri { uri: uri.clone(), error })?;
+        if uris.contains(&registered) {
+            return Err(RegisterRefusal::Repeated(uri.clone()));
+        }
+        uris.push(registered);
+    }
+    Ok((name.to_owned(), uris))
+}

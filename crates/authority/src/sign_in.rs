@@ -1,0 +1,72 @@
+//! Proving who a user is. Local passwords are one way; a platform's own login is another.
+
+use crate::authority::{Decision, Fault};
+use crate::model::{AccountStatus, LedgerEntry, LedgerKind, User, UserStatus};
+use crate::passwords::{PasswordCheck, Passwords};
+use crate::store::{Administration, Store};
+use async_trait::async_trait;
+use keyfob_protocol::{Entropy, Secret, Timestamp};
+use std::sync::Arc;
+
+/// What a person typed. Presented, not verified.
+#[derive(Debug)]
+pub struct PresentedLogin {
+    /// As typed; compared in lower case without surrounding white space.
+    pub email: String,
+    /// As typed.
+    pub password: Secret<String>,
+}
+
+/// Why somebody is not signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInRefusal {
+    /// Unknown user or wrong password: one answer (matrix IN-01).
+    NotRecognised,
+    /// Right password, but the user is disabled or the account suspended (matrix IN-08).
+    Inactive,
+}
+
+/// A way to prove who a user is.
+#[async_trait]
+pub trait SignIn: Send + Sync {
+    /// The user, proven.
+    async fn sign_in(&self, login: PresentedLogin, now: Timestamp) -> Result<Decision<User, SignInRefusal>, Fault>;
+}
+
+/// Passwords kept in the store.
+pub struct LocalPasswords {
+    store: Arc<dyn Store>,
+    passwords: Arc<Passwords>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl LocalPasswords {
+    /// Checks against the users of this store.
+    pub fn new(store: Arc<dyn Store>, passwords: Arc<Passwords>, entropy: Arc<dyn Entropy>) -> LocalPasswords {
+        LocalPasswords { store, passwords, entropy }
+    }
+}
+
+#[async_trait]
+impl SignIn for LocalPasswords {
+    async fn sign_in(&self, login: PresentedLogin, now: Timestamp) -> Result<Decision<User, SignInRefusal>, Fault> {
+        let user = self.store.user_by_email(&login.email.trim().to_lowercase()).await?;
+        let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+        let check = self.passwords.check(stored, login.password, &*self.entropy).await?;
+        let (Some(user), PasswordCheck::Right { upgrade }) = (user, check) else {
+            return Ok(Decision::Refused(SignInRefusal::NotRecognised));
+        };
+        let account = self.store.account(user.account).await?;
+        let active = account.is_some_and(|account| account.status == AccountStatus::Active);
+        if user.status != UserStatus::Active || !active {
+            return Ok(Decision::Refused(SignInRefusal::Inactive));
+        }
+        if let Some(hash) = upgrade {
+            let user = User { password_hash: Some(hash), ..user.clone() };
+            let entry = LedgerEntry { user: Some(user.id), ..LedgerEntry::new(now, LedgerKind::UserChanged) };
+            let change = Administration::UpdateUser(user);
+            self.store.administer(change, vec![entry.with_detail("password hash upgraded")], Vec::new()).await?;
+        }
+        Ok(Decision::Granted(user))
+    }
+}
