@@ -9,8 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A token that was verified.
-#[derive(Debug)]
+/// A token that was verified. Not `Debug`: the text is a secret.
 pub(crate) struct VerifiedToken {
     text: Box<[u8]>,
     /// Which keys verified it: a token of a withdrawn key must not live on here.
@@ -32,7 +31,6 @@ const WAYS: usize = 8;
 type Set = [Option<(u64, Arc<VerifiedToken>)>; WAYS];
 
 /// The cache.
-#[derive(Debug)]
 pub(crate) struct TokenCache {
     sets: Box<[Mutex<Set>]>,
     hasher: RandomState,

@@ -4,7 +4,7 @@
 //! It knows the authority's public keys and what has been taken back since ([`RevocationSet`]); who feeds it both is not
 //! its business, and it refuses to serve before it has been fed. Nothing here can issue a token.
 
-pub mod cache;
+mod cache;
 pub mod caller;
 pub mod challenge;
 pub mod gate;
