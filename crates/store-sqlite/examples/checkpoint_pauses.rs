@@ -3,11 +3,7 @@
 //! `cargo run --release -p keyfob-store-sqlite --example checkpoint_pauses -- [rows] [seconds] [directory]`
 //! Rows are seeded once and kept. `LAYOUT=rowid|without`, `PAGE=4096`, `READS=1` (a point read before each write),
 //! `ONLY=64|256|rate` vary the run.
-#![expect(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a measurement needs a clock and a screen"
-)]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement needs a clock and a screen")]
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -143,6 +139,20 @@ fn resident_kib() -> u64 {
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
+/// CPU time of the threads whose name starts so, in microseconds; of all with an empty prefix.
+fn cpu_micros(prefix: &str) -> u64 {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return 0 };
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok())
+        .filter_map(|stat| {
+            let (head, tail) = stat.rsplit_once(") ")?;
+            let name = head.split_once('(')?.1;
+            let ticks = |place: usize| tail.split(' ').nth(place)?.parse::<u64>().ok();
+            name.starts_with(prefix).then(|| Some((ticks(11)? + ticks(12)?) * 10_000))?
+        })
+        .sum()
+}
+
 #[derive(Clone, Copy)]
 enum Load {
     Waiters(usize),
@@ -163,6 +173,7 @@ async fn measure(path: &Path, rows: u64, seconds: u64, load: Load) {
         done: AtomicU64::new(0),
         refused: AtomicU64::new(0),
     });
+    let all_before = cpu_micros("");
     let start = Instant::now();
     let watcher = {
         let (run, log) = (Arc::clone(&run), log_path(path));
@@ -226,6 +237,8 @@ async fn measure(path: &Path, rows: u64, seconds: u64, load: Load) {
         }
     }
     let elapsed = start.elapsed().as_secs_f64();
+    let done = run.done.load(Ordering::Relaxed).max(1);
+    let cpu = [cpu_micros("keyfob-writer"), cpu_micros("keyfob-log"), cpu_micros("") - all_before];
     run.stop.store(true, Ordering::Relaxed);
     let (longest, memory) = watcher.join().expect("the watcher ends well");
     let name = match load {
@@ -234,9 +247,10 @@ async fn measure(path: &Path, rows: u64, seconds: u64, load: Load) {
     };
     let micros = |quantile: f64| all.value_at_quantile(quantile);
     #[expect(clippy::cast_precision_loss, reason = "a rate for the eye")]
-    let rate = run.done.load(Ordering::Relaxed) as f64 / elapsed;
+    let (rate, [writer, copier, total]) = (done as f64 / elapsed, cpu.map(|micros| micros as f64 / done as f64));
     println!(
-        "{name:>14}  {rate:>8.0}/s  p50 {:>6} p99 {:>6} p99.9 {:>6} max {:>7} us  log at most {:>4} MiB  rss {:>4} MiB  refused {}",
+        "{name:>14}  {rate:>8.0}/s  p50 {:>6} p99 {:>6} p99.9 {:>6} max {:>7} us  log at most {:>4} MiB  rss {:>4} MiB  refused {}  \
+         cpu us each: writer {writer:.1} log {copier:.1} all {total:.1}",
         micros(0.5),
         micros(0.99),
         micros(0.999),

@@ -3,15 +3,14 @@
 //! Everything that must be the same for all of them (journal mode, durability, how long a lock is waited for) is
 //! set here and nowhere else.
 
-use std::fs::OpenOptions;
-use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+
+use super::Options;
 
 /// How long a busy lock is waited for, in milliseconds; shared with the handler so that one connection can be patient
 /// for a transaction and impatient for a checkpoint.
@@ -33,25 +32,19 @@ fn millis(limit: Duration) -> u32 {
     u32::try_from(limit.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// Creates the database file, readable by its owner only, if there is none. SQLite gives its log the same mode.
-pub(super) fn create(path: &Path) -> std::io::Result<()> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
 /// A connection that may write; `cache` is its page cache in KiB.
 pub(super) fn open_writer(
     path: &Path,
-    page_size: u32,
+    options: &Options,
     cache: u32,
     patience: &Patience,
 ) -> rusqlite::Result<Connection> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, cache, patience)?;
     // Has no effect on a file that has pages.
-    connection.pragma_update(None, "page_size", page_size)?;
+    connection.pragma_update(None, "page_size", options.page_size)?;
+    if !options.durable {
+        connection.pragma_update(None, "synchronous", "OFF")?;
+    }
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
         // A file that cannot be written keeps the mode it had; say so now and not at the first write.

@@ -52,6 +52,8 @@ pub struct Options {
     pub checkpoint_slow: u64,
     /// Bytes the writer may copy by itself between two transactions. Default 4 MiB.
     pub checkpoint_rest: u64,
+    /// Whether an answered write survives the loss of power. Only for data that dies with the process: `false`.
+    pub(crate) durable: bool,
     /// Most pages of the database; writes beyond are refused as [`Fault::Full`]. Default: SQLite's own limit.
     pub max_pages: Option<u32>,
 }
@@ -69,6 +71,7 @@ impl Default for Options {
             checkpoint_start: 64 << 20,
             checkpoint_slow: 192 << 20,
             checkpoint_rest: 4 << 20,
+            durable: true,
             max_pages: None,
         }
     }
@@ -94,6 +97,14 @@ pub enum OpenError {
         /// What is wrong with it.
         source: Fault,
     },
+    /// The file holds something that this build does not know.
+    #[error("cannot use {}: {problem}", path.display())]
+    Content {
+        /// The database file.
+        path: PathBuf,
+        /// What it holds, and what to do about it.
+        problem: String,
+    },
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -107,6 +118,7 @@ pub struct Engine {
     patience: Patience,
     threads: Mutex<Vec<JoinHandle<()>>>,
     readers: Readers,
+    long_readers: Readers,
     // Last: connections of this process must be closed before it.
     sync_handle: SyncHandle,
 }
@@ -120,26 +132,25 @@ impl Engine {
     pub fn open(
         path: &Path,
         options: &Options,
-        prepare: impl FnOnce(&mut Connection) -> rusqlite::Result<()>,
+        prepare: impl FnOnce(&mut Connection) -> Result<(), OpenError>,
     ) -> Result<Self, OpenError> {
         let file = |source| OpenError::File { path: path.to_owned(), source };
         let database =
             |source: rusqlite::Error| OpenError::Database { path: path.to_owned(), source: Fault::from(source) };
 
-        connection::create(path).map_err(file)?;
         let sync_handle = SyncHandle::open(path).map_err(file)?;
         let patience = Patience::new(options.patience);
         let mut connection =
-            connection::open_writer(path, options.page_size, options.writer_cache, &patience).map_err(database)?;
+            connection::open_writer(path, options, options.writer_cache, &patience).map_err(database)?;
         let page_size: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(database)?;
-        prepare(&mut connection).map_err(database)?;
+        prepare(&mut connection)?;
         if let Some(pages) = options.max_pages {
             connection.pragma_update(None, "max_page_count", pages).map_err(database)?;
         }
         let readers = Readers::open(path, options.readers, options.reader_cache, &patience).map_err(database)?;
+        let long_readers = Readers::open(path, 2, options.reader_cache, &patience).map_err(database)?;
         // The checkpointer neither queries nor caches.
-        let copier =
-            connection::open_writer(path, options.page_size, 64, &Patience::new(options.patience)).map_err(database)?;
+        let copier = connection::open_writer(path, options, 64, &Patience::new(options.patience)).map_err(database)?;
 
         let pages = |bytes: u64| u32::try_from(bytes / u64::from(page_size)).unwrap_or(u32::MAX);
         let limits = Limits {
@@ -163,8 +174,16 @@ impl Engine {
             pulse: Arc::clone(&pulse),
             limits,
         };
-        let engine =
-            Self { path: path.to_owned(), queue, pulse, patience, threads: Mutex::default(), readers, sync_handle };
+        let engine = Self {
+            path: path.to_owned(),
+            queue,
+            pulse,
+            patience,
+            threads: Mutex::default(),
+            readers,
+            long_readers,
+            sync_handle,
+        };
         engine.start("keyfob-writer", || writer.run())?;
         engine.start("keyfob-log", || checkpointer.run())?;
         // A predecessor may have left a log; have it looked at.
@@ -200,6 +219,15 @@ impl Engine {
     /// The query failed, or the file cannot be read.
     pub fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Fault> {
         self.readers.read(query)
+    }
+
+    /// Like [`Engine::read`], for queries over many rows: they have connections of their own, so that short reads do not wait
+    /// for them. Call it from a thread that may block.
+    ///
+    /// # Errors
+    /// The query failed, or the file cannot be read.
+    pub fn read_long<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Fault> {
+        self.long_readers.read(query)
     }
 
     /// How many jobs wait for the writer.
