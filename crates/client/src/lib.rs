@@ -1,1 +1,47 @@
-//! keyfob-client
+//! The partner's side of delegated access: connect a user's account, call the API, keep the connection alive.
+//!
+//! Every step is one request and one response as plain data, and nothing below [`Driver`] touches a socket, a clock or a random
+//! generator. The types carry the order: [`Attempt::begin`] → [`PendingAttempt::accept`] → [`ReadyExchange`] → [`Connection`].
+//! What comes back on the redirect URI and from the network is hostile until such a type says otherwise.
+#![doc = include_str!("../README.md")]
+
+mod attempt;
+mod attempt_store;
+mod backoff;
+mod connection;
+mod connections;
+mod driver;
+mod exchange;
+pub mod http;
+mod provider;
+pub mod refresh;
+mod refreshing;
+pub mod safe_url;
+mod store;
+mod token_failure;
+mod token_request;
+mod tokens;
+mod transport;
+
+pub use attempt::{
+    ATTEMPT_LIFETIME, Attempt, AttemptKey, AuthorizeOptions, BrowserSession, CallbackOutcome, FirstVisit,
+    MalformedAttempt, PendingAttempt, Prompt,
+};
+pub use attempt_store::AttemptStore;
+pub use backoff::PATIENCE;
+pub use connection::{ApiRequest, Connection, ConnectionError, ConnectionState};
+pub use connections::{ConnectError, Connections};
+pub use driver::{Driver, DriverError};
+pub use exchange::{ExchangeFailed, ReadyExchange, SentExchange};
+pub use http::{Header, HeaderValue, HttpRequest, HttpResponse, Method};
+pub use provider::{App, Pkce, Provider, System, UnansweredExchange, UnusableSystem};
+pub use safe_url::UnsafeUrl;
+pub use store::{MemoryTokenStore, ReauthRequired, Saved, Standing, StoreUnavailable, StoredConnection, TokenStore};
+pub use token_failure::{Evidence, TokenFailure, TokenStep, TransientCause, read_reply};
+pub use tokens::{REFRESH_AHEAD, TokenSet};
+pub use transport::{Observed, Observer, Pause, SendFailure, Surroundings, TokioPause, Transport};
+
+/// What is used from the protocol crate, so that an integration depends on this crate alone.
+pub use keyfob_protocol::{
+    Clock, Dialect, Entropy, EntropyFailed, Secret, Timestamp, callback::CallbackError, token_request::ReplyShape,
+};

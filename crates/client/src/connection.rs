@@ -1,0 +1,330 @@
+//! One user's live grant: gives out API calls, not tokens, and keeps the tokens fresh behind them.
+//!
+//! This file is what callers see and how an API call deals with 401, 403 and 429; the refresh is in `refreshing.rs`. The
+//! bearer token goes to the provider's API origin and nowhere else (matrix CL-04).
+
+use crate::connections::{Shared, carried_to_its_end};
+use crate::http::{Header, HttpRequest, HttpResponse, Method};
+use crate::refresh::NoRefreshToken;
+use crate::refreshing::{Flight, Reason, Seen, Waiting, live};
+use crate::safe_url;
+use crate::store::{ReauthRequired, Standing, StoreUnavailable};
+use crate::token_failure::{Evidence, TokenFailure, read_retry_after};
+use crate::tokens::TokenSet;
+use crate::transport::SendFailure;
+use keyfob_protocol::{Secret, Timestamp};
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use thiserror::Error;
+use url::Url;
+
+/// Seconds to hold calls after a 429 that does not say how long: the window of the rate limit.
+const RATE_WINDOW: u32 = 10;
+/// Seconds without a forced refresh after the API refused a token that was just refreshed.
+const REFUSED_FRESH: i64 = 60;
+
+/// A connection. Cheap to clone; all clones share one refresh.
+#[derive(Clone)]
+pub struct Connection {
+    pub(crate) held: Arc<Held>,
+}
+
+/// What the clones of a connection share.
+pub(crate) struct Held {
+    pub(crate) id: String,
+    pub(crate) shared: Arc<Shared>,
+    /// The row as last seen: saves a read of the store per call.
+    pub(crate) seen: Mutex<Seen>,
+    /// Whoever holds it is the one who refreshes.
+    pub(crate) flight: tokio::sync::Mutex<Flight>,
+    /// Set as long as the last refresh failed in passing.
+    waiting: Mutex<Option<Waiting>>,
+    /// Until when calls wait (429) and until when a 401 forces no refresh.
+    holds: Mutex<Holds>,
+}
+
+#[derive(Default)]
+struct Holds {
+    rate_until: Option<Timestamp>,
+    no_forced_refresh_until: Option<Timestamp>,
+}
+
+/// A call to the API.
+#[derive(Clone, Debug)]
+pub struct ApiRequest {
+    /// The method.
+    pub method: Method,
+    /// A path from the root (`/v1/people?limit=10`), a path relative to the API base (`people`), or a whole URL of the same origin, such
+    /// as a `nextLink`.
+    pub target: String,
+    /// JSON to send.
+    pub json: Option<String>,
+}
+
+/// Why a call has no answer to give.
+#[derive(Debug, Error, Clone)]
+pub enum ConnectionError {
+    /// No connection of this name is kept. The caller's error: connect first.
+    #[error("there is no connection of this name; the user has to connect first")]
+    NotConnected,
+    /// Only the user can help: send them through a new attempt. Asking again changes nothing and sends nothing.
+    #[error("the user has to connect again ({})", .0.evidence)]
+    ReauthRequired(ReauthRequired),
+    /// The token ended and the authority never gave a refresh token.
+    #[error(transparent)]
+    NoRefreshToken(#[from] NoRefreshToken),
+    /// The access token has ended and cannot be replaced now. The connection is healthy: try again at `retry_at`.
+    #[error("{failure}; next try at {}", .retry_at.to_utc())]
+    RefreshFailed {
+        /// Why.
+        failure: TokenFailure,
+        /// When a call will try again.
+        retry_at: Timestamp,
+    },
+    /// The authority refuses the app, so no user of it can be refreshed. The operator corrects id, secret or URL.
+    #[error("the authority refuses the app, so nothing can be refreshed ({0}); check client id and secret")]
+    AppRefused(Evidence),
+    /// The API refused a fresh token, or the store's: not a matter of age. Look at the host, the scheme and the audience.
+    #[error("the API refused a fresh token with 401; check that the token belongs to this API")]
+    Unauthorized(Box<HttpResponse>),
+    /// Too many calls; this one was not processed and may be sent again at `retry_at`.
+    #[error("the API's rate limit is reached; try again at {}", .retry_at.to_utc())]
+    RateLimited {
+        /// When calls go out again.
+        retry_at: Timestamp,
+    },
+    /// The target is not on the API's origin: the token was not sent. The caller's error, or a hostile `nextLink`.
+    #[error("{target} is not at {origin}, the only place the token goes to; nothing was sent")]
+    OtherOrigin {
+        /// Where it pointed, without query.
+        target: String,
+        /// Where the API is.
+        origin: String,
+    },
+    /// No answer from the API. A GET may be repeated; anything else only if the caller knows that it is idempotent.
+    #[error("the API gave no answer: {0}")]
+    NoAnswer(#[from] SendFailure),
+    /// Our store is down, so it is not known which tokens are current.
+    #[error(transparent)]
+    Store(StoreUnavailable),
+}
+
+/// How a connection stands, for a page or a health check. Asks nobody but the store.
+#[derive(Clone, Debug)]
+pub enum ConnectionState {
+    /// No connection of this name.
+    NotConnected,
+    /// Tokens are there.
+    Healthy(TokenSet),
+    /// Tokens are there; the last refresh failed in passing.
+    Degraded {
+        /// The tokens in use.
+        tokens: TokenSet,
+        /// Why the refresh failed.
+        failure: TokenFailure,
+        /// When it is tried again.
+        retry_at: Timestamp,
+    },
+    /// The user has to connect again.
+    ReauthRequired(ReauthRequired),
+}
+
+impl ApiRequest {
+    /// A GET.
+    pub fn get(target: impl Into<String>) -> ApiRequest {
+        ApiRequest { method: Method::Get, target: target.into(), json: None }
+    }
+
+    /// A POST of JSON.
+    pub fn post(target: impl Into<String>, json: impl Into<String>) -> ApiRequest {
+        ApiRequest { method: Method::Post, target: target.into(), json: Some(json.into()) }
+    }
+
+    /// A DELETE.
+    pub fn delete(target: impl Into<String>) -> ApiRequest {
+        ApiRequest { method: Method::Delete, target: target.into(), json: None }
+    }
+}
+
+impl Connection {
+    /// The name it was opened by.
+    pub fn id(&self) -> &str {
+        &self.held.id
+    }
+
+    /// GETs from the API.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub async fn get(&self, target: &str) -> Result<HttpResponse, ConnectionError> {
+        self.send(&ApiRequest::get(target)).await
+    }
+
+    /// Calls the API with a good access token and the system's headers. Any answer but 401 and 429 is given as it is; in particular a 403 is
+    /// about permission, never about the connection.
+    ///
+    /// # Errors
+    /// [`ConnectionError`].
+    pub async fn send(&self, call: &ApiRequest) -> Result<HttpResponse, ConnectionError> {
+        // First, so that a wrong target costs no refresh.
+        let url = self.resolve(&call.target)?;
+        let held = &self.held;
+        if let Some(retry_at) = held.holds().rate_until.filter(|until| held.now() < *until) {
+            return Err(ConnectionError::RateLimited { retry_at });
+        }
+        let (generation, tokens) = self.good_tokens().await?;
+        let refused = match self.send_with(call, &url, &tokens).await? {
+            response if response.status != 401 => return self.unless_rate_limited(response),
+            refused => refused,
+        };
+        let replacement = match held.reload().await? {
+            Some(row) if row.generation != generation => live(Some(row))?,
+            _ if held.holds().no_forced_refresh_until.is_some_and(|until| held.now() < until) => {
+                return Err(ConnectionError::Unauthorized(Box::new(refused)));
+            }
+            _ => self.refreshed(generation, Reason::Refused).await?,
+        };
+        let response = self.send_with(call, &url, &replacement.1).await?;
+        if response.status == 401 {
+            held.holds().no_forced_refresh_until = Some(held.now().plus(REFUSED_FRESH));
+            return Err(ConnectionError::Unauthorized(Box::new(response)));
+        }
+        self.unless_rate_limited(response)
+    }
+
+    /// Refreshes now, whatever the age of the token.
+    ///
+    /// # Errors
+    /// [`ConnectionError`].
+    pub async fn refresh_now(&self) -> Result<(), ConnectionError> {
+        let (generation, _) = self.held.current().await?;
+        self.refreshed(generation, Reason::Asked).await.map(drop)
+    }
+
+    /// How the connection stands, by the store.
+    ///
+    /// # Errors
+    /// [`ConnectionError::Store`].
+    pub async fn state(&self) -> Result<ConnectionState, ConnectionError> {
+        let row = self.held.reload().await?;
+        let waiting = self.held.waiting().clone();
+        Ok(match (row.map(|row| row.standing), waiting) {
+            (None, _) => ConnectionState::NotConnected,
+            (Some(Standing::ReauthRequired(why)), _) => ConnectionState::ReauthRequired(why),
+            (Some(Standing::Live(tokens)), None) => ConnectionState::Healthy(tokens),
+            (Some(Standing::Live(tokens)), Some(Waiting { failure, retry_at, .. })) => {
+                ConnectionState::Degraded { tokens, failure, retry_at }
+            }
+        })
+    }
+
+    /// Tokens that can be used now, refreshed where it is time to.
+    async fn good_tokens(&self) -> Result<(u64, TokenSet), ConnectionError> {
+        let (held, now) = (&self.held, self.held.now());
+        let (generation, tokens) = held.current().await?;
+        if !tokens.is_due(now) {
+            return Ok((generation, tokens));
+        }
+        // While the token lives nobody waits for a refresh that another caller is doing, or that is not to be tried yet.
+        let refreshing = held.flight.try_lock().is_err();
+        let waits = held.waiting().as_ref().is_some_and(|waiting| now < waiting.until(Reason::Due));
+        if tokens.is_alive(now) && (refreshing || waits) {
+            return Ok((generation, tokens));
+        }
+        self.refreshed(generation, Reason::Due).await
+    }
+
+    async fn refreshed(&self, generation: u64, reason: Reason) -> Result<(u64, TokenSet), ConnectionError> {
+        let held = self.held.clone();
+        carried_to_its_end(async move { held.refresh(generation, reason).await }).await
+    }
+
+    /// New tokens after a consent. Waits for a refresh in flight, so that its write cannot come behind ours.
+    pub(crate) async fn replace_tokens(&self, tokens: TokenSet) -> Result<(), StoreUnavailable> {
+        let mut flight = self.held.flight.lock().await;
+        let row = self.held.shared.overwrite(&self.held.id, &tokens).await?;
+        *flight = Flight::default();
+        *self.held.waiting() = None;
+        *self.held.holds() = Holds::default();
+        self.held.see(row);
+        Ok(())
+    }
+
+    /// The URL of a call, if it is on the API's origin.
+    fn resolve(&self, target: &str) -> Result<Url, ConnectionError> {
+        let base = self.held.shared.provider.api_base();
+        let other = |target: &str| ConnectionError::OtherOrigin {
+            target: target.split(['?', '#']).next().unwrap_or_default().to_owned(),
+            origin: base.origin().ascii_serialization(),
+        };
+        let url = base.join(target).map_err(|_| other(target))?;
+        match safe_url::check(&url).is_ok() && url.origin() == base.origin() {
+            true => Ok(url),
+            false => Err(other(target)),
+        }
+    }
+
+    async fn send_with(&self, call: &ApiRequest, url: &Url, tokens: &TokenSet) -> Result<HttpResponse, SendFailure> {
+        let bearer = Secret::new(format!("Bearer {}", tokens.access_token.expose()));
+        let mut headers = vec![Header::plain("Accept", "application/json"), Header::secret("Authorization", bearer)];
+        if let Some(system) = self.held.shared.provider.system() {
+            headers.push(Header::plain("X-System", system.name()));
+            headers.push(Header::secret("X-System-Key", system.key().clone()));
+        }
+        if call.json.is_some() {
+            headers.push(Header::plain("Content-Type", "application/json"));
+        }
+        let request = HttpRequest {
+            method: call.method,
+            url: Secret::from(url.as_str()),
+            headers,
+            body: Secret::new(call.json.clone().unwrap_or_default().into_bytes()),
+        };
+        self.held.shared.outside.transport.send(&request).await
+    }
+
+    /// A 429 holds the whole connection for as long as it asks, unless it is about a narrower context than all calls.
+    fn unless_rate_limited(&self, response: HttpResponse) -> Result<HttpResponse, ConnectionError> {
+        if response.status != 429 {
+            return Ok(response);
+        }
+        let now = self.held.now();
+        let seconds = response.header("retry-after").and_then(|value| read_retry_after(value, now));
+        let retry_at = now.plus(i64::from(seconds.unwrap_or(RATE_WINDOW)));
+        if response.header("x-ratelimit-context").is_none_or(|context| context == "global") {
+            self.held.holds().rate_until = Some(retry_at);
+        }
+        Err(ConnectionError::RateLimited { retry_at })
+    }
+}
+
+impl Held {
+    pub(crate) fn new(id: &str, shared: Arc<Shared>) -> Held {
+        Held {
+            id: id.to_owned(),
+            shared,
+            seen: Mutex::default(),
+            flight: tokio::sync::Mutex::default(),
+            waiting: Mutex::default(),
+            holds: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.outside.clock.now()
+    }
+
+    pub(crate) fn waiting(&self) -> std::sync::MutexGuard<'_, Option<Waiting>> {
+        self.waiting.lock().expect("invariant: nothing panics while the lock is held")
+    }
+
+    fn holds(&self) -> std::sync::MutexGuard<'_, Holds> {
+        self.holds.lock().expect("invariant: nothing panics while the lock is held")
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("id", &self.held.id).finish_non_exhaustive()
+    }
+}

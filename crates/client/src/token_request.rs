@@ -1,0 +1,48 @@
+//! The exact bytes of a request to the token endpoint, in either shape, with the client's authentication.
+
+use crate::http::{Header, HttpRequest, Method};
+use crate::provider::App;
+use keyfob_protocol::token_request::{ReplyShape, TokenRequestToSend};
+use keyfob_protocol::{Secret, basic, form};
+use url::Url;
+
+/// Builds the request. A public client names itself in the body (RFC 6749 section 3.2.1), which the shape has to have:
+/// [`crate::Provider::exchange_shape`] and [`crate::Provider::refresh_shape`] see to it.
+pub(crate) fn build(endpoint: &Url, shape: ReplyShape, app: &App, request: &TokenRequestToSend<'_>) -> HttpRequest {
+    let mut parameters = request.to_form(shape).expose().clone();
+    let mut headers = vec![Header::plain("Accept", "application/json")];
+    match &app.client_secret {
+        Some(secret) => headers.push(Header::secret("Authorization", basic::header(&app.client_id, secret))),
+        None => {
+            parameters.push('&');
+            parameters.push_str(&form::encode([("client_id", app.client_id.as_str())]));
+        }
+    }
+    match shape {
+        ReplyShape::Legacy => HttpRequest {
+            method: Method::Get,
+            url: Secret::new(with_query(endpoint, &parameters)),
+            headers,
+            body: Secret::new(Vec::new()),
+        },
+        ReplyShape::Rfc6749 => {
+            headers.push(Header::plain("Content-Type", "application/x-www-form-urlencoded"));
+            HttpRequest {
+                method: Method::Post,
+                url: Secret::from(endpoint.as_str()),
+                headers,
+                body: Secret::new(parameters.into_bytes()),
+            }
+        }
+    }
+}
+
+/// The endpoint with parameters behind it. A query of its own is kept (RFC 6749 sections 3.1 and 3.2).
+pub(crate) fn with_query(endpoint: &Url, parameters: &str) -> String {
+    let joint = match endpoint.query() {
+        None => "?",
+        Some("") => "",
+        Some(_) => "&",
+    };
+    format!("{endpoint}{joint}{parameters}")
+}
