@@ -1,0 +1,14 @@
+//! The sandbox through its public door: requests to the router, and the seed as others take it.
+
+mod authentication;
+mod calls;
+mod identity;
+mod kept;
+mod leads;
+mod notes;
+mod people;
+mod rate_limits;
+mod roles;
+mod routes;
+mod seed;
+mod webhooks;
