@@ -6,7 +6,7 @@
 //! starts again at the beginning of the log. The log file so is reused and not grown, which makes its syncs cheap.
 //! Decision record: `docs/decisions/0001-sqlite-group-commit-and-checkpoints.md`.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ use super::connection::Patience;
 use super::fault::Fault;
 use super::queue::Queue;
 use super::sync_handle::SyncHandle;
-use super::writer::LONGEST_PAUSE;
 
 /// How often the length of the log is looked at while there are writes. Nothing runs while there are none.
 const TICK: Duration = Duration::from_millis(20);
@@ -34,8 +33,10 @@ pub(super) struct Limits {
     pub(super) start: u32,
     /// The writer takes the rest when it is at most this long.
     pub(super) rest: u32,
-    /// From here on the writer is slowed down, step by step.
+    /// From here on the writer is slowed down...
     pub(super) slow: u32,
+    /// ... and most where the log has this many pages.
+    pub(super) cap: u32,
 }
 
 /// What writer and checkpointer tell each other.
@@ -43,7 +44,7 @@ pub(super) struct Limits {
 pub(super) struct Pulse {
     written: AtomicBool,
     stopped: AtomicBool,
-    throttle_micros: AtomicU32,
+    held_by_reader: AtomicBool,
     lock: Mutex<()>,
     changed: Condvar,
 }
@@ -56,9 +57,9 @@ impl Pulse {
         }
     }
 
-    /// How long the writer should pause before its next transaction.
-    pub(super) fn throttle(&self) -> Duration {
-        Duration::from_micros(self.throttle_micros.load(Ordering::Relaxed).into())
+    /// Whether a long reader keeps the log from being copied.
+    pub(super) fn held_by_reader(&self) -> bool {
+        self.held_by_reader.load(Ordering::Relaxed)
     }
 
     pub(super) fn stop(&self) {
@@ -89,16 +90,6 @@ impl Pulse {
         drop(
             self.changed.wait_timeout_while(guard, time, |()| !self.stopped()).unwrap_or_else(PoisonError::into_inner),
         );
-    }
-
-    fn slow_down(&self) {
-        let longest = u32::try_from(LONGEST_PAUSE.as_micros()).unwrap_or(u32::MAX);
-        let now = self.throttle_micros.load(Ordering::Relaxed);
-        self.throttle_micros.store((now * 2).clamp(500, longest), Ordering::Relaxed);
-    }
-
-    fn full_speed(&self) {
-        self.throttle_micros.store(0, Ordering::Relaxed);
     }
 }
 
@@ -148,31 +139,31 @@ impl Checkpointer {
 
     fn look(&self, quiet: u32) -> Result<(), Fault> {
         let log = checkpoint(&self.connection, "NOOP")?;
-        if log.length >= self.limits.start && log.rest() > 0 || quiet >= QUIET_TICKS && log.rest() > 0 {
-            let outcome = self.round();
-            self.pulse.full_speed();
+        if log.rest() > 0 && (log.length >= self.limits.start || quiet >= QUIET_TICKS) {
+            let outcome = self.round(log);
+            self.pulse.held_by_reader.store(false, Ordering::Relaxed);
             return outcome;
         }
         Ok(())
     }
 
-    fn round(&self) -> Result<(), Fault> {
+    fn round(&self, mut log: Log) -> Result<(), Fault> {
         for _ in 0..MOST_PASSES {
-            let seen = checkpoint(&self.connection, "PASSIVE")?;
+            let pass = checkpoint(&self.connection, "PASSIVE")?;
             self.database.sync()?;
             if self.pulse.stopped() {
                 return Ok(());
             }
-            let now = checkpoint(&self.connection, "NOOP")?;
-            tracing::trace!(seen.length, seen.copied, now.length, now.copied, "a pass over the log");
-            if now.rest() <= self.limits.rest {
-                break;
-            }
-            if seen.copied < seen.length {
-                // A long reader (a backup) still needs the old pages. Slowing the writer down would not help.
+            // A long reader (a backup) still needs the pages that the log would overwrite.
+            let held = pass.copied <= log.copied && pass.rest() > 0;
+            self.pulse.held_by_reader.store(held, Ordering::Relaxed);
+            if held {
                 self.pulse.wait_for_stop(TICK * 5);
-            } else if now.length >= self.limits.slow {
-                self.pulse.slow_down();
+            }
+            log = checkpoint(&self.connection, "NOOP")?;
+            tracing::trace!(pass.length, pass.copied, log.length, log.copied, "a pass over the log");
+            if log.rest() <= self.limits.rest {
+                break;
             }
         }
         // Fails only when the writer is gone, and then there is nothing to finish.
@@ -193,7 +184,7 @@ pub(super) fn finish(connection: &Connection, patience: &Patience) {
 }
 
 /// Runs `PRAGMA wal_checkpoint(mode)`. That somebody else was checkpointing, or reading, is no error.
-fn checkpoint(connection: &Connection, mode: &str) -> Result<Log, Fault> {
+pub(super) fn checkpoint(connection: &Connection, mode: &str) -> Result<Log, Fault> {
     let sql = format!("PRAGMA wal_checkpoint({mode})");
     let (length, copied) =
         connection.prepare_cached(&sql)?.query_row([], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))?;

@@ -48,8 +48,10 @@ pub struct Options {
     pub reader_cache: u32,
     /// Bytes of log at which a checkpoint starts. Default 64 MiB.
     pub checkpoint_start: u64,
-    /// Bytes of log from which on the writer is slowed down. Default 192 MiB.
+    /// Bytes of log from which on the writer is slowed down. Default 160 MiB.
     pub checkpoint_slow: u64,
+    /// Bytes of log at which the writer is slowed down most. Default 240 MiB.
+    pub checkpoint_cap: u64,
     /// Bytes the writer may copy by itself between two transactions. Default 4 MiB.
     pub checkpoint_rest: u64,
     /// Whether an answered write survives the loss of power. Only for data that dies with the process: `false`.
@@ -69,7 +71,8 @@ impl Default for Options {
             writer_cache: 16 * 1024,
             reader_cache: 256,
             checkpoint_start: 64 << 20,
-            checkpoint_slow: 192 << 20,
+            checkpoint_slow: 160 << 20,
+            checkpoint_cap: 240 << 20,
             checkpoint_rest: 4 << 20,
             durable: true,
             max_pages: None,
@@ -157,6 +160,7 @@ impl Engine {
             start: pages(options.checkpoint_start),
             rest: pages(options.checkpoint_rest),
             slow: pages(options.checkpoint_slow),
+            cap: pages(options.checkpoint_cap),
         };
         let queue = Arc::new(Queue::new(options.queue));
         let pulse = Arc::new(Pulse::default());
@@ -165,6 +169,7 @@ impl Engine {
             queue: Arc::clone(&queue),
             pulse: Arc::clone(&pulse),
             patience: patience.clone(),
+            limits,
             largest_batch: options.largest_batch.max(1),
         };
         let checkpointer = Checkpointer {

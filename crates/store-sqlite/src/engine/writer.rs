@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionState};
 
-use super::checkpoint::{Pulse, finish};
+use super::checkpoint::{Limits, Pulse, checkpoint, finish};
 use super::connection::Patience;
 use super::fault::Fault;
 use super::queue::{Job, Queue};
@@ -19,6 +19,7 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) patience: Patience,
+    pub(super) limits: Limits,
     /// Most jobs in one transaction; bounds how long the first of them waits for the last.
     pub(super) largest_batch: usize,
 }
@@ -40,6 +41,10 @@ impl Writer {
             if !batch.is_empty() {
                 self.commit(&mut batch);
                 self.pulse.committed();
+                let pause = self.pause();
+                if !pause.is_zero() {
+                    std::thread::sleep(pause);
+                }
             }
             if let Some(done) = taken.finish {
                 finish(&self.connection, &self.patience);
@@ -49,11 +54,19 @@ impl Writer {
             if taken.closed && batch.is_empty() {
                 break;
             }
-            let pause = self.pulse.throttle();
-            if !pause.is_zero() {
-                std::thread::sleep(pause);
-            }
         }
+    }
+
+    /// How long to pause after a commit: not at all, unless the log grows faster than it can be copied. Then the longer the
+    /// closer it is to its cap, so that a slow disk slows writes down evenly.
+    fn pause(&self) -> Duration {
+        if self.pulse.held_by_reader() {
+            // The checkpointer cannot get on however slowly we write.
+            return Duration::ZERO;
+        }
+        let length = checkpoint(&self.connection, "NOOP").map_or(0, |log| log.length);
+        let (slow, cap) = (self.limits.slow, self.limits.cap.max(self.limits.slow + 1));
+        LONGEST_PAUSE * length.clamp(slow, cap).saturating_sub(slow) / (cap - slow)
     }
 
     fn commit(&self, batch: &mut Vec<Box<dyn Job>>) {
@@ -130,4 +143,4 @@ impl Drop for Writer {
 }
 
 /// The longest pause a writer makes between two transactions when the log grows faster than it can be copied.
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(8);
+const LONGEST_PAUSE: Duration = Duration::from_millis(30);
