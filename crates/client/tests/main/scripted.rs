@@ -1,0 +1,242 @@
+//! A network that follows a script, a clock that moves when told, and builders with valid defaults.
+
+use async_trait::async_trait;
+use keyfob_client::*;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub(crate) const START: Timestamp = Timestamp(1_800_000_000);
+
+pub(crate) struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Different bytes at every call, the same at every run.
+#[derive(Default)]
+pub(crate) struct SeededEntropy(AtomicU64);
+
+impl Entropy for SeededEntropy {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyFailed> {
+        for chunk in bytes.chunks_mut(8) {
+            let count = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+            let word = count.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+/// Moves the clock instead of waiting.
+pub(crate) struct ClockPause {
+    clock: Arc<TestClock>,
+    pub(crate) waits: Mutex<Vec<Duration>>,
+}
+
+#[async_trait]
+impl Pause for ClockPause {
+    async fn pause(&self, duration: Duration) {
+        self.waits.lock().unwrap().push(duration);
+        self.clock.advance(duration.as_millis().div_ceil(1000) as i64);
+    }
+}
+
+pub(crate) type Answer = Result<HttpResponse, SendFailure>;
+
+/// Answers in the order of the script and keeps every request. A request beyond the script fails the test.
+#[derive(Default)]
+pub(crate) struct Script {
+    answers: Mutex<VecDeque<Answer>>,
+    pub(crate) sent: Mutex<Vec<HttpRequest>>,
+}
+
+impl Script {
+    pub(crate) fn then(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.answers.lock().unwrap().extend(answers);
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.sent.lock().unwrap().len()
+    }
+
+    /// Bearer or form of each request, in short: `GET /v1/people a1`, `refresh r1`, `exchange`.
+    pub(crate) fn story(&self) -> Vec<String> {
+        self.sent.lock().unwrap().iter().map(tell).collect()
+    }
+}
+
+fn tell(request: &HttpRequest) -> String {
+    let body = String::from_utf8(request.body.expose().clone()).unwrap();
+    let form = if body.is_empty() { request.query().unwrap_or_default().to_owned() } else { body };
+    let value = |name: &str| form.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).map(str::to_owned);
+    match value("grant_type").as_deref() {
+        Some("refresh_token") => format!("refresh {}", value("refresh_token").unwrap()),
+        Some(_) => format!("exchange {}", value("code").unwrap()),
+        None => {
+            let bearer = request.header("authorization").unwrap().expose().trim_start_matches("Bearer ");
+            let path = request.endpoint().splitn(4, '/').nth(3).unwrap();
+            format!("{} /{path} {bearer}", request.method.as_str())
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Script {
+    async fn send(&self, request: &HttpRequest) -> Answer {
+        self.sent.lock().unwrap().push(request.clone());
+        // Gives every other task its turn while this request is "on the wire".
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        let answer = self.answers.lock().unwrap().pop_front();
+        answer.unwrap_or_else(|| panic!("nothing in the script for {}", tell(request)))
+    }
+}
+
+pub(crate) fn reply(status: u16, body: &str) -> Answer {
+    Ok(HttpResponse { status, headers: Vec::new(), body: Secret::new(body.as_bytes().to_vec()) })
+}
+
+pub(crate) fn with_header(answer: Answer, name: &str, value: &str) -> Answer {
+    answer.map(|mut response| {
+        response.headers.push(Header::received(name, value));
+        response
+    })
+}
+
+pub(crate) fn tokens(access: &str, refresh: &str) -> Answer {
+    let body =
+        format!(r#"{{"access_token":"{access}","token_type":"Bearer","expires_in":3600,"refresh_token":"{refresh}"}}"#);
+    reply(200, &body)
+}
+
+pub(crate) fn oauth_error(status: u16, code: &str) -> Answer {
+    reply(status, &format!(r#"{{"error":"{code}","error_description":"d"}}"#))
+}
+
+pub(crate) fn legacy_error(status: u16, code: &str) -> Answer {
+    reply(status, &format!(r#"{{"success":false,"errorMessage":"m","errorCode":"{code}"}}"#))
+}
+
+pub(crate) fn not_sent() -> Answer {
+    Err(SendFailure::NotSent("dns".to_owned()))
+}
+
+pub(crate) fn unanswered() -> Answer {
+    Err(SendFailure::Unanswered("reset".to_owned()))
+}
+
+pub(crate) fn app() -> App {
+    App {
+        client_id: "app1".to_owned(),
+        client_secret: Some(Secret::from("s3cret")),
+        redirect_uri: "https://acme.example/cb".to_owned(),
+    }
+}
+
+pub(crate) fn token_set(access: &str, refresh: &str) -> TokenSet {
+    TokenSet {
+        access_token: Secret::from(access),
+        refresh_token: Some(Secret::from(refresh)),
+        expires_at: Some(START.plus(3600)),
+        obtained_at: START,
+        scope: None,
+    }
+}
+
+/// A store in memory that counts its reads and can be made to fail.
+#[derive(Default)]
+pub(crate) struct FlakyStore {
+    pub(crate) memory: MemoryTokenStore,
+    pub(crate) down: std::sync::atomic::AtomicBool,
+    /// Accepts reads and refuses writes.
+    pub(crate) read_only: std::sync::atomic::AtomicBool,
+}
+
+#[async_trait]
+impl TokenStore for FlakyStore {
+    async fn load(&self, id: &str) -> Result<Option<StoredConnection>, StoreUnavailable> {
+        match self.down.load(Ordering::SeqCst) {
+            true => Err(StoreUnavailable("down".to_owned())),
+            false => self.memory.load(id).await,
+        }
+    }
+
+    async fn save(&self, id: &str, replaces: Option<u64>, next: &StoredConnection) -> Result<Saved, StoreUnavailable> {
+        match self.down.load(Ordering::SeqCst) || self.read_only.load(Ordering::SeqCst) {
+            true => Err(StoreUnavailable("down".to_owned())),
+            false => self.memory.save(id, replaces, next).await,
+        }
+    }
+}
+
+/// One process of an app, with the script in place of the network.
+pub(crate) struct World {
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) pause: Arc<ClockPause>,
+    pub(crate) script: Arc<Script>,
+    pub(crate) store: Arc<FlakyStore>,
+    pub(crate) connections: Connections,
+}
+
+impl World {
+    pub(crate) fn new() -> World {
+        World::of(Provider::follow_up_boss())
+    }
+
+    pub(crate) fn of(provider: Provider) -> World {
+        World::sharing(provider, Arc::default(), Arc::new(TestClock(AtomicI64::new(START.0))))
+    }
+
+    /// A second process beside the first, on the same store and clock.
+    pub(crate) fn beside(other: &World) -> World {
+        World::sharing(other.connections.provider().clone(), other.store.clone(), other.clock.clone())
+    }
+
+    fn sharing(provider: Provider, store: Arc<FlakyStore>, clock: Arc<TestClock>) -> World {
+        let pause = Arc::new(ClockPause { clock: clock.clone(), waits: Mutex::default() });
+        let script = Arc::new(Script::default());
+        let outside = Surroundings {
+            transport: script.clone(),
+            clock: clock.clone(),
+            entropy: Arc::new(SeededEntropy::default()),
+            pause: pause.clone(),
+        };
+        let connections = Connections::new(provider, app(), store.clone(), outside);
+        World { clock, pause, script, store, connections }
+    }
+
+    /// A connection "u" with access token a1 and refresh token r1, good for an hour.
+    pub(crate) async fn connected(&self) -> Connection {
+        self.connections.adopt("u", token_set("a1", "r1")).await.unwrap()
+    }
+
+    pub(crate) fn begin(&self, session: &str) -> Attempt {
+        let session = BrowserSession::from_value(session);
+        let entropy = SeededEntropy::default();
+        Attempt::begin(self.connections.provider(), &app(), session, self.clock.now(), &entropy).unwrap()
+    }
+
+    /// An exchange that is ready to be sent, with the code c1.
+    pub(crate) fn ready(&self) -> ReadyExchange {
+        let Attempt { url, pending } = self.begin("alice");
+        let query = format!("response=approved&code=c1&state={}", state_of(url.expose()));
+        pending.accept(&query, BrowserSession::from_value("alice"), self.clock.now()).unwrap()
+    }
+}
+
+pub(crate) fn state_of(url: &str) -> String {
+    let query = url.split_once('?').unwrap().1;
+    query.split('&').find_map(|pair| pair.strip_prefix("state=")).unwrap().to_owned()
+}
