@@ -35,13 +35,20 @@ impl Authority {
 
     /// Removes an app; its tokens die with it.
     pub async fn remove_app(&self, id: AppId, now: Timestamp) -> Result<Administered, Fault> {
-        let entry = LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::AppChanged) }.with_detail("removed");
+        let entry =
+            LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::AppChanged) }.with_detail("removed");
         let revocations = self.unless(false, RevokedKind::App, id.0, now);
         self.administer(Administration::RemoveApp(id), vec![entry], revocations).await
     }
 
     /// Makes a secret stop working at `at`.
-    pub async fn retire_secret(&self, app: AppId, secret: i64, at: Timestamp, now: Timestamp) -> Result<Administered, Fault> {
+    pub async fn retire_secret(
+        &self,
+        app: AppId,
+        secret: i64,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Administered, Fault> {
         let entry = LedgerEntry { app: Some(app), ..LedgerEntry::new(now, LedgerKind::SecretRetired) };
         let entry = entry.with_detail(format!("secret {secret} at {}", at.to_utc()));
         self.administer(Administration::ExpireSecret { app, secret, at }, vec![entry], Vec::new()).await
@@ -89,7 +96,12 @@ impl Authority {
     }
 
     /// Opens or suspends an account. Suspending refuses its users' access tokens up to `now`.
-    pub async fn set_account_enabled(&self, id: AccountId, enabled: bool, now: Timestamp) -> Result<Administered, Fault> {
+    pub async fn set_account_enabled(
+        &self,
+        id: AccountId,
+        enabled: bool,
+        now: Timestamp,
+    ) -> Result<Administered, Fault> {
         let Some(account) = self.store.account(id).await? else { return Ok(Administered::Missing) };
         let status = if enabled { AccountStatus::Active } else { AccountStatus::Suspended };
         let account = Account { status, tokens_after: after(account.tokens_after, enabled, now), ..account };

@@ -125,7 +125,15 @@ impl Authority {
         sink: Arc<dyn RevocationSink>,
     ) -> Authority {
         let access_tokens = AccessTokens::new(&settings);
-        Authority { store, keys: ArcSwap::from_pointee(keys), settings, entropy, apps: AppCache::default(), access_tokens, sink }
+        Authority {
+            store,
+            keys: ArcSwap::from_pointee(keys),
+            settings,
+            entropy,
+            apps: AppCache::default(),
+            access_tokens,
+            sink,
+        }
     }
 
     /// The store, for what has no law: lists and look-ups.
@@ -174,7 +182,11 @@ impl Authority {
     }
 
     /// The revocation of a grant's access tokens.
-    pub(crate) fn grant_revocation(&self, grant: keyfob_protocol::token_name::GrantId, now: Timestamp) -> NewRevocation {
+    pub(crate) fn grant_revocation(
+        &self,
+        grant: keyfob_protocol::token_name::GrantId,
+        now: Timestamp,
+    ) -> NewRevocation {
         NewRevocation {
             kind: keyfob_protocol::revocation::RevokedKind::Grant,
             id: grant.to_text(),

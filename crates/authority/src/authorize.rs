@@ -55,7 +55,12 @@ pub enum DestinationRefusal {
 
 impl Authority {
     /// Rows AZ-01 to AZ-13.
-    pub async fn begin_authorize(&self, form: &Form<'_>, flow: FlowId, now: Timestamp) -> Result<AuthorizeOutcome, Fault> {
+    pub async fn begin_authorize(
+        &self,
+        form: &Form<'_>,
+        flow: FlowId,
+        now: Timestamp,
+    ) -> Result<AuthorizeOutcome, Fault> {
         let destination = match Destination::read(form) {
             Ok(destination) => destination,
             Err(error) => return Ok(AuthorizeOutcome::Page(DestinationRefusal::Parameter(error))),
@@ -75,7 +80,9 @@ impl Authority {
         };
         match self.freeze(app, redirect_uri, form, flow, now) {
             Ok(begun) => Ok(AuthorizeOutcome::Interact(Box::new(begun))),
-            Err(NotFrozen::Refused(refusal)) => Ok(AuthorizeOutcome::Redirect(self.refuse_on(app, redirect_uri, &refusal))),
+            Err(NotFrozen::Refused(refusal)) => {
+                Ok(AuthorizeOutcome::Redirect(self.refuse_on(app, redirect_uri, &refusal)))
+            }
             Err(NotFrozen::Fault(fault)) => Err(fault),
         }
     }
@@ -159,6 +166,7 @@ pub(crate) fn registered<'a>(app: &'a App, presented: &str) -> Option<&'a Regist
 
 /// The registered redirect URI with the longest common beginning, to show a developer where theirs differs.
 fn nearest(app: &App, presented: &str) -> Option<String> {
-    let common = |uri: &RegisteredRedirectUri| uri.as_str().bytes().zip(presented.bytes()).take_while(|(a, b)| a == b).count();
+    let common =
+        |uri: &RegisteredRedirectUri| uri.as_str().bytes().zip(presented.bytes()).take_while(|(a, b)| a == b).count();
     app.redirect_uris.iter().max_by_key(|uri| common(uri)).map(|uri| uri.as_str().to_owned())
 }

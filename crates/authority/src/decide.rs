@@ -6,9 +6,7 @@ use crate::authority::{Authority, Decision, Fault};
 use crate::authorize::registered;
 use crate::interaction::{FlowId, Interaction, InteractionProblem};
 use crate::law;
-use crate::model::{
-    App, ApprovedGrant, EndReason, Grant, GrantState, Holder, LedgerEntry, LedgerKind,
-};
+use crate::model::{App, ApprovedGrant, EndReason, Grant, GrantState, Holder, LedgerEntry, LedgerKind};
 use crate::session::SignedIn;
 use crate::store::{GrantChange, GrantFilter, GrantWrite, Written};
 use keyfob_protocol::callback::AuthorizeAnswer;
@@ -61,7 +59,11 @@ impl Authority {
     }
 
     /// The interaction after this session signed in for it, sealed anew.
-    pub fn signed_in_for(&self, interaction: Interaction, signed_in: &SignedIn) -> Result<(Interaction, String), Fault> {
+    pub fn signed_in_for(
+        &self,
+        interaction: Interaction,
+        signed_in: &SignedIn,
+    ) -> Result<(Interaction, String), Fault> {
         let interaction = interaction.signed_in_by(signed_in.session.id);
         let sealed = interaction.seal(&self.keys.load(), &*self.entropy)?;
         Ok((interaction, sealed))

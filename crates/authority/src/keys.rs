@@ -80,11 +80,11 @@ impl Keyring {
         let mut signing = Vec::new();
         for key in keys {
             let purpose = KeyPurpose::parse(&key.purpose).ok_or(KeyError::Malformed(key.id))?;
-            let material = master.open(key, issuer).ok_or_else(|| KeyError::DoesNotOpen {
-                id: key.id,
-                purpose: key.purpose.clone(),
-            })?;
-            let symmetric = || <[u8; 32]>::try_from(material.expose().as_slice()).map_err(|_| KeyError::Malformed(key.id));
+            let material = master
+                .open(key, issuer)
+                .ok_or_else(|| KeyError::DoesNotOpen { id: key.id, purpose: key.purpose.clone() })?;
+            let symmetric =
+                || <[u8; 32]>::try_from(material.expose().as_slice()).map_err(|_| KeyError::Malformed(key.id));
             match purpose {
                 KeyPurpose::Token => drop(token.insert(key.id, Secret::new(symmetric()?))),
                 KeyPurpose::Interaction => drop(interaction.insert(key.id, seal::SealingKey::new(&symmetric()?))),
@@ -95,7 +95,8 @@ impl Keyring {
                 }
             }
         }
-        let missing = [(token.is_empty(), "token"), (interaction.is_empty(), "interaction"), (signing.is_empty(), "signing")];
+        let missing =
+            [(token.is_empty(), "token"), (interaction.is_empty(), "interaction"), (signing.is_empty(), "signing")];
         if let Some((_, purpose)) = missing.into_iter().find(|(missing, _)| *missing) {
             return Err(KeyError::Missing(purpose));
         }

@@ -6,10 +6,10 @@ mod grant;
 mod ledger;
 mod people;
 
-pub use app::{
-    App, AppPolicy, AppSecret, CodeReuse, LegacyGet, RefreshPolicy, ReusePolicy, StateAtToken, System,
+pub use app::{App, AppPolicy, AppSecret, CodeReuse, LegacyGet, RefreshPolicy, ReusePolicy, StateAtToken, System};
+pub use grant::{
+    ActiveGrant, ApprovedGrant, CodeBinding, EndReason, Grant, GrantState, GrantVersion, RedeemedCode, Stage,
 };
-pub use grant::{ActiveGrant, ApprovedGrant, CodeBinding, EndReason, Grant, GrantState, GrantVersion, RedeemedCode, Stage};
 pub use ledger::{LedgerEntry, LedgerKind};
 pub use people::{Account, AccountStatus, Holder, Role, Session, SessionId, User, UserStatus};
 

@@ -18,7 +18,9 @@ pub enum OpenError {
     #[error(transparent)]
     Fault(#[from] Fault),
     /// Another authority's.
-    #[error("this data belongs to the issuer {stored}, not {configured}; set issuer to {stored} or use another data directory")]
+    #[error(
+        "this data belongs to the issuer {stored}, not {configured}; set issuer to {stored} or use another data directory"
+    )]
     OtherIssuer {
         /// Of the store.
         stored: String,
@@ -26,7 +28,9 @@ pub enum OpenError {
         configured: String,
     },
     /// The master key does not fit.
-    #[error("the master key is not the one that this data was made with; restore the right key file, nothing was changed")]
+    #[error(
+        "the master key is not the one that this data was made with; restore the right key file, nothing was changed"
+    )]
     OtherMasterKey,
     /// A sandbox's data, for a real authority or the other way round.
     #[error("{}", if *.0 { "this data was made by `keyfob sandbox`; its passwords and secrets are public, so `keyfob serve` refuses it" }
@@ -74,7 +78,12 @@ impl Opener<'_> {
         Ok(Keyring::open(self.master, self.issuer, &keys)?)
     }
 
-    async fn claim(&self, store: &dyn Store, now: Timestamp, entropy: &dyn Entropy) -> Result<StoreIdentity, OpenError> {
+    async fn claim(
+        &self,
+        store: &dyn Store,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<StoreIdentity, OpenError> {
         let keys = Keyring::generate(self.master, self.issuer, self.algorithm, now, entropy).map_err(Fault::from)?;
         let key_check = self.master.check(self.issuer);
         let identity = StoreIdentity { issuer: self.issuer.to_owned(), key_check, sandbox: self.sandbox };

@@ -43,7 +43,11 @@ impl Passwords {
     pub fn new(entropy: &dyn Entropy) -> Result<Passwords, EntropyFailed> {
         let salt: [u8; 16] = entropy::random(entropy)?;
         let noise: [u8; 32] = entropy::random(entropy)?;
-        Ok(Passwords { permits: Arc::new(Semaphore::new(AT_ONCE)), decoy: hash_now(&noise, &salt), verified: AtomicU64::new(0) })
+        Ok(Passwords {
+            permits: Arc::new(Semaphore::new(AT_ONCE)),
+            decoy: hash_now(&noise, &salt),
+            verified: AtomicU64::new(0),
+        })
     }
 
     /// The PHC string to store.
@@ -94,7 +98,8 @@ fn argon2() -> Argon2<'static> {
 }
 
 fn hash_now(password: &[u8], salt: &[u8]) -> String {
-    let hash: PasswordHash = argon2().hash_password_with_salt(password, salt).expect("invariant: salt and output have legal lengths");
+    let hash: PasswordHash =
+        argon2().hash_password_with_salt(password, salt).expect("invariant: salt and output have legal lengths");
     hash.to_string()
 }
 
@@ -122,7 +127,8 @@ mod tests {
         let passwords = Passwords::new(&Fixed).expect("entropy");
         let hash = passwords.hash(Secret::from("maple-otter-41"), &Fixed).await.expect("entropy");
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        let check = |stored: &str, password: &str| passwords.check(Some(stored.to_owned()), Secret::from(password), &Fixed);
+        let check =
+            |stored: &str, password: &str| passwords.check(Some(stored.to_owned()), Secret::from(password), &Fixed);
         assert_eq!(check(&hash, "maple-otter-41").await, Ok(PasswordCheck::Right { upgrade: None }));
         assert_eq!(check(&hash, "maple-otter-42").await, Ok(PasswordCheck::Wrong));
 

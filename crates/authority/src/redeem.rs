@@ -61,8 +61,16 @@ impl Authority {
                     let refresh_token = key.refresh_token(next.generation, next.branch);
                     let scope = &grant.scope;
                     // Signed before the write: once the code is spent, nothing may fail any more.
-                    let issued =
-                        self.access_tokens.issue(now, &keys, &*self.entropy, app, &grant, &holder, scope, refresh_token)?;
+                    let issued = self.access_tokens.issue(
+                        now,
+                        &keys,
+                        &*self.entropy,
+                        app,
+                        &grant,
+                        &holder,
+                        scope,
+                        refresh_token,
+                    )?;
                     if self.activate(&grant, next, now).await? == Written::Won {
                         return Ok(Decision::Granted(issued));
                     }
@@ -75,11 +83,7 @@ impl Authority {
     async fn activate(&self, grant: &Grant, next: ActiveGrant, now: Timestamp) -> Result<Written, Fault> {
         self.write_grant(GrantWrite {
             nonce: self.nonce()?,
-            what: GrantChange::Update {
-                id: grant.id,
-                expected: grant.state.version(),
-                next: GrantState::Active(next),
-            },
+            what: GrantChange::Update { id: grant.id, expected: grant.state.version(), next: GrantState::Active(next) },
             ledger: vec![LedgerEntry::about(now, LedgerKind::Redeemed, grant)],
             revocations: Vec::new(),
         })
@@ -112,7 +116,12 @@ impl Authority {
     }
 
     /// The refusal of a genuine token goes into the ledger once per grant, reason and hour.
-    pub(crate) async fn note_refusal(&self, grant: &Grant, refusal: &TokenRefusal, now: Timestamp) -> Result<(), Fault> {
+    pub(crate) async fn note_refusal(
+        &self,
+        grant: &Grant,
+        refusal: &TokenRefusal,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         let row = refusal.row();
         let once = Some(format!("refused {} {row} {}", grant.id, now.0.div_euclid(HOUR)));
         let entry = LedgerEntry::about(now, LedgerKind::Refused, grant).with_detail(row);

@@ -97,11 +97,7 @@ impl Authority {
         }
         self.write_grant(GrantWrite {
             nonce: self.nonce()?,
-            what: GrantChange::Update {
-                id: grant.id,
-                expected: grant.state.version(),
-                next: GrantState::Active(next),
-            },
+            what: GrantChange::Update { id: grant.id, expected: grant.state.version(), next: GrantState::Active(next) },
             ledger: kind.map(|kind| LedgerEntry::about(now, kind, grant)).into_iter().collect(),
             revocations: Vec::new(),
         })

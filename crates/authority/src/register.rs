@@ -123,14 +123,19 @@ impl Authority {
                 let client_secret = (!app.policy.public).then_some(secret);
                 Ok(Decision::Granted(RegisteredApp { app, client_secret }))
             }
-            Administered::Conflict | Administered::Missing => Ok(Decision::Refused(RegisterRefusal::Policy(
-                "the client id is taken or the system is gone",
-            ))),
+            Administered::Conflict | Administered::Missing => {
+                Ok(Decision::Refused(RegisterRefusal::Policy("the client id is taken or the system is gone")))
+            }
         }
     }
 
     /// Replaces an app's name, redirect URIs and policy. Its system's business is checked by the caller.
-    pub async fn update_app(&self, id: AppId, new: NewApp, now: Timestamp) -> Result<Decision<App, RegisterRefusal>, Fault> {
+    pub async fn update_app(
+        &self,
+        id: AppId,
+        new: NewApp,
+        now: Timestamp,
+    ) -> Result<Decision<App, RegisterRefusal>, Fault> {
         let (name, redirect_uris) = match checked(&new) {
             Ok(checked) => checked,
             Err(refusal) => return Ok(Decision::Refused(refusal)),

@@ -6,8 +6,8 @@
 //! answered after it is durable. Everything here may be called from many tasks at once.
 
 use crate::model::{
-    Account, AccountId, App, AppId, AppSecret, Grant, GrantState, GrantVersion, Holder, LedgerEntry, Session, SessionId,
-    System, SystemId, User, UserId,
+    Account, AccountId, App, AppId, AppSecret, Grant, GrantState, GrantVersion, Holder, LedgerEntry, Session,
+    SessionId, System, SystemId, User, UserId,
 };
 use async_trait::async_trait;
 use keyfob_protocol::Timestamp;

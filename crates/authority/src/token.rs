@@ -25,7 +25,12 @@ impl Authority {
         }
     }
 
-    async fn granted(&self, app: &CachedApp, request: &PresentedTokenRequest<'_>, now: Timestamp) -> Result<TokenDecision, Stop> {
+    async fn granted(
+        &self,
+        app: &CachedApp,
+        request: &PresentedTokenRequest<'_>,
+        now: Timestamp,
+    ) -> Result<TokenDecision, Stop> {
         let grant_type = request.grant_type()?;
         if let (ReplyShape::Legacy, LegacyGet::OffAfter(date)) = (request.shape, app.app.policy.legacy_get)
             && now >= date

@@ -177,6 +177,14 @@ impl Gate {
         judged.map_err(|problem| self.challenge(problem))
     }
 
+    /// The holder of a genuine, unexpired token that only the revocation set refuses. For the one question that a revoked token may
+    /// still ask: whether there is anything left to revoke.
+    pub fn holder_if_revoked(&self, token: &str) -> Option<Arc<Caller>> {
+        let in_force = self.keys_in_force();
+        let caller = verify(token, &in_force.keys, &self.expected, self.clock.now()).ok()?;
+        self.revocations.refuses(&caller).then(|| Arc::new(caller))
+    }
+
     fn can_decide(&self, now: Timestamp) -> Result<(), Challenge> {
         let synced_at = self.revocations.synced_at().ok_or(Challenge::CannotDecide)?;
         match self.without_news {

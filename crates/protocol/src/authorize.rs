@@ -101,8 +101,12 @@ impl AuthorizeRequest {
     pub fn read(form: &Form<'_>) -> Result<AuthorizeRequest, AuthorizeRefusal> {
         let (state, state_problem) = match form.one("state") {
             Err(repeated) => (None, Some(repeated.to_string())),
-            Ok(Some(state)) if state.len() > MAX_STATE => (None, Some(format!("state is longer than {MAX_STATE} bytes"))),
-            Ok(Some(state)) if state.chars().any(char::is_control) => (None, Some("state has control characters".to_owned())),
+            Ok(Some(state)) if state.len() > MAX_STATE => {
+                (None, Some(format!("state is longer than {MAX_STATE} bytes")))
+            }
+            Ok(Some(state)) if state.chars().any(char::is_control) => {
+                (None, Some("state has control characters".to_owned()))
+            }
             Ok(state) => (state.map(str::to_owned), None),
         };
         let response_type = form.one("response_type");
@@ -146,7 +150,9 @@ impl AuthorizeRequest {
             (None, None) => None,
             (Some(challenge), Some("S256")) => match CodeChallenge::parse(challenge) {
                 Some(challenge) => Some(challenge),
-                None => return Err(invalid("code_challenge must be 43 base64url characters without padding".to_owned())),
+                None => {
+                    return Err(invalid("code_challenge must be 43 base64url characters without padding".to_owned()));
+                }
             },
             (Some(_), _) => return Err(invalid("code_challenge_method must be S256".to_owned())),
             (None, Some(_)) => return Err(invalid("code_challenge_method was sent without code_challenge".to_owned())),
@@ -191,7 +197,9 @@ mod tests {
         for missing in ["state=s", "response_type=&state=s"] {
             assert_eq!(refused(missing), (InvalidRequest, Dialect::OAuth, Some("s".to_owned())));
         }
-        for other in ["token", "id_token", "code+token", "Code", "CODE", "auth_code+", "+code", "Auth_Code", "auth-code", "none"] {
+        for other in
+            ["token", "id_token", "code+token", "Code", "CODE", "auth_code+", "+code", "Auth_Code", "auth-code", "none"]
+        {
             let query = format!("response_type={other}&state=s");
             assert_eq!(refused(&query), (UnsupportedResponseType, Dialect::OAuth, Some("s".to_owned())), "{other}");
         }
@@ -201,7 +209,10 @@ mod tests {
     fn az_05_known_parameters_appear_once_and_unknown_ones_are_ignored() {
         assert!(read("response_type=auth_code&state=s&scope=&foo=1&foo=2").is_ok());
         for repeat in ["state=a&state=b", "state=a&state=a"] {
-            assert_eq!(refused(&format!("response_type=auth_code&{repeat}")), (InvalidRequest, Dialect::FollowUpBoss, None));
+            assert_eq!(
+                refused(&format!("response_type=auth_code&{repeat}")),
+                (InvalidRequest, Dialect::FollowUpBoss, None)
+            );
         }
         for repeat in ["scope=a&scope=a", "prompt=login&prompt=login", "code_challenge=a&code_challenge=b"] {
             let query = format!("response_type=code&state=s&{repeat}");
@@ -213,14 +224,17 @@ mod tests {
     fn az_07_followupboss_needs_a_state_or_a_challenge() {
         let challenge = "a".repeat(43);
         assert_eq!(refused("response_type=auth_code"), (InvalidRequest, Dialect::FollowUpBoss, None));
-        assert!(read(&format!("response_type=auth_code&code_challenge={challenge}&code_challenge_method=S256")).is_ok());
+        assert!(
+            read(&format!("response_type=auth_code&code_challenge={challenge}&code_challenge_method=S256")).is_ok()
+        );
         assert!(read("response_type=code").is_ok());
     }
 
     #[test]
     fn pk_01_only_s256_is_accepted() {
         let challenge = "a".repeat(43);
-        for method in ["&code_challenge_method=plain", "&code_challenge_method=s256", "", "&code_challenge_method=S512"] {
+        for method in ["&code_challenge_method=plain", "&code_challenge_method=s256", "", "&code_challenge_method=S512"]
+        {
             for response_type in ["code", "auth_code"] {
                 let query = format!("response_type={response_type}&state=s&code_challenge={challenge}{method}");
                 assert_eq!(refused(&query).0, InvalidRequest, "{query}");

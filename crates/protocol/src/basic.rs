@@ -97,7 +97,9 @@ mod tests {
 
     #[test]
     fn ca_01_malformed_headers_are_refused() {
-        for header in ["", "Basic", "Basic ", "Basic !!!", "Basic aWQ=", "Bearer aWQ6eA==", "Basicaes", "Basic aWQ6 eA=="] {
+        for header in
+            ["", "Basic", "Basic ", "Basic !!!", "Basic aWQ=", "Bearer aWQ6eA==", "Basicaes", "Basic aWQ6 eA=="]
+        {
             assert!(parse(header.as_bytes()).is_err(), "{header}");
         }
         assert!(parse(format!("Basic {}", BASE64.encode(b"\xff\xfe:x")).as_bytes()).is_err());

@@ -85,7 +85,9 @@ pub fn spell(
 ) -> String {
     let mut pairs: Vec<(&str, &str)> = Vec::with_capacity(4);
     match (dialect, answer) {
-        (Dialect::FollowUpBoss, AuthorizeAnswer::Approved { code }) => pairs.extend([("response", "approved"), ("code", code)]),
+        (Dialect::FollowUpBoss, AuthorizeAnswer::Approved { code }) => {
+            pairs.extend([("response", "approved"), ("code", code)])
+        }
         (Dialect::FollowUpBoss, AuthorizeAnswer::Denied) => pairs.push(("response", "denied")),
         (Dialect::FollowUpBoss, AuthorizeAnswer::Error { code, .. }) => {
             pairs.extend([("response", "denied"), ("error", code.code())]);
@@ -193,7 +195,14 @@ mod tests {
         assert!(matches!(read("response=denied&error=invalid_scope"), Err(CallbackError::Refused { .. })));
         assert!(matches!(read("error=server_error&error_description=x"), Err(CallbackError::Refused { .. })));
         assert_eq!(read("code=a&code=b"), Err(CallbackError::Repeated(Repeated("code"))));
-        for odd in ["", "state=s", "response=maybe", "response=Approved&code=c", "code=c&error=x", "response=approved&code=c&error=x"] {
+        for odd in [
+            "",
+            "state=s",
+            "response=maybe",
+            "response=Approved&code=c",
+            "code=c&error=x",
+            "response=approved&code=c&error=x",
+        ] {
             assert_eq!(read(odd), Err(CallbackError::Unrecognised), "{odd}");
         }
     }

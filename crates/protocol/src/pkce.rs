@@ -46,8 +46,8 @@ pub struct CodeVerifier(Secret<String>);
 impl CodeVerifier {
     /// Reads a presented verifier.
     pub fn parse(text: &str) -> Option<CodeVerifier> {
-        let well_formed = (43..=128).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+        let well_formed =
+            (43..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
         well_formed.then(|| CodeVerifier(Secret::from(text)))
     }
 

@@ -44,7 +44,9 @@ pub enum RedirectUriError {
     #[error("its percent-encoding is broken")]
     PercentEncoding,
     /// A query parameter with a name that answers use.
-    #[error("its query uses a name that is reserved for answers (code, state, error, error_description, iss, response)")]
+    #[error(
+        "its query uses a name that is reserved for answers (code, state, error, error_description, iss, response)"
+    )]
     ReservedName,
 }
 
@@ -244,7 +246,8 @@ mod tests {
 
     #[test]
     fn rd_06_the_answer_is_appended_and_a_registered_query_kept() {
-        let append = |uri: &str| register(uri).expect("good").with_answer([("code", "a&b=c"), ("state", "é\r\nSet-Cookie: x")]);
+        let append =
+            |uri: &str| register(uri).expect("good").with_answer([("code", "a&b=c"), ("state", "é\r\nSet-Cookie: x")]);
         let answer = "code=a%26b%3Dc&state=%C3%A9%0D%0ASet-Cookie%3A%20x";
         assert_eq!(append("https://c.example/cb"), format!("https://c.example/cb?{answer}"));
         assert_eq!(append("https://c.example/cb?x=1"), format!("https://c.example/cb?x=1&{answer}"));

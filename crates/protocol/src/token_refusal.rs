@@ -145,7 +145,8 @@ impl TokenRefusal {
     /// Table T: row, POST by RFC 6749, POST with `fub_status`, legacy GET.
     fn spelling(&self) -> Spelling {
         use TokenRefusal::*;
-        let same = |row, status, rfc: &'static str, legacy| Spelling { row, rfc: (status, rfc), fub: (status, rfc), legacy };
+        let same =
+            |row, status, rfc: &'static str, legacy| Spelling { row, rfc: (status, rfc), fub: (status, rfc), legacy };
         match self {
             MethodNotAllowed => same("T-01", 405, "invalid_request", (405, "code-exchange-failed")),
             Overloaded => same("T-03", 429, "temporarily_unavailable", (429, "rate-limited")),

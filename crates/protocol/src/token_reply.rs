@@ -237,7 +237,8 @@ mod tests {
     fn cl_03_both_error_shapes_read_into_one_type() {
         let rfc = read_error(br#"{"error":"invalid_grant","error_description":"d"}"#).expect("an error");
         assert_eq!((rfc.code.as_str(), rfc.description.as_deref()), ("invalid_grant", Some("d")));
-        let legacy = br#"{"success":false,"errorMessage":"m","errorDetails":["code"],"errorCode":"missing-required-params"}"#;
+        let legacy =
+            br#"{"success":false,"errorMessage":"m","errorDetails":["code"],"errorCode":"missing-required-params"}"#;
         let legacy = read_error(legacy).expect("an error");
         assert_eq!((legacy.code.as_str(), legacy.details), ("missing-required-params", vec!["code".to_owned()]));
         assert_eq!(read_error(b"<html>"), None);

@@ -152,9 +152,7 @@ impl<'a> PresentedTokenRequest<'a> {
     pub fn client(&self) -> PresentedClient<'_> {
         match &self.secret {
             None => PresentedClient::Public { client_id: &self.client_id },
-            Some((secret, method)) => {
-                PresentedClient::Secret { client_id: &self.client_id, secret, method: *method }
-            }
+            Some((secret, method)) => PresentedClient::Secret { client_id: &self.client_id, secret, method: *method },
         }
     }
 
@@ -209,7 +207,8 @@ fn authentication(
     form: &Form<'_>,
 ) -> Result<(String, Option<(PresentedSecret, SecretMethod)>), TokenRefusal> {
     let value = |name| form.one(name).ok().flatten();
-    let basic = http.authorization[0].map(basic::parse).transpose().map_err(|_| TokenRefusal::MalformedAuthorization)?;
+    let basic =
+        http.authorization[0].map(basic::parse).transpose().map_err(|_| TokenRefusal::MalformedAuthorization)?;
     if let Some(second) = http.authorization[1] {
         basic::parse(second).map_err(|_| TokenRefusal::MalformedAuthorization)?;
         return Err(TokenRefusal::SeveralAuthentications("two Authorization headers"));
@@ -219,7 +218,9 @@ fn authentication(
         (_, Some(_), ReplyShape::Legacy) => Err(TokenRefusal::SeveralAuthentications("client_secret in the URL")),
         (Some(_), Some(_), _) => Err(TokenRefusal::SeveralAuthentications("Basic and client_secret")),
         (Some(_), None, _) if assertion => Err(TokenRefusal::SeveralAuthentications("Basic and client_assertion")),
-        (None, Some(_), _) if assertion => Err(TokenRefusal::SeveralAuthentications("client_secret and client_assertion")),
+        (None, Some(_), _) if assertion => {
+            Err(TokenRefusal::SeveralAuthentications("client_secret and client_assertion"))
+        }
         (Some(basic), None, _) if value("client_id").is_some_and(|id| id != basic.id) => {
             Err(TokenRefusal::SeveralAuthentications("client_id names another client than Basic"))
         }
@@ -273,7 +274,12 @@ impl TokenRequestToSend<'_> {
         let mut pairs = Vec::with_capacity(5);
         match self {
             TokenRequestToSend::Exchange { code, redirect_uri, state, verifier } => {
-                pairs.extend([("grant_type", code_grant), ("code", code), ("redirect_uri", redirect_uri), ("state", state)]);
+                pairs.extend([
+                    ("grant_type", code_grant),
+                    ("code", code),
+                    ("redirect_uri", redirect_uri),
+                    ("state", state),
+                ]);
                 pairs.extend(verifier.map(|verifier| ("code_verifier", verifier.expose())));
             }
             TokenRequestToSend::Refresh { refresh_token } => {

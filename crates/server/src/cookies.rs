@@ -1,0 +1,85 @@
+//! The two cookies: the session and the flow (matrix SE-01, IN-04).
+
+use crate::doorway::Doorway;
+use axum::http::HeaderMap;
+use axum::http::header::{COOKIE, HeaderValue};
+use keyfob_authority::interaction::FlowId;
+use keyfob_authority::session::cookie_digest;
+use keyfob_protocol::{EntropyFailed, Secret};
+
+/// A cookie of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cookie {
+    /// Who is signed in.
+    Session,
+    /// Which browser opened a flow. Survives sign-in and is not the session.
+    Flow,
+}
+
+impl Cookie {
+    /// `__Host-` binds a cookie to this host and to TLS; some cookie jars do not send such cookies back over plain loopback http.
+    fn name(self, secure: bool) -> &'static str {
+        match (self, secure) {
+            (Cookie::Session, true) => "__Host-keyfob-session",
+            (Cookie::Session, false) => "keyfob-session",
+            (Cookie::Flow, true) => "__Host-keyfob-flow",
+            (Cookie::Flow, false) => "keyfob-flow",
+        }
+    }
+
+    /// The cookie's value, if the browser sent exactly one. A second one of the same name is somebody's attempt to plant it.
+    pub(crate) fn read(self, headers: &HeaderMap, secure: bool) -> Option<String> {
+        let name = self.name(secure);
+        let mut found = headers
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|header| header.to_str().ok())
+            .flat_map(|header| header.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .filter(|(n, _)| *n == name)
+            .map(|(_, value)| value.to_owned());
+        let value = found.next()?;
+        let plausible = value.len() <= 64 && !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric());
+        (plausible && found.next().is_none()).then_some(value)
+    }
+
+    /// The `Set-Cookie` value. A browser forgets it when it closes; the server's limits are the real ones.
+    pub(crate) fn set(self, value: &Secret<String>, secure: bool) -> HeaderValue {
+        self.header(value.expose(), "", secure)
+    }
+
+    /// The `Set-Cookie` value that makes the browser forget it.
+    pub(crate) fn clear(self, secure: bool) -> HeaderValue {
+        self.header("", "; Max-Age=0", secure)
+    }
+
+    fn header(self, value: &str, more: &str, secure: bool) -> HeaderValue {
+        let attributes = if secure { "; Secure" } else { "" };
+        let text = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{attributes}{more}", self.name(secure));
+        let mut header = HeaderValue::try_from(text).expect("invariant: cookie values are letters and digits");
+        header.set_sensitive(true);
+        header
+    }
+}
+
+/// The browser's flow: the one it has, or a new one with the cookie to set.
+pub(crate) struct Flow {
+    pub(crate) id: FlowId,
+    pub(crate) set: Option<HeaderValue>,
+}
+
+impl Flow {
+    pub(crate) fn of(doorway: &Doorway, headers: &HeaderMap) -> Result<Flow, EntropyFailed> {
+        if let Some(id) = Flow::existing(doorway, headers) {
+            return Ok(Flow { id, set: None });
+        }
+        let value = doorway.fresh_cookie()?;
+        let id = FlowId(cookie_digest(value.expose()));
+        Ok(Flow { id, set: Some(Cookie::Flow.set(&value, doorway.options.secure_cookies)) })
+    }
+
+    pub(crate) fn existing(doorway: &Doorway, headers: &HeaderMap) -> Option<FlowId> {
+        let value = Cookie::Flow.read(headers, doorway.options.secure_cookies)?;
+        Some(FlowId(cookie_digest(&value)))
+    }
+}

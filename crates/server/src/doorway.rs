@@ -1,0 +1,129 @@
+//! What every handler shares.
+
+use crate::metrics::Metrics;
+use keyfob_authority::session;
+use keyfob_authority::sign_in::SignIn;
+use keyfob_authority::store::NewRevocation;
+use keyfob_authority::{Authority, RevocationSink};
+use keyfob_gate::Gate;
+use keyfob_pages::Brand;
+use keyfob_protocol::revocation::Revocation;
+use keyfob_protocol::{Clock, Entropy, EntropyFailed, Secret, Timestamp};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How the doorway behaves. The law's own settings are the authority's.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whose pages these are.
+    pub brand: Brand,
+    /// Statuses as Follow Up Boss lists them (decisions D1, D9).
+    pub fub_status: bool,
+    /// Whether the token endpoint answers GET at all (decision D11).
+    pub legacy_get: bool,
+    /// Cookies with `__Host-` and Secure; off only on a plain loopback listener (matrix SE-01).
+    pub secure_cookies: bool,
+    /// Whether answers carry HSTS (matrix SE-03); off on a plain loopback listener.
+    pub strict_transport: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            brand: Brand::default(),
+            fub_status: false,
+            legacy_get: true,
+            secure_cookies: true,
+            strict_transport: true,
+        }
+    }
+}
+
+/// What every handler shares.
+pub struct Doorway {
+    /// The law.
+    pub authority: Arc<Authority>,
+    /// How people prove who they are.
+    pub sign_in: Arc<dyn SignIn>,
+    /// The gate of this process.
+    pub gate: Arc<Gate>,
+    /// The clock; read once a request.
+    pub clock: Arc<dyn Clock>,
+    /// Cookies and request ids come from here.
+    pub entropy: Arc<dyn Entropy>,
+    /// How it behaves.
+    pub options: Options,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Whether this node takes traffic.
+    pub readiness: Readiness,
+}
+
+impl Doorway {
+    /// The time of this request.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A fresh opaque cookie.
+    pub(crate) fn fresh_cookie(&self) -> Result<Secret<String>, EntropyFailed> {
+        session::fresh_cookie(&*self.entropy)
+    }
+}
+
+/// Why this node takes no traffic, if it does not.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    followed: AtomicBool,
+    store_down: AtomicBool,
+    clock_wrong: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Readiness {
+    /// The store was read completely once.
+    pub fn set_followed(&self) {
+        self.followed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the store answers and can be written to.
+    pub fn set_store_down(&self, down: bool) -> bool {
+        self.store_down.swap(down, Ordering::Relaxed)
+    }
+
+    /// Whether the clock can be believed. Returns what was said before.
+    pub fn set_clock_wrong(&self, wrong: bool) -> bool {
+        self.clock_wrong.swap(wrong, Ordering::Relaxed)
+    }
+
+    /// The process is going down.
+    pub fn set_stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Reasons, in stable words; empty: ready.
+    pub fn reasons(&self) -> Vec<&'static str> {
+        let reasons = [
+            (!self.followed.load(Ordering::Relaxed), "starting"),
+            (self.store_down.load(Ordering::Relaxed), "store"),
+            (self.clock_wrong.load(Ordering::Relaxed), "clock"),
+            (self.stopping.load(Ordering::Relaxed), "stopping"),
+        ];
+        reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
+    }
+}
+
+/// Passes revocations of this process to its gate the moment they are durable.
+pub struct GateSink(pub Arc<Gate>);
+
+impl RevocationSink for GateSink {
+    fn revoked(&self, revocations: &[NewRevocation]) {
+        for new in revocations {
+            let NewRevocation { kind, id, not_before, until } = new.clone();
+            let revocation = Revocation { number: 0, kind, id, not_before, until };
+            if let Err(error) = self.0.revocations().insert(&revocation) {
+                tracing::error!(%error, "a revocation of this process was not understood by its gate");
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What a node does besides answering: follow the store, tick, sweep, and judge its own health.
+//!
+//! A change that another process made (the command line, another node) acts here within [`POLL`] and a little. Without a complete
+//! reading of the store the node is not ready and its gate serves nothing.
+
+use crate::clock_health::ClockHealth;
+use crate::doorway::Doorway;
+use async_trait::async_trait;
+use keyfob_authority::keys::Keyring;
+use keyfob_authority::open::{CLOCK_TOLERANCE, OpenError};
+use keyfob_authority::sweep::MAX_PAUSE;
+use keyfob_authority::{Fault, model::LedgerEntry, model::LedgerKind};
+use keyfob_protocol::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often the store is asked for news. A change acts within a second (matrix BR-09).
+const POLL: Duration = Duration::from_millis(250);
+/// How often the tick is raised and the clock compared with it.
+const TICK: Duration = Duration::from_secs(60);
+/// How often the store is asked whether it can be written to.
+const PROBE: Duration = Duration::from_secs(5);
+/// Between two small steps of the sweeper.
+const SWEEP: Duration = Duration::from_millis(250);
+/// Between two rounds of the sweeper, in seconds.
+const SWEEP_ROUND: i64 = 3600;
+/// Revocations read at once.
+const PAGE: u32 = 1000;
+
+/// Opens the keys of the store again, when they may have changed.
+#[async_trait]
+pub trait KeySource: Send + Sync {
+    /// The keys as they are now.
+    async fn keys(&self) -> Result<Keyring, OpenError>;
+}
+
+/// Keeps the highest tick that this node has seen, outside the store.
+pub trait TickMark: Send + Sync {
+    /// The highest tick seen, if any.
+    fn seen(&self) -> Option<i64>;
+    /// Remembers a higher one.
+    fn note(&self, tick: i64);
+}
+
+/// What following needs beside the doorway.
+pub struct Follower {
+    /// The node.
+    pub doorway: Arc<Doorway>,
+    /// Its keys.
+    pub keys: Arc<dyn KeySource>,
+    /// The judge of its clock.
+    pub clock_health: Arc<dyn ClockHealth>,
+    /// Where it remembers the tick.
+    pub tick_mark: Arc<dyn TickMark>,
+}
+
+/// Why a node cannot follow its store.
+#[derive(Debug, Error)]
+pub enum FollowError {
+    /// The store or the randomness failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The keys do not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The gate cannot use the keys or an entry of the feed.
+    #[error("{0}")]
+    Gate(String),
+}
+
+/// How far following has come.
+#[derive(Default)]
+struct Position {
+    settings_version: Option<i64>,
+    revocation: i64,
+}
+
+impl Follower {
+    /// Reads the store completely once, and then follows it until the returned tasks are dropped.
+    ///
+    /// # Errors
+    /// If the first reading fails; then the node must not start.
+    pub async fn start(self) -> Result<Followed, FollowError> {
+        let follower = Arc::new(self);
+        let mut position = Position::default();
+        follower.step(&mut position).await?;
+        follower.check_tick().await?;
+        follower.judge_clock(follower.stored_time().await);
+        follower.doorway.readiness.set_followed();
+        let tasks = vec![
+            tokio::spawn(follower.clone().follow(position)),
+            tokio::spawn(follower.clone().watch_health()),
+            tokio::spawn(follower.clone().tick()),
+            tokio::spawn(follower.clone().sweep()),
+        ];
+        Ok(Followed(tasks))
+    }
+
+    async fn follow(self: Arc<Self>, mut position: Position) {
+        let mut pace = interval(POLL);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            pace.tick().await;
+            if let Err(error) = self.step(&mut position).await {
+                tracing::warn!(%error, "the store could not be followed; trying again");
+            }
+            let gate = &self.doorway.gate;
+            let metrics = &self.doorway.metrics;
+            metrics.note_lag(gate.revocations().synced_at(), self.doorway.now());
+            metrics.revocations.set(gate.revocations().len() as i64);
+        }
+    }
+
+    /// One look at the store: settings, keys, revocations.
+    async fn step(&self, position: &mut Position) -> Result<(), FollowError> {
+        let Doorway { authority, gate, .. } = &*self.doorway;
+        let now = self.doorway.now();
+        let version = authority.store().settings_version().await.map_err(Fault::from)?;
+        if position.settings_version != Some(version) {
+            let keys = self.keys.keys().await?;
+            gate.set_keys(&keys.jwks()).map_err(|error| FollowError::Gate(error.to_string()))?;
+            authority.reload(Some(keys));
+            position.settings_version = Some(version);
+        }
+        loop {
+            let news = authority.store().revocations(position.revocation, PAGE).await.map_err(Fault::from)?;
+            for revocation in &news {
+                gate.revocations().insert(revocation).map_err(|error| FollowError::Gate(error.to_string()))?;
+                position.revocation = revocation.number;
+            }
+            if news.len() < PAGE as usize {
+                break;
+            }
+        }
+        gate.revocations().mark_synced(now);
+        Ok(())
+    }
+
+    async fn watch_health(self: Arc<Self>) {
+        let mut pace = interval(PROBE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            pace.tick().await;
+            let Doorway { authority, readiness, metrics, .. } = &*self.doorway;
+            let probe = authority.store().probe().await;
+            let was_down = readiness.set_store_down(probe.is_err());
+            match (&probe, was_down) {
+                (Err(error), false) => {
+                    tracing::error!(%error, "the store cannot be written to; this node is not ready")
+                }
+                (Ok(()), true) => tracing::info!("the store can be written to again"),
+                _ => {}
+            }
+            self.judge_clock(None);
+            metrics.ready.set(i64::from(readiness.reasons().is_empty()));
+        }
+    }
+
+    /// Says once that the clock cannot be believed, and once that it can again. `stored`: a time in the store to compare with.
+    fn judge_clock(&self, stored: Option<Timestamp>) {
+        let ahead = stored.map(|stored| stored.since(self.doorway.now())).filter(|ahead| *ahead > CLOCK_TOLERANCE);
+        let ahead =
+            ahead.map(|ahead| format!("the store holds a time that is {ahead} s ahead of this machine's clock"));
+        let problem = ahead.or_else(|| self.clock_health.problem());
+        // What the start found stays until a tick proves otherwise; a passing judge does not overrule it.
+        if problem.is_none() && stored.is_none() && self.stored_time_was_ahead() {
+            return;
+        }
+        let was_wrong = self.doorway.readiness.set_clock_wrong(problem.is_some());
+        match (problem, was_wrong) {
+            (Some(problem), false) => tracing::error!(problem, "the clock cannot be believed; this node is not ready"),
+            (None, true) => tracing::info!("the clock can be believed again"),
+            _ => {}
+        }
+    }
+
+    async fn stored_time(&self) -> Option<Timestamp> {
+        self.doorway.authority.store().tick().await.ok().map(|tick| tick.at)
+    }
+
+    async fn tick(self: Arc<Self>) {
+        let mut pace = interval(TICK);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        pace.tick().await;
+        loop {
+            pace.tick().await;
+            self.doorway.gate.forget_expired();
+            if let Err(error) = self.check_tick().await {
+                tracing::warn!(%error, "the tick could not be raised");
+            }
+        }
+    }
+
+    /// Notices a store that went back (design: the store may go back), then raises the tick; not while the clock is wrong, so that a
+    /// wrong time is never written.
+    async fn check_tick(&self) -> Result<(), FollowError> {
+        let Doorway { authority, metrics, readiness, .. } = &*self.doorway;
+        let stored = authority.store().tick().await.map_err(Fault::from)?;
+        self.judge_clock(Some(stored.at));
+        let now = self.doorway.now();
+        if let Some(seen) = self.tick_mark.seen().filter(|seen| *seen > stored.tick) {
+            metrics.store_behind.inc();
+            tracing::error!(
+                seen,
+                stored = stored.tick,
+                "the store went back: restored from a backup, or a failover lost writes"
+            );
+            let entry = LedgerEntry::new(now, LedgerKind::StoreBehind);
+            let entry = entry.with_detail(format!("tick {} after {seen} was seen", stored.tick));
+            authority.store().record(vec![entry]).await.map_err(Fault::from)?;
+        }
+        if readiness.reasons().contains(&"clock") {
+            return Ok(());
+        }
+        let raised = authority.store().raise_tick(now).await.map_err(Fault::from)?;
+        self.tick_mark.note(raised.tick);
+        Ok(())
+    }
+
+    fn stored_time_was_ahead(&self) -> bool {
+        self.doorway.readiness.reasons().contains(&"clock") && self.clock_health.problem().is_none()
+    }
+
+    /// Small steps without end; a round, then a pause. A clock that jumped far stops it: a wrong clock may refuse, it never deletes.
+    async fn sweep(self: Arc<Self>) {
+        let mut pace = interval(SWEEP);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next = None;
+        let mut round_done_at: Option<Timestamp> = None;
+        loop {
+            pace.tick().await;
+            let now = self.doorway.now();
+            let since = round_done_at.map(|done| now.since(done));
+            if since.is_some_and(|since| (0..SWEEP_ROUND).contains(&since))
+                || !self.doorway.readiness.reasons().is_empty()
+            {
+                continue;
+            }
+            if since.is_some_and(|since| !(0..=MAX_PAUSE).contains(&since)) {
+                tracing::error!(
+                    "the time since the last sweep is implausible; nothing is swept until it is plausible again"
+                );
+                round_done_at = Some(now);
+                continue;
+            }
+            match self.sweep_step(next, now).await {
+                Ok(Some(after)) => next = Some(after),
+                Ok(None) => (next, round_done_at) = (None, Some(now)),
+                Err(error) => tracing::warn!(%error, "a step of the sweeper failed"),
+            }
+        }
+    }
+
+    async fn sweep_step(
+        &self,
+        after: Option<keyfob_protocol::token_name::GrantId>,
+        now: Timestamp,
+    ) -> Result<Option<keyfob_protocol::token_name::GrantId>, Fault> {
+        let Doorway { authority, metrics, .. } = &*self.doorway;
+        let swept = authority.sweep_grants(after, now).await?;
+        metrics.swept.inc_by(swept.removed);
+        if swept.next.is_none() {
+            metrics.swept.inc_by(authority.sweep_rest(now).await?);
+        }
+        Ok(swept.next)
+    }
+}
+
+/// The tasks of a node; they end when this is dropped.
+pub struct Followed(Vec<tokio::task::JoinHandle<()>>);
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
+}

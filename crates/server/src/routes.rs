@@ -1,0 +1,16 @@
+//! One file a route. The table is in [`crate::router`].
+
+pub(crate) mod assets;
+pub(crate) mod authorize;
+pub(crate) mod connections;
+pub(crate) mod consent;
+pub(crate) mod decision;
+pub(crate) mod health;
+pub(crate) mod identity;
+pub(crate) mod jwks;
+pub(crate) mod metadata;
+pub(crate) mod not_found;
+pub(crate) mod oauth_apps;
+pub(crate) mod posted;
+pub(crate) mod sign_in;
+pub(crate) mod token;

@@ -1,0 +1,76 @@
+//! `POST /oauth/authorize/decision`: the user's choice, once (matrix IN-03, IN-04).
+
+use crate::cookies::{Cookie, Flow};
+use crate::doorway::Doorway;
+use crate::html;
+use crate::refusal_pages::{self, RefusalPage};
+use crate::routes::posted::{Posted, field, malformed};
+use crate::routes::sign_in;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use keyfob_authority::decide::Choice;
+use keyfob_authority::{Decision, Fault};
+use keyfob_protocol::form::Form;
+use std::sync::Arc;
+
+/// The handler.
+pub(crate) async fn decide(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
+    let posted = match Posted::read(&doorway, request).await {
+        Ok(posted) => posted,
+        Err(response) => return response,
+    };
+    let form = match posted.form(&doorway) {
+        Ok(form) => form,
+        Err(response) => return response,
+    };
+    match choose(&doorway, &posted, &form).await {
+        Ok(response) => response,
+        Err(fault) => refusal_pages::fault(&doorway, &posted.id, &fault),
+    }
+}
+
+async fn choose(doorway: &Doorway, posted: &Posted, form: &Form<'_>) -> Result<Response, Fault> {
+    let choice = match field(form, "decision") {
+        "approve" => Choice::Approve,
+        "deny" => Choice::Deny,
+        "switch" => {
+            return ask_to_sign_in(doorway, posted, form, "Sign in as the person who should connect the app.").await;
+        }
+        _ => return Ok(malformed(doorway, &posted.id)),
+    };
+    let now = doorway.now();
+    let signed_in = match Cookie::Session.read(&posted.headers, doorway.options.secure_cookies) {
+        Some(cookie) => doorway.authority.signed_in(&cookie, now).await?,
+        None => None,
+    };
+    let Some(signed_in) = signed_in else {
+        return ask_to_sign_in(doorway, posted, form, "Your session has ended. Sign in to go on.").await;
+    };
+    let flow = Flow::existing(doorway, &posted.headers);
+    let (sealed, csrf) = (field(form, "interaction"), field(form, "csrf"));
+    Ok(match doorway.authority.decide(sealed, flow, csrf, &signed_in, choice, now).await? {
+        Decision::Granted(url) => html::see_other(doorway, &url, []),
+        Decision::Refused(refusal) => RefusalPage::from(refusal).answer(doorway, &posted.id),
+    })
+}
+
+/// The sign-in page for the same interaction.
+async fn ask_to_sign_in(doorway: &Doorway, posted: &Posted, form: &Form<'_>, notice: &str) -> Result<Response, Fault> {
+    let sealed = field(form, "interaction");
+    let flow = Flow::existing(doorway, &posted.headers);
+    let opened = doorway.authority.open_interaction(sealed, flow, doorway.now()).await?;
+    Ok(match (opened, flow) {
+        (Decision::Granted((_, app)), Some(flow)) => {
+            let ask = sign_in::Ask {
+                app: Some(&app),
+                sealed: Some(sealed),
+                notice: Some(notice),
+                ..sign_in::Ask::plain(flow)
+            };
+            sign_in::page(doorway, StatusCode::OK, &ask, [])
+        }
+        (Decision::Refused(refusal), _) => RefusalPage::from(refusal).answer(doorway, &posted.id),
+        (Decision::Granted(_), None) => malformed(doorway, &posted.id),
+    })
+}

@@ -1,0 +1,172 @@
+//! Signing in: on the way to consent, or on its own for the list of connections (matrix IN-01, IN-05, SE-04).
+
+use crate::cookies::{Cookie, Flow};
+use crate::doorway::Doorway;
+use crate::html;
+use crate::refusal_pages::{self, RefusalPage};
+use crate::request_id::RequestId;
+use crate::routes::consent;
+use crate::routes::posted::{Posted, field};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use keyfob_authority::decide::DecisionRefusal;
+use keyfob_authority::interaction::FlowId;
+use keyfob_authority::model::{App, User};
+use keyfob_authority::session::SignedIn;
+use keyfob_authority::sign_in::{PresentedLogin, SignInRefusal};
+use keyfob_authority::{Decision, Fault};
+use keyfob_pages::SignIn;
+use keyfob_protocol::form::Form;
+use keyfob_protocol::{Secret, Timestamp};
+use std::sync::Arc;
+
+/// One message for an unknown user and for a wrong password.
+const NOT_RECOGNISED: &str = "We do not recognise this e-mail address and password. Check both and try again.";
+
+/// What the sign-in page asks for.
+pub(crate) struct Ask<'a> {
+    pub(crate) flow: FlowId,
+    pub(crate) app: Option<&'a App>,
+    pub(crate) sealed: Option<&'a str>,
+    pub(crate) email: &'a str,
+    pub(crate) error: Option<&'a str>,
+    pub(crate) notice: Option<&'a str>,
+}
+
+impl<'a> Ask<'a> {
+    /// A sign-in that leads to the list of connections.
+    pub(crate) fn plain(flow: FlowId) -> Ask<'a> {
+        Ask { flow, app: None, sealed: None, email: "", error: None, notice: None }
+    }
+}
+
+/// Renders the page.
+pub(crate) fn page(
+    doorway: &Doorway,
+    status: StatusCode,
+    ask: &Ask<'_>,
+    cookies: impl IntoIterator<Item = HeaderValue>,
+) -> Response {
+    let action = if ask.sealed.is_some() { "/oauth/authorize/sign-in" } else { "/sign-in" };
+    let page = SignIn {
+        brand: doorway.options.brand.clone(),
+        app_name: ask.app.map(|app| app.name.clone()),
+        interaction: ask.sealed.map(str::to_owned),
+        csrf: doorway.authority.keys().csrf_token("sign-in", &[&ask.flow.0]),
+        email: ask.email.to_owned(),
+        error: ask.error.map(str::to_owned),
+        notice: ask.notice.map(str::to_owned),
+        action: action.to_owned(),
+        cancel_action: None,
+    };
+    html::page(doorway, status, page.render(), None, cookies)
+}
+
+/// `POST /oauth/authorize/sign-in`: on success the consent page, at once and by the same answer, since a sealed interaction never stands
+/// in a URL.
+pub(crate) async fn for_interaction(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
+    answer(&doorway, request, true).await
+}
+
+/// `POST /sign-in`: on success the list of connections.
+pub(crate) async fn on_its_own(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
+    answer(&doorway, request, false).await
+}
+
+async fn answer(doorway: &Doorway, request: Request, with_interaction: bool) -> Response {
+    let posted = match Posted::read(doorway, request).await {
+        Ok(posted) => posted,
+        Err(response) => return response,
+    };
+    let form = match posted.form(doorway) {
+        Ok(form) => form,
+        Err(response) => return response,
+    };
+    let outcome = match with_interaction {
+        true => towards_consent(doorway, &posted, &form).await,
+        false => towards_connections(doorway, &posted, &form).await,
+    };
+    outcome.unwrap_or_else(|fault| refusal_pages::fault(doorway, &posted.id, &fault))
+}
+
+async fn towards_consent(doorway: &Doorway, posted: &Posted, form: &Form<'_>) -> Result<Response, Fault> {
+    let now = doorway.now();
+    let sealed = field(form, "interaction");
+    let flow = Flow::existing(doorway, &posted.headers);
+    let (interaction, app) = match doorway.authority.open_interaction(sealed, flow, now).await? {
+        Decision::Granted(opened) => opened,
+        Decision::Refused(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, &posted.id)),
+    };
+    let ask = |flow| Ask { app: Some(&app), sealed: Some(sealed), ..Ask::plain(flow) };
+    match attempt(doorway, posted, form, ask, now).await? {
+        Attempt::Answered(response) => Ok(*response),
+        Attempt::SignedIn { signed_in, cookie } => {
+            let (interaction, sealed) = doorway.authority.signed_in_for(interaction, &signed_in)?;
+            consent::page(doorway, &interaction, &sealed, &app, &signed_in, [cookie], &posted.id)
+        }
+    }
+}
+
+async fn towards_connections(doorway: &Doorway, posted: &Posted, form: &Form<'_>) -> Result<Response, Fault> {
+    match attempt(doorway, posted, form, Ask::plain, doorway.now()).await? {
+        Attempt::Answered(response) => Ok(*response),
+        Attempt::SignedIn { cookie, .. } => Ok(html::see_other(doorway, "/connections", [cookie])),
+    }
+}
+
+enum Attempt {
+    Answered(Box<Response>),
+    SignedIn { signed_in: Box<SignedIn>, cookie: HeaderValue },
+}
+
+async fn attempt<'a>(
+    doorway: &Doorway,
+    posted: &Posted,
+    form: &'a Form<'_>,
+    ask: impl FnOnce(FlowId) -> Ask<'a>,
+    now: Timestamp,
+) -> Result<Attempt, Fault> {
+    let Some(flow) = csrf_holds(doorway, posted, form) else {
+        return Ok(Attempt::Answered(Box::new(
+            RefusalPage::from(DecisionRefusal::ForeignForm).answer(doorway, &posted.id),
+        )));
+    };
+    let email = field(form, "email");
+    let login = PresentedLogin { email: email.to_owned(), password: Secret::from(field(form, "password")) };
+    let refusal = match doorway.sign_in.sign_in(login, now).await? {
+        Decision::Granted(user) => return open_session(doorway, posted, user, now).await,
+        Decision::Refused(refusal) => refusal,
+    };
+    doorway.metrics.sign_in_refused.inc();
+    Ok(Attempt::Answered(Box::new(match refusal {
+        SignInRefusal::NotRecognised => {
+            let again = Ask { email, error: Some(NOT_RECOGNISED), ..ask(flow) };
+            page(doorway, StatusCode::UNPROCESSABLE_ENTITY, &again, [])
+        }
+        SignInRefusal::Inactive => RefusalPage::from(DecisionRefusal::Inactive).answer(doorway, &posted.id),
+    })))
+}
+
+/// The flow whose sign-in form this is (matrix SE-04: nobody is signed in by another site's form).
+fn csrf_holds(doorway: &Doorway, posted: &Posted, form: &Form<'_>) -> Option<FlowId> {
+    let flow = Flow::existing(doorway, &posted.headers)?;
+    doorway.authority.keys().is_csrf_token(field(form, "csrf"), "sign-in", &[&flow.0]).then_some(flow)
+}
+
+async fn open_session(doorway: &Doorway, posted: &Posted, user: User, now: Timestamp) -> Result<Attempt, Fault> {
+    let secure = doorway.options.secure_cookies;
+    let earlier = Cookie::Session.read(&posted.headers, secure);
+    let (cookie, session) = doorway.authority.open_session(&user, earlier.as_deref(), now).await?;
+    let account = doorway.authority.store().account(user.account).await?;
+    let cookie = Cookie::Session.set(&cookie, secure);
+    Ok(Attempt::SignedIn { signed_in: Box::new(SignedIn { session, user, account }), cookie })
+}
+
+/// The sign-in page in answer to a page that needs a user.
+pub(crate) fn instead_of(doorway: &Doorway, headers: &axum::http::HeaderMap, id: &RequestId) -> Response {
+    match Flow::of(doorway, headers) {
+        Ok(flow) => page(doorway, StatusCode::OK, &Ask::plain(flow.id), flow.set),
+        Err(error) => refusal_pages::fault(doorway, id, &error.into()),
+    }
+}

@@ -1,0 +1,103 @@
+//! `/oauth/token`: bytes to a token request, the law's answer back in the shape of the method (table T).
+
+use crate::doorway::Doorway;
+use crate::limits;
+use crate::request_id::RequestId;
+use crate::router::{serves_token, token_methods};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use keyfob_authority::Decision;
+use keyfob_protocol::token_refusal::{BASIC_CHALLENGE, RefusalAnswer, TokenRefusal};
+use keyfob_protocol::token_request::{HttpParts, PresentedTokenRequest, ReplyShape};
+use std::sync::Arc;
+
+/// The handler, for every method: HEAD must not run GET's (matrix TK-12).
+pub(crate) async fn token(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
+    let now = doorway.now();
+    let id = RequestId::of(&request);
+    let shape = if request.method() == Method::POST { ReplyShape::Rfc6749 } else { ReplyShape::Legacy };
+    if !serves_token(request.method(), doorway.options.legacy_get) {
+        let mut response = refused(&doorway, &TokenRefusal::MethodNotAllowed, shape);
+        let allow = token_methods(doorway.options.legacy_get);
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        return response;
+    }
+    let (parts, body) = request.into_parts();
+    let body = match shape {
+        ReplyShape::Legacy => Bytes::new(),
+        ReplyShape::Rfc6749 => match limits::read_body(body).await {
+            Ok(body) => body,
+            Err(status) => return refuse_status(status),
+        },
+    };
+    let mut authorization = parts.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    let presented = PresentedTokenRequest::read(HttpParts {
+        shape,
+        query: parts.uri.query().unwrap_or_default().as_bytes(),
+        content_type: parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes),
+        body: &body,
+        authorization: [authorization.next(), authorization.next()],
+    });
+    let decision = match &presented {
+        Ok(presented) => doorway.authority.token(presented, now).await,
+        Err(refusal) => Ok(Decision::Refused(refusal.clone())),
+    };
+    match decision {
+        Ok(Decision::Granted(tokens)) => {
+            doorway.metrics.count_token("granted");
+            answer(StatusCode::OK, tokens.to_json(shape))
+        }
+        Ok(Decision::Refused(refusal)) => {
+            tracing::info!(request_id = %id, row = refusal.row(), "token request refused");
+            refused(&doorway, &refusal, shape)
+        }
+        Err(fault) => {
+            tracing::error!(request_id = %id, %fault, "token request failed");
+            let refusal = if fault.is_temporary() { TokenRefusal::Unavailable } else { TokenRefusal::ServerError };
+            refused(&doorway, &refusal, shape)
+        }
+    }
+}
+
+fn refused(doorway: &Doorway, refusal: &TokenRefusal, shape: ReplyShape) -> Response {
+    doorway.metrics.count_token(refusal.row());
+    let RefusalAnswer { status, challenge, retry_after, body } = refusal.answer(shape, doorway.options.fub_status);
+    let status = StatusCode::from_u16(status).expect("invariant: table T holds statuses");
+    let mut response = answer(status, body);
+    let headers = response.headers_mut();
+    if challenge {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(BASIC_CHALLENGE));
+    }
+    if let Some(seconds) = retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Row T-02 and time-outs: the request could not be read at all.
+pub(crate) fn refuse_status(status: StatusCode) -> Response {
+    let description = match status {
+        StatusCode::URI_TOO_LONG => "The request target is longer than 8 KiB.",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "The headers are larger than 16 KiB.",
+        StatusCode::PAYLOAD_TOO_LARGE => "The body is larger than 64 KiB.",
+        _ => "The request could not be read.",
+    };
+    answer(status, serde_json::json!({ "error": "invalid_request", "error_description": description }).to_string())
+}
+
+/// JSON that nobody may keep (RFC 6749 section 5.1), whatever `Accept` says.
+fn answer(status: StatusCode, json: String) -> Response {
+    let mut response = Response::new(Body::from(json));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+}
