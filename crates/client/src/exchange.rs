@@ -19,7 +19,16 @@ use url::Url;
 /// Tries of one exchange in [`ReadyExchange::run`]: a person waits in front of it.
 const TRIES: u32 = 3;
 
-/// A code with everything its exchange needs.
+/// A code with everything its exchange needs. It cannot be put together by hand, so there is none without its state, and sending
+/// it uses it up:
+///
+/// ```compile_fail,E0382
+/// # use keyfob_client::*;
+/// fn twice(ready: ReadyExchange, app: &App, now: Timestamp) {
+///     let first = ready.into_request(app, now);
+///     let second = ready.into_request(app, now);
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ReadyExchange {
     pub(crate) code: Secret<String>,

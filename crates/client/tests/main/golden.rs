@@ -143,6 +143,54 @@ fn cl_11_an_endpoint_with_a_query_keeps_it() {
     assert!(attempt.url.expose().starts_with("https://id.example.com/authorize?tenant=7&response_type=auth_code&"));
 }
 
+#[test]
+fn cl_11_the_authority_reads_what_the_client_sends() {
+    use keyfob_protocol::authorize::{AuthorizeRequest, Destination};
+    use keyfob_protocol::form::Form;
+    use keyfob_protocol::token_request::{GrantType, HttpParts, PresentedClient, PresentedTokenRequest};
+
+    for provider in [Provider::follow_up_boss(), Provider::follow_up_boss().legacy(), keyfob()] {
+        for app in [app(), public()] {
+            let attempt = Attempt::begin(&provider, &app, alice(), START, &SeededEntropy::default()).unwrap();
+            let query = attempt.url.expose().split_once('?').unwrap().1;
+            let form = Form::parse(query.as_bytes()).unwrap();
+            let destination = Destination { client_id: "app1", redirect_uri: "https://acme.example/cb" };
+            assert_eq!(Destination::read(&form), Ok(destination));
+            let asked = AuthorizeRequest::read(&form).unwrap();
+            assert_eq!(asked.dialect, provider.dialect());
+            assert_eq!(asked.code_challenge.is_some(), provider.pkce_for(&app) == Pkce::Always);
+
+            let (request, _) = ready(&provider, &app, STATE).into_request(&app, START);
+            let header = |name: &str| request.header(name).map(|value| value.expose().as_bytes());
+            let read = PresentedTokenRequest::read(HttpParts {
+                shape: provider.exchange_shape(&app),
+                query: request.query().unwrap_or_default().as_bytes(),
+                content_type: header("content-type"),
+                body: request.body.expose(),
+                authorization: [header("authorization"), None],
+            });
+            let read = read.unwrap();
+            assert_eq!(read.grant_type(), Ok(GrantType::AuthorizationCode));
+            let redemption = read.redemption(false).unwrap();
+            assert_eq!((redemption.code, redemption.state), ("c-1", Some(STATE)));
+            assert_eq!(redemption.redirect_uri, Some("https://acme.example/cb"));
+            assert_eq!(redemption.verifier().is_some(), provider.pkce_for(&app) == Pkce::Always);
+            match read.client() {
+                PresentedClient::Public { client_id } => {
+                    assert_eq!((client_id, app.client_secret.is_none()), ("app1", true))
+                }
+                PresentedClient::Secret { client_id, secret, .. } => {
+                    assert_eq!((client_id, secret.raw.expose().as_str()), ("app1", "s3cret"));
+                }
+            }
+        }
+    }
+}
+
+fn keyfob() -> Provider {
+    Provider::keyfob("https://id.example.com").unwrap()
+}
+
 /// Whatever a decoder other than ours makes of a query or form.
 fn decoded(form: &str) -> Vec<(String, String)> {
     url::form_urlencoded::parse(form.as_bytes()).into_owned().collect()

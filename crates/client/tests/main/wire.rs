@@ -128,13 +128,13 @@ async fn cl_04_a_certificate_that_nobody_vouches_for_is_refused_before_anything_
     // The same server, vouched for by its operator, is reached.
     let driver = Driver::trusting_also(cert.pem().as_bytes()).unwrap();
     assert_eq!(driver.send(&request).await.unwrap().status, 200);
-    assert!(matches!(Driver::trusting_also(b"-----BEGIN CERTIFICATE-----\n%\n-----END CERTIFICATE-----\n"), Err(_)));
+    assert!(Driver::trusting_also(b"-----BEGIN CERTIFICATE-----\n%\n-----END CERTIFICATE-----\n").is_err());
 }
 
 #[tokio::test]
 async fn cl_13_plain_http_to_another_machine_is_refused_before_a_byte_is_sent() {
-    // The listener stands on every address, so that a name of this machine that is not loopback would reach it.
-    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    // Linux connects 0.0.0.0 and [::] to this machine, so without the refusal the first of these hosts would be reached.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let driver = Driver::loopback_only().unwrap();
     for host in ["0.0.0.0", "127.0.0.1.nip.example", "example.com", "[::]", "10.0.0.1"] {
