@@ -1,8 +1,9 @@
 //! Measures the engine under steady load: throughput, latency, pauses and the length of the log.
 //!
 //! `cargo run --release -p keyfob-store-sqlite --example checkpoint_pauses -- [rows] [seconds] [directory]`
-//! Rows are seeded once and kept. `LAYOUT=rowid|without`, `PAGE=4096`, `READS=1` (a point read before each write),
-//! `ONLY=64|256|rate` vary the run.
+//! Rows are seeded once and kept. One operation is what a rotating refresh asks of the store: a read of the grant with its holder
+//! and a conditional write. `ONLY=64|256|rate` runs one of the three loads; `START` and `REST` (MiB) vary the checkpoint policy.
+
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement needs a clock and a screen")]
 
 use std::env;
@@ -12,20 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use keyfob_store_sqlite::engine::{Engine, Options};
-use rusqlite::{Connection, OptionalExtension as _, params};
-
-const COLUMNS: &str =
-    "id BLOB NOT NULL, state INTEGER NOT NULL, app INTEGER NOT NULL, user BLOB NOT NULL, salt BLOB NOT NULL,
-    root_key INTEGER NOT NULL, created_at INTEGER NOT NULL, generation INTEGER NOT NULL, branch INTEGER NOT NULL,
-    parent_branch INTEGER NOT NULL, rotated_at INTEGER NOT NULL, last_used_at INTEGER NOT NULL, detail BLOB NOT NULL";
-
-fn schema() -> String {
-    match env::var("LAYOUT").as_deref() {
-        Ok("without") => format!("CREATE TABLE grants ({COLUMNS}, PRIMARY KEY (id)) WITHOUT ROWID;"),
-        _ => format!("CREATE TABLE grants ({COLUMNS}, PRIMARY KEY (id));"),
-    }
-}
+use keyfob_authority::model::{ActiveGrant, AppId, Grant, GrantState, UserId};
+use keyfob_authority::store::{GrantChange, GrantWrite, Store as _, Written};
+use keyfob_protocol::scope::Scope;
+use keyfob_protocol::token_name::GrantId;
+use keyfob_protocol::{Dialect, Timestamp};
+use keyfob_store_sqlite::{Options, SqliteStore};
+use tokio::task::JoinSet;
 
 /// A small generator (splitmix64); a measurement needs no better one.
 #[derive(Clone)]
@@ -41,83 +35,71 @@ impl Random {
     }
 }
 
-/// Time-ordered: milliseconds, then noise, all derived from the row's number so that they need not be kept in memory.
-fn id(number: u64) -> [u8; 16] {
-    let mut id = [0; 16];
-    id[..8].copy_from_slice(&((1_790_000_000_000 + number * 37) << 16).to_be_bytes());
-    id[8..].copy_from_slice(&Random(number).next().to_be_bytes());
-    id
+const NOW: Timestamp = Timestamp(1_790_000_000);
+
+/// Derived from the row's number, so that the ids need not be kept in memory.
+fn id(number: u64) -> GrantId {
+    let mut noise = [0; 11];
+    noise[..8].copy_from_slice(&Random(number).next().to_be_bytes());
+    GrantId::new(NOW.plus(number.cast_signed() / 30 - 40_000_000), noise)
 }
 
-fn seed(connection: &Connection, rows: u64) -> rusqlite::Result<()> {
+fn rotated(generation: u32, at: Timestamp) -> GrantState {
+    let (branch, parent_branch) = (0, 0);
+    GrantState::Active(ActiveGrant { generation, branch, parent_branch, rotated_at: at, last_used_at: at, code: None })
+}
+
+async fn seed(store: &Arc<SqliteStore>, rows: u64) {
     let mut random = Random(7);
-    let mut insert = connection.prepare("INSERT INTO grants VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
+    let mut writes = JoinSet::new();
     for number in 0..rows {
-        if number % 1000 == 0 {
-            connection.execute_batch("BEGIN")?;
-        }
-        let mut user = [0_u8; 16];
-        user[..8].copy_from_slice(&Random(random.next() % (rows / 2 + 1)).next().to_be_bytes());
-        let salt = [random.next().to_be_bytes(), random.next().to_be_bytes()].concat();
-        let time = 1_790_000_000_i64;
-        let detail = [number.to_le_bytes().as_slice(), &[7_u8; 92]].concat();
-        insert.execute(params![
-            id(number),
-            2,
-            (number % 40).cast_signed(),
-            user,
-            salt,
-            1,
-            time,
-            1,
-            0,
-            0,
-            time,
-            time,
-            detail
-        ])?;
-        if number % 1000 == 999 || number + 1 == rows {
-            connection.execute_batch("COMMIT")?;
+        let salt = u128::from(random.next()) << 64 | u128::from(random.next());
+        let grant = Grant {
+            id: id(number),
+            app: AppId((random.next() % 40).cast_signed()),
+            user: UserId((random.next() % (rows / 2 + 1)).cast_signed()),
+            root_key: 1,
+            salt: salt.to_be_bytes(),
+            dialect: Dialect::FollowUpBoss,
+            scope: Scope::empty(),
+            created_at: NOW,
+            state: rotated(1, NOW),
+        };
+        let store = Arc::clone(store);
+        writes.spawn(async move {
+            let write =
+                GrantWrite { nonce: number, what: GrantChange::Insert(grant), ledger: vec![], revocations: vec![] };
+            store.write_grant(write).await
+        });
+        if writes.len() >= 4096 {
+            writes.join_next().await;
         }
     }
-    connection.execute_batch("CREATE INDEX grants_by_user ON grants (user)")
+    for written in writes.join_all().await {
+        assert_eq!(written.expect("it goes in"), Written::Won);
+    }
 }
 
 struct Run {
-    engine: Engine,
+    store: Arc<SqliteStore>,
     rows: u64,
-    reads: bool,
     stop: AtomicBool,
     done: AtomicU64,
+    lost: AtomicU64,
     refused: AtomicU64,
 }
 
 impl Run {
     async fn operation(&self, random: &mut Random) {
         let id = id(random.next() % self.rows);
-        if self.reads {
-            let found = self.engine.read(|connection| {
-                connection
-                    .prepare_cached("SELECT generation, branch, user, salt, detail FROM grants WHERE id = ?")?
-                    .query_row([id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(4)?)))
-                    .optional()
-            });
-            assert!(found.expect("the read works").is_some());
-        }
-        let outcome = self
-            .engine
-            .write(move |connection| {
-                connection
-                    .prepare_cached(
-                        "UPDATE grants SET generation = generation + 1, parent_branch = branch, rotated_at = ?2, \
-                         last_used_at = ?2 WHERE id = ?1 AND branch = 0",
-                    )?
-                    .execute(params![id, 1_790_000_001])
-            })
-            .await;
-        match outcome {
-            Ok(1) => self.done.fetch_add(1, Ordering::Relaxed),
-            Ok(other) => panic!("{other} rows were updated"),
+        let held = self.store.held_grant(id).await.expect("it can be read").expect("it is there");
+        let expected = held.grant.state.version();
+        let next = rotated(expected.generation + 1, NOW.plus(1));
+        let what = GrantChange::Update { id, expected, next };
+        let write = GrantWrite { nonce: random.next(), what, ledger: vec![], revocations: vec![] };
+        match self.store.write_grant(write).await {
+            Ok(Written::Won) => self.done.fetch_add(1, Ordering::Relaxed),
+            Ok(Written::Lost) => self.lost.fetch_add(1, Ordering::Relaxed),
             Err(_) => self.refused.fetch_add(1, Ordering::Relaxed),
         };
     }
@@ -164,15 +146,20 @@ async fn measure(path: &Path, rows: u64, seconds: u64, load: Load) {
     let number = |name: &str| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     options.checkpoint_start = number("START").map_or(options.checkpoint_start, |mib| mib << 20);
     options.checkpoint_rest = number("REST").map_or(options.checkpoint_rest, |mib| mib << 20);
-    let engine = Engine::open(path, &options, |_| Ok(())).expect("the database opens");
-    let run = Arc::new(Run {
-        engine,
-        rows,
-        reads: env::var("READS").is_ok(),
-        stop: AtomicBool::new(false),
-        done: AtomicU64::new(0),
-        refused: AtomicU64::new(0),
-    });
+    let store = Arc::new(SqliteStore::open(path, &options).expect("the database opens"));
+    let count = store
+        .engine()
+        .read(|connection| connection.query_row("SELECT count(*) FROM grants", [], |row| row.get::<_, i64>(0)));
+    if count.expect("it can be read") < rows.cast_signed() {
+        let before = Instant::now();
+        seed(&store, rows).await;
+        println!("seeded in {:.1} s", before.elapsed().as_secs_f64());
+    }
+    let pages =
+        store.engine().read(|connection| connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0)));
+    let bytes = pages.expect("it can be read") * i64::from(options.page_size);
+    let (stop, done, lost, refused) = Default::default();
+    let run = Arc::new(Run { store, rows, stop, done, lost, refused });
     let all_before = cpu_micros("");
     let start = Instant::now();
     let watcher = {
@@ -249,15 +236,17 @@ async fn measure(path: &Path, rows: u64, seconds: u64, load: Load) {
     #[expect(clippy::cast_precision_loss, reason = "a rate for the eye")]
     let (rate, [writer, copier, total]) = (done as f64 / elapsed, cpu.map(|micros| micros as f64 / done as f64));
     println!(
-        "{name:>14}  {rate:>8.0}/s  p50 {:>6} p99 {:>6} p99.9 {:>6} max {:>7} us  log at most {:>4} MiB  rss {:>4} MiB  refused {}  \
-         cpu us each: writer {writer:.1} log {copier:.1} all {total:.1}",
+        "{name:>14}  {rate:>8.0}/s  p50 {:>6} p99 {:>6} p99.9 {:>6} max {:>7} us  log at most {:>4} MiB  rss {:>4} MiB  lost {} refused {}  \
+         cpu us each: writer {writer:.1} log {copier:.1} all {total:.1}  {} bytes a row",
         micros(0.5),
         micros(0.99),
         micros(0.999),
         all.max(),
         longest >> 20,
         memory >> 10,
+        run.lost.load(Ordering::Relaxed),
         run.refused.load(Ordering::Relaxed),
+        bytes / rows.cast_signed(),
     );
 }
 
@@ -268,23 +257,7 @@ fn main() {
     let (rows, seconds) = (number(0, 1_000_000), number(1, 60));
     let directory = arguments.get(2).map_or_else(|| env::temp_dir().join("keyfob-checkpoint-pauses"), PathBuf::from);
     std::fs::create_dir_all(&directory).expect("the directory can be made");
-    let layout = env::var("LAYOUT").unwrap_or_else(|_| "rowid".to_owned());
-    let page = env::var("PAGE").unwrap_or_else(|_| "4096".to_owned());
-    let path = directory.join(format!("{layout}-{page}-{rows}.db"));
-    if !path.exists() {
-        let before = Instant::now();
-        let connection = Connection::open(&path).expect("the file can be made");
-        connection
-            .execute_batch(&format!(
-                "PRAGMA page_size={page}; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-200000; {}",
-                schema()
-            ))
-            .expect("the schema is valid");
-        seed(&connection, rows).expect("the rows go in");
-        println!("seeded in {:.1} s", before.elapsed().as_secs_f64());
-    }
-    let bytes = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-    println!("{layout}, page {page}: {rows} rows, {} bytes a row", bytes / rows.max(1));
+    let path = directory.join(format!("{rows}.db"));
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("it starts");
     let only = env::var("ONLY").unwrap_or_default();
