@@ -3,6 +3,8 @@
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use keyfob_protocol::{Entropy, EntropyFailed, Secret, entropy};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,12 +44,11 @@ impl Passwords {
     /// Prepares the decoy.
     pub fn new(entropy: &dyn Entropy) -> Result<Passwords, EntropyFailed> {
         let salt: [u8; 16] = entropy::random(entropy)?;
-        let noise: [u8; 32] = entropy::random(entropy)?;
-        Ok(Passwords {
-            permits: Arc::new(Semaphore::new(AT_ONCE)),
-            decoy: hash_now(&noise, &salt),
-            verified: AtomicU64::new(0),
-        })
+        let output: [u8; 32] = entropy::random(entropy)?;
+        // Random output is the hash of nothing that anybody could find, and takes no hashing at start.
+        let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
+        let decoy = format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${output}");
+        Ok(Passwords { permits: Arc::new(Semaphore::new(AT_ONCE)), decoy, verified: AtomicU64::new(0) })
     }
 
     /// The PHC string to store.

@@ -51,7 +51,7 @@ fn routes() -> Router<Arc<Doorway>> {
         .route("/v1/oauthApps/{id}", get(oauth_apps::show).put(oauth_apps::update))
 }
 
-/// Refuses oversized heads, counts, and logs one line a request: method, pattern, status. Never the URL.
+/// Refuses oversized heads, counts, and logs one line a request (successes at debug): method, pattern, status. Never the URL.
 async fn count_and_limit(State(doorway): State<Arc<Doorway>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.extensions.get::<MatchedPath>().cloned();
@@ -65,11 +65,13 @@ async fn count_and_limit(State(doorway): State<Arc<Doorway>>, request: Request, 
         None => next.run(request).await,
     };
     let status = response.status();
-    if route == "/oauth/token" {
-        tracing::debug!(request_id = %id, %method, route, status = status.as_u16(), "answered");
-    } else {
+    if route != "/oauth/token" {
         let answer = crate::metrics::Answer { route: route.to_owned(), status: status.as_u16() };
         doorway.metrics.requests.get_or_create(&answer).inc();
+    }
+    if status.is_success() || status.is_redirection() {
+        tracing::debug!(request_id = %id, %method, route, status = status.as_u16(), "answered");
+    } else {
         tracing::info!(request_id = %id, %method, route, status = status.as_u16(), "answered");
     }
     response

@@ -179,7 +179,7 @@ fn rf_05_a_sequential_client_is_never_lost_without_theft() {
 fn op_02_a_sequential_client_is_never_lost_however_often_the_store_goes_back() {
     for terms in policies() {
         let law = Storage { rule, terms, store: StoreGoes::Back };
-        search(&law, LockedClient::with_backup(Row::APPROVED), depth(7, 8))
+        search(&law, LockedClient::with_backup(Row::APPROVED), depth(7, 9))
             .holds(&format!("locked client, store goes back, {terms:?}"));
     }
 }

@@ -3,12 +3,13 @@
 //! Once in a grant's life, at any moment, a thief copies the newest token of the client or catches a reply that the client never gets.
 //! From then on it presents whatever it knows, whenever it likes. The client is honest: its newest token, lost replies, any delay.
 //!
-//! A *returning use* is a request of the thief that changes the row. (A request that is only answered with the successor that the client
-//! has made, within the window, is a *meeting*; so is the client's in the thief's window. In a meeting both leave with the same token and
-//! what was used before proves nothing any more.) The property: after a returning use, and unless they meet, the client's next request
-//! after the first answer that it receives leaves this: the client is refused; or the grant has ended; or the thief is shut out, and
-//! whatever it presents a window later ends the grant. Strict rotation (a token works once, or the grant ends) finds the thief at the
-//! client's next request, which is one period earlier, and loses the grant of every client whose reply was lost.
+//! A *returning use* is a request of the thief that changes the row. A *meeting* is a request by which both come to know one token: either
+//! is answered, in the window, with the successor that the other has made; or the client is answered with a token that the thief knows
+//! from a life that the store has lost, for a successor has the same text in every life. After a meeting, what was used before proves
+//! nothing any more. The property: after a returning use, and unless they meet, the client's next request after the first answer that it
+//! receives leaves this: the client is refused; or the grant has ended; or the thief is shut out, and whatever it presents a window later
+//! ends the grant. Strict rotation (a token works once, or the grant ends) finds the thief at the client's next request, which is one
+//! period earlier, and loses the grant of every client whose reply was lost.
 //!
 //! Public clients, and confidential ones with `reuse = end`. Under `heal` nothing is ever refused to who authenticates: see `limits`.
 
@@ -110,7 +111,10 @@ impl Robbed {
     fn client_steps(&self, after: Wait, law: &Theft, steps: &mut Vec<(Deed, Next<Self>)>) {
         let token = self.newest;
         // A refused client or an ended grant: found, and nothing follows.
-        let Some((next, _)) = self.answered(Party::Client, token, law) else { return };
+        let Some((mut next, _)) = self.answered(Party::Client, token, law) else { return };
+        if law.meetings_excuse && next.known.contains(&next.row.current()) {
+            next.received_since = None;
+        }
         let due = next.received_since.is_some_and(|received| received >= law.periods);
         if due && !next.thief_is_shut_out(law) {
             let what = format!("not found: the row is {:?}, the thief knows {:?}", next.row, next.known);

@@ -1,0 +1,32 @@
+//! Commands on accounts, users, systems, apps and grants. Safe beside a running authority, which acts on a change within a second.
+
+pub(crate) mod account;
+pub(crate) mod app;
+pub(crate) mod grant;
+pub(crate) mod ledger;
+pub(crate) mod password;
+pub(crate) mod system;
+pub(crate) mod user;
+
+use crate::exit::Exit;
+use crate::output;
+use keyfob_authority::store::Administered;
+use serde_json::json;
+
+/// The number of what was added or changed; or the right error.
+fn done(administered: Administered, what: &str, conflict: &str) -> anyhow::Result<i64> {
+    match administered {
+        Administered::Done(id) => Ok(id),
+        Administered::Conflict => Err(Exit::Conflict.because(conflict)),
+        Administered::Missing => Err(missing(what)),
+    }
+}
+
+fn missing(what: &str) -> anyhow::Error {
+    Exit::NotFound.because(format!("there is no such {what}"))
+}
+
+/// Says that a change was made.
+fn changed(json: bool, what: &str, id: impl std::fmt::Display + serde::Serialize, how: &str) -> anyhow::Result<()> {
+    output::data(json, &json!({ "id": id, "changed": how }), || format!("{what} {id}: {how}"))
+}

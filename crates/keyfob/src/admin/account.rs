@@ -1,0 +1,101 @@
+//! `keyfob account …`
+
+use super::{changed, done, missing};
+use crate::composition::authority::Opened;
+use crate::output::{self, table};
+use clap::Subcommand;
+use keyfob_authority::model::{Account, AccountId, AccountStatus};
+use keyfob_authority::store::Store;
+use keyfob_protocol::Timestamp;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Add an account.
+    Add {
+        #[arg(long)]
+        name: String,
+        /// A short name, unique.
+        #[arg(long)]
+        domain: String,
+    },
+    /// List all accounts.
+    List,
+    /// Show one account.
+    Show { id: i64 },
+    /// Change name or domain.
+    Update {
+        id: i64,
+        #[arg(long)]
+        name: Option<String>,
+        #[arg(long)]
+        domain: Option<String>,
+    },
+    /// Let its users sign in and be acted for again.
+    Enable { id: i64 },
+    /// Suspend it: nothing is issued and its users' tokens are refused within a second.
+    Disable { id: i64 },
+    /// Remove an account that has no users.
+    Remove { id: i64 },
+}
+
+const TAKEN: &str = "an account with this domain exists already";
+
+pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow::Result<()> {
+    let (authority, now) = (&opened.authority, opened.now());
+    match command {
+        Command::Add { name, domain } => {
+            let account = Account {
+                id: AccountId(0),
+                name,
+                domain,
+                status: AccountStatus::Active,
+                tokens_after: Timestamp(0),
+                created_at: now,
+            };
+            let id = done(authority.add_account(account, now).await?, "account", TAKEN)?;
+            show(opened, AccountId(id), json).await
+        }
+        Command::List => {
+            let accounts = opened.store.accounts().await?;
+            output::data(json, &accounts, || {
+                let heading = vec!["ID", "STATUS", "DOMAIN", "NAME"].into_iter().map(str::to_owned).collect();
+                let rows = accounts.iter().map(row);
+                table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
+            })
+        }
+        Command::Show { id } => show(opened, AccountId(id), json).await,
+        Command::Update { id, name, domain } => {
+            let account = opened.store.account(AccountId(id)).await?.ok_or_else(|| missing("account"))?;
+            let account =
+                Account { name: name.unwrap_or(account.name), domain: domain.unwrap_or(account.domain), ..account };
+            done(authority.update_account(account, now).await?, "account", TAKEN)?;
+            show(opened, AccountId(id), json).await
+        }
+        Command::Enable { id } => {
+            done(authority.set_account_enabled(AccountId(id), true, now).await?, "account", TAKEN)?;
+            changed(json, "account", id, "enabled")
+        }
+        Command::Disable { id } => {
+            done(authority.set_account_enabled(AccountId(id), false, now).await?, "account", TAKEN)?;
+            changed(json, "account", id, "disabled")
+        }
+        Command::Remove { id } => {
+            let in_use = "this account has users; remove them first, or disable the account";
+            done(authority.remove_account(AccountId(id), now).await?, "account", in_use)?;
+            changed(json, "account", id, "removed")
+        }
+    }
+}
+
+async fn show(opened: &Opened, id: AccountId, json: bool) -> anyhow::Result<()> {
+    let account = opened.store.account(id).await?.ok_or_else(|| missing("account"))?;
+    output::data(json, &account, || row(&account).join("  "))
+}
+
+fn row(account: &Account) -> Vec<String> {
+    let status = match account.status {
+        AccountStatus::Active => "active",
+        AccountStatus::Suspended => "suspended",
+    };
+    vec![account.id.to_string(), status.to_owned(), account.domain.clone(), account.name.clone()]
+}

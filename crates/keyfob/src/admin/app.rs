@@ -1,0 +1,259 @@
+//! `keyfob app …`
+
+use super::{changed, done, missing};
+use crate::composition::authority::Opened;
+use crate::exit::Exit;
+use crate::output::{self, table};
+use clap::{Args, Subcommand};
+use keyfob_authority::Decision;
+use keyfob_authority::model::{App, AppId, AppPolicy, RefreshPolicy, System};
+use keyfob_authority::register::{NewApp, RegisterRefusal};
+use keyfob_authority::store::Store;
+use keyfob_protocol::{Secret, Timestamp};
+use serde_json::{Value, json};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Register an app and print its secret, once.
+    Add {
+        /// The system's number or name.
+        #[arg(long)]
+        system: String,
+        /// What the consent page calls it.
+        #[arg(long)]
+        name: String,
+        /// Where answers may go; repeatable.
+        #[arg(long = "redirect-uri", required = true)]
+        redirect_uris: Vec<String>,
+        #[command(flatten)]
+        policy: PolicyArgs,
+    },
+    /// List apps.
+    List {
+        /// Of this system (number or name) only.
+        #[arg(long)]
+        system: Option<String>,
+    },
+    /// Show one app with its policy and secrets (never the secrets' values).
+    Show {
+        /// Number or client id.
+        app: String,
+    },
+    /// Change an app. Redirect URIs given here replace all earlier ones.
+    Update {
+        /// Number or client id.
+        app: String,
+        #[arg(long)]
+        name: Option<String>,
+        #[arg(long = "redirect-uri")]
+        redirect_uris: Vec<String>,
+        #[command(flatten)]
+        policy: PolicyArgs,
+    },
+    /// Let it start, redeem and refresh again.
+    Enable { app: String },
+    /// It can no longer start, redeem or refresh, and its tokens are refused within a second.
+    Disable { app: String },
+    /// Remove an app with its secrets; its grants no longer work.
+    Remove { app: String },
+    /// Several secrets may live at once, so that they can be changed without a gap.
+    #[command(subcommand)]
+    Secret(SecretCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Add a secret and print it, once.
+    Add {
+        /// Number or client id.
+        app: String,
+        #[arg(long)]
+        name: String,
+        /// Days until it stops working by itself.
+        #[arg(long, value_name = "DAYS")]
+        expires_in: Option<i64>,
+    },
+    /// Make a secret stop working.
+    Retire {
+        /// Number or client id.
+        app: String,
+        /// The secret's number, as `keyfob app show` lists it.
+        secret: i64,
+        /// Hours until then. Default: now.
+        #[arg(long, value_name = "HOURS", default_value_t = 0)]
+        in_hours: i64,
+    },
+}
+
+/// What may happen with the app. What is not given stays as it is, or at its default.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
+    /// A client without a secret: PKCE required, refresh tokens rotate. Only at registration.
+    #[arg(long)]
+    public: bool,
+    /// Refresh tokens rotate.
+    #[arg(long)]
+    rotating: bool,
+    /// Fields of the policy as JSON: {"stateAtToken":"present","reuse":"end"}. See `keyfob app show APP --json`.
+    #[arg(long, value_name = "JSON")]
+    policy: Option<String>,
+}
+
+impl PolicyArgs {
+    fn over(&self, policy: AppPolicy) -> anyhow::Result<AppPolicy> {
+        let mut fields = serde_json::to_value(&policy)?;
+        if let Some(given) = &self.policy {
+            let refuse = |why: String| Exit::Refused.because(format!("--policy: {why}"));
+            let given: Value = serde_json::from_str(given).map_err(|error| refuse(error.to_string()))?;
+            let (Some(fields), Value::Object(given)) = (fields.as_object_mut(), given) else {
+                return Err(refuse("it must be a JSON object".to_owned()));
+            };
+            fields.extend(given);
+        }
+        let policy: AppPolicy =
+            serde_json::from_value(fields).map_err(|error| Exit::Refused.because(format!("--policy: {error}")))?;
+        Ok(AppPolicy {
+            public: policy.public || self.public,
+            refresh: if self.rotating { RefreshPolicy::Rotating } else { policy.refresh },
+            ..policy
+        })
+    }
+}
+
+pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow::Result<()> {
+    let (authority, now) = (&opened.authority, opened.now());
+    match command {
+        Command::Add { system, name, redirect_uris, policy } => {
+            let system = find_system(opened, &system).await?;
+            let new = NewApp { name, redirect_uris, policy: policy.over(AppPolicy::default())? };
+            let registered = granted(authority.register_app(&system, new, now).await?)?;
+            with_secret(&registered.app, registered.client_secret.as_ref(), json)
+        }
+        Command::List { system } => {
+            let system = match system {
+                Some(system) => Some(find_system(opened, &system).await?.id),
+                None => None,
+            };
+            let apps = opened.store.apps(system).await?;
+            output::data(json, &apps, || {
+                let heading = ["ID", "STATUS", "SYSTEM", "NAME", "CLIENT ID"].map(str::to_owned).to_vec();
+                table(&std::iter::once(heading).chain(apps.iter().map(row)).collect::<Vec<_>>())
+            })
+        }
+        Command::Show { app } => show(&find(opened, &app).await?, json),
+        Command::Update { app, name, redirect_uris, policy } => {
+            let app = find(opened, &app).await?;
+            let kept = || app.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect();
+            let new = NewApp {
+                name: name.unwrap_or_else(|| app.name.clone()),
+                redirect_uris: if redirect_uris.is_empty() { kept() } else { redirect_uris },
+                policy: policy.over(app.policy.clone())?,
+            };
+            show(&granted(authority.update_app(app.id, new, now).await?)?, json)
+        }
+        Command::Enable { app } => set_enabled(opened, &app, true, json).await,
+        Command::Disable { app } => set_enabled(opened, &app, false, json).await,
+        Command::Remove { app } => {
+            let app = find(opened, &app).await?;
+            done(authority.remove_app(app.id, now).await?, "app", "")?;
+            changed(json, "app", app.id.0, "removed")
+        }
+        Command::Secret(SecretCommand::Add { app, name, expires_in }) => {
+            let app = find(opened, &app).await?;
+            let expires_at = expires_in.map(|days| now.plus(days * 86_400));
+            let (id, secret) = granted(authority.add_secret(app.id, &name, expires_at, now).await?)?;
+            let document = json!({ "id": id, "name": name, "clientId": app.client_id, "clientSecret": secret.expose(), "expiresAt": expires_at });
+            output::data(json, &document, || {
+                format!("secret {id} ({name}): {}\nIt is shown this once.", secret.expose())
+            })
+        }
+        Command::Secret(SecretCommand::Retire { app, secret, in_hours }) => {
+            let app = find(opened, &app).await?;
+            let at = now.plus(in_hours * 3600);
+            done(authority.retire_secret(app.id, secret, at, now).await?, "secret", "")?;
+            changed(json, "secret", secret, &format!("stops working at {}", at.to_utc()))
+        }
+    }
+}
+
+/// By number or client id.
+pub(super) async fn find(opened: &Opened, named: &str) -> anyhow::Result<App> {
+    let by_number = match named.parse() {
+        Ok(id) => opened.store.app(AppId(id)).await?,
+        Err(_) => None,
+    };
+    match by_number {
+        Some(app) => Ok(app),
+        None => opened.store.app_by_client_id(named).await?.ok_or_else(|| missing("app")),
+    }
+}
+
+async fn find_system(opened: &Opened, named: &str) -> anyhow::Result<System> {
+    if let Some(system) = opened.store.system_by_name(named).await? {
+        return Ok(system);
+    }
+    match named.parse() {
+        Ok(id) => super::system::find(opened, id).await,
+        Err(_) => Err(missing("system")),
+    }
+}
+
+async fn set_enabled(opened: &Opened, named: &str, enabled: bool, json: bool) -> anyhow::Result<()> {
+    let app = find(opened, named).await?;
+    done(opened.authority.set_app_enabled(app.id, enabled, opened.now()).await?, "app", "")?;
+    changed(json, "app", app.id.0, if enabled { "enabled" } else { "disabled" })
+}
+
+fn granted<T>(decision: Decision<T, RegisterRefusal>) -> anyhow::Result<T> {
+    match decision {
+        Decision::Granted(granted) => Ok(granted),
+        Decision::Refused(RegisterRefusal::Missing) => Err(missing("app")),
+        Decision::Refused(refusal) => Err(Exit::Refused.because(refusal.to_string())),
+    }
+}
+
+fn with_secret(app: &App, secret: Option<&Secret<String>>, json: bool) -> anyhow::Result<()> {
+    let mut document = serde_json::to_value(app)?;
+    document["clientSecret"] = json!(secret.map(|secret| secret.expose()));
+    output::data(json, &document, || match secret {
+        Some(secret) => format!(
+            "app {}: {}\nclient id:     {}\nclient secret: {}\nThe secret is shown this once.",
+            app.id,
+            app.name,
+            app.client_id,
+            secret.expose()
+        ),
+        None => format!(
+            "app {}: {}\nclient id:     {}\npublic: it has no secret and must use PKCE",
+            app.id, app.name, app.client_id
+        ),
+    })
+}
+
+fn show(app: &App, json: bool) -> anyhow::Result<()> {
+    output::data(json, app, || {
+        let mut lines = vec![
+            format!("app {}: {} ({})", app.id, app.name, if app.enabled { "enabled" } else { "disabled" }),
+            format!("system:    {}", app.system_name),
+            format!("client id: {}", app.client_id),
+        ];
+        lines.extend(app.redirect_uris.iter().map(|uri| format!("redirect:  {}", uri.as_str())));
+        let day = |at: Option<Timestamp>| at.map_or("never".to_owned(), Timestamp::to_utc);
+        lines.extend(app.secrets.iter().map(|secret| {
+            format!(
+                "secret {}:  {}, stops working: {}, last used: {}",
+                secret.id,
+                secret.name,
+                day(secret.expires_at),
+                day(secret.last_used_at)
+            )
+        }));
+        lines.push(format!("policy:    {}", serde_json::to_string(&app.policy).unwrap_or_default()));
+        lines.join("\n")
+    })
+}
+
+fn row(app: &App) -> Vec<String> {
+    let status = if app.enabled { "enabled" } else { "disabled" };
+    vec![app.id.to_string(), status.to_owned(), app.system_name.clone(), app.name.clone(), app.client_id.clone()]
+}

@@ -1,0 +1,65 @@
+//! `keyfob ledger`: what happened, newest first.
+
+use crate::composition::authority::Opened;
+use crate::output::{self, table};
+use clap::Args;
+use keyfob_authority::model::{LedgerEntry, UserId};
+use keyfob_authority::store::{LedgerFilter, Store};
+use keyfob_protocol::token_name::GrantId;
+use serde_json::{Value, json};
+
+#[derive(Debug, Args)]
+pub(crate) struct Filter {
+    /// Of this grant only.
+    #[arg(long)]
+    grant: Option<String>,
+    /// Of this user (number) only.
+    #[arg(long)]
+    user: Option<i64>,
+    /// Of this app (number or client id) only.
+    #[arg(long)]
+    app: Option<String>,
+    /// At most this many.
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+}
+
+pub(crate) async fn run(filter: Filter, opened: &Opened, json: bool) -> anyhow::Result<()> {
+    let app = match &filter.app {
+        Some(named) => Some(super::app::find(opened, named).await?.id),
+        None => None,
+    };
+    let grant = filter.grant.as_deref().map(super::grant::parse).transpose()?;
+    let wanted = LedgerFilter { grant, app, user: filter.user.map(UserId) };
+    let entries = opened.store.ledger(wanted, filter.limit).await?;
+    let documents: Vec<Value> = entries.iter().map(document).collect();
+    output::data(json, &documents, || {
+        let heading = ["AT", "WHAT", "GRANT", "APP", "USER", "DETAIL"].map(str::to_owned).to_vec();
+        table(&std::iter::once(heading).chain(entries.iter().map(row)).collect::<Vec<_>>())
+    })
+}
+
+fn document(entry: &LedgerEntry) -> Value {
+    json!({
+        "at": entry.at.to_utc(),
+        "kind": entry.kind,
+        "grant": entry.grant.map(GrantId::to_text),
+        "app": entry.app,
+        "user": entry.user,
+        "account": entry.account,
+        "system": entry.system,
+        "detail": entry.detail,
+    })
+}
+
+fn row(entry: &LedgerEntry) -> Vec<String> {
+    let number = |id: Option<i64>| id.map_or("-".to_owned(), |id| id.to_string());
+    vec![
+        entry.at.to_utc(),
+        entry.kind.name().to_owned(),
+        entry.grant.map_or("-".to_owned(), GrantId::to_text),
+        number(entry.app.map(|id| id.0)),
+        number(entry.user.map(|id| id.0)),
+        entry.detail.clone(),
+    ]
+}

@@ -1,0 +1,126 @@
+//! `keyfob system …`
+
+use super::{changed, done, missing};
+use crate::composition::authority::Opened;
+use crate::output::{self, table};
+use clap::Subcommand;
+use keyfob_authority::Fault;
+use keyfob_authority::model::{System, SystemId};
+use keyfob_authority::secrets;
+use keyfob_authority::store::Store;
+use keyfob_protocol::{Secret, entropy};
+use serde_json::json;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Add a system and print its key, once.
+    Add {
+        /// The value of X-System, unique.
+        #[arg(long)]
+        name: String,
+    },
+    /// List all systems.
+    List,
+    /// Show one system.
+    Show { id: i64 },
+    /// Rename a system, or give it a new key (printed once; the earlier one stops working).
+    Update {
+        id: i64,
+        #[arg(long)]
+        name: Option<String>,
+        #[arg(long)]
+        new_key: bool,
+    },
+    /// Let it manage its apps again.
+    Enable { id: i64 },
+    /// It can no longer manage its apps. The apps themselves go on.
+    Disable { id: i64 },
+    /// Remove a system that has no apps.
+    Remove { id: i64 },
+}
+
+const TAKEN: &str = "a system with this name exists already";
+
+pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow::Result<()> {
+    let (authority, now) = (&opened.authority, opened.now());
+    match command {
+        Command::Add { name } => {
+            let key = fresh_key(opened)?;
+            let system = System {
+                id: SystemId(0),
+                name,
+                key_digest: secrets::digest(key.expose()),
+                enabled: true,
+                created_at: now,
+            };
+            let id = done(authority.add_system(system.clone(), now).await?, "system", TAKEN)?;
+            with_key(&System { id: SystemId(id), ..system }, &key, json)
+        }
+        Command::List => {
+            let systems = opened.store.systems().await?;
+            output::data(json, &systems, || {
+                let heading = ["ID", "STATUS", "NAME"].map(str::to_owned).to_vec();
+                table(&std::iter::once(heading).chain(systems.iter().map(row)).collect::<Vec<_>>())
+            })
+        }
+        Command::Show { id } => {
+            let system = find(opened, id).await?;
+            output::data(json, &system, || row(&system).join("  "))
+        }
+        Command::Update { id, name, new_key } => {
+            let system = find(opened, id).await?;
+            let key = if new_key { Some(fresh_key(opened)?) } else { None };
+            let key_digest = key.as_ref().map_or(system.key_digest, |key| secrets::digest(key.expose()));
+            let system = System { name: name.unwrap_or(system.name), key_digest, ..system };
+            let what = if new_key { "new key" } else { "renamed" };
+            done(authority.update_system(system.clone(), what, now).await?, "system", TAKEN)?;
+            match key {
+                Some(key) => with_key(&system, &key, json),
+                None => output::data(json, &system, || row(&system).join("  ")),
+            }
+        }
+        Command::Enable { id } => set_enabled(opened, id, true, json).await,
+        Command::Disable { id } => set_enabled(opened, id, false, json).await,
+        Command::Remove { id } => {
+            let in_use = "this system has apps; remove them first, or disable the system";
+            done(authority.remove_system(SystemId(id), now).await?, "system", in_use)?;
+            changed(json, "system", id, "removed")
+        }
+    }
+}
+
+/// By number.
+pub(super) async fn find(opened: &Opened, id: i64) -> anyhow::Result<System> {
+    let systems = opened.store.systems().await?;
+    systems.into_iter().find(|system| system.id == SystemId(id)).ok_or_else(|| missing("system"))
+}
+
+async fn set_enabled(opened: &Opened, id: i64, enabled: bool, json: bool) -> anyhow::Result<()> {
+    let system = System { enabled, ..find(opened, id).await? };
+    let how = if enabled { "enabled" } else { "disabled" };
+    done(opened.authority.update_system(system, how, opened.now()).await?, "system", TAKEN)?;
+    changed(json, "system", id, how)
+}
+
+fn fresh_key(opened: &Opened) -> anyhow::Result<Secret<String>> {
+    let bytes = entropy::random(&*opened.entropy).map_err(Fault::from)?;
+    Ok(secrets::system_key(&bytes))
+}
+
+fn with_key(system: &System, key: &Secret<String>, json: bool) -> anyhow::Result<()> {
+    let document = json!({ "id": system.id, "name": system.name, "enabled": system.enabled, "key": key.expose() });
+    output::data(json, &document, || {
+        format!(
+            "system {}: {}\nX-System: {}\nX-System-Key: {}\nThe key is shown this once.",
+            system.id,
+            system.name,
+            system.name,
+            key.expose()
+        )
+    })
+}
+
+fn row(system: &System) -> Vec<String> {
+    let status = if system.enabled { "enabled" } else { "disabled" };
+    vec![system.id.to_string(), status.to_owned(), system.name.clone()]
+}

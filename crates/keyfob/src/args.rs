@@ -1,0 +1,164 @@
+//! The command line. Data goes to standard output, talk to standard error, exit codes have meanings ([`crate::exit`]).
+
+use crate::admin::{account, app, grant, ledger, system, user};
+use crate::composition::authority::Opened;
+use crate::config::Config;
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap_complete::Shell;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Delegated access, complete: third-party apps act for a platform's users without ever seeing a password.
+#[derive(Debug, Parser)]
+#[command(
+    name = "keyfob",
+    version,
+    about,
+    arg_required_else_help = true,
+    after_help = "\
+Start here:
+  keyfob sandbox            the whole flow on this machine, offline, nothing to configure
+  keyfob serve --data DIR   the authority for real use
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (invalid input), 4 not found, 5 conflict, 6 unavailable (try again)."
+)]
+pub(crate) struct Args {
+    /// Print JSON on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Authority, API and demo on this machine, offline, for developing and testing an integration.
+    Sandbox(SandboxArgs),
+    /// Run the authority.
+    Serve(Place),
+    /// Accounts: companies whose users connect apps.
+    Account {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: account::Command,
+    },
+    /// Users: people who sign in.
+    User {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: user::Command,
+    },
+    /// Systems: registered partners.
+    System {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: system::Command,
+    },
+    /// Apps: OAuth clients of systems.
+    App {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: app::Command,
+    },
+    /// Grants: what users gave apps.
+    Grant {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: grant::Command,
+    },
+    /// What happened, newest first.
+    Ledger {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        filter: ledger::Filter,
+    },
+    /// Copy the store of a running or stopped authority into a file. The master key is not in it.
+    Backup {
+        #[command(flatten)]
+        place: Place,
+        /// The file to write; it must not exist.
+        to: PathBuf,
+    },
+    /// Put a backup in place of the store of a stopped authority. The earlier store is kept beside it.
+    Restore {
+        #[command(flatten)]
+        place: Place,
+        /// The file to read.
+        from: PathBuf,
+    },
+    /// Look at the configuration.
+    Config {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Write man pages into a directory.
+    Man {
+        /// Where to.
+        directory: PathBuf,
+    },
+}
+
+/// Which authority a command is about.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Place {
+    /// The directory with the store. Default: `data` of the configuration, or ./keyfob-data.
+    #[arg(long, global = true, value_name = "DIR", env = "KEYFOB_DATA")]
+    data: Option<PathBuf>,
+    /// The configuration file. Default: ./keyfob.toml if it is there.
+    #[arg(long, global = true, value_name = "FILE", env = "KEYFOB_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    /// Reads the configuration.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        Config::read(self.config.as_deref(), self.data.clone())
+    }
+
+    /// Opens the authority's store with the law in front of it.
+    pub(crate) async fn open(&self) -> anyhow::Result<Opened> {
+        Opened::open(&self.config()?).await
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Read everything as `serve` would, and say what is wrong.
+    Check,
+    /// Print a configuration file with every setting, its default and the reason for it.
+    Sample,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SandboxArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:4180", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// Other ids, secrets, passwords and people. The same number gives the same at every start.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Register this redirect URI with every app, too. http://localhost:PORT is allowed here.
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    pub(crate) redirect_uris: Vec<String>,
+    /// Keep everything in this directory. Default: nothing is kept.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Give the API and the demo ports of their own, so that a wrong host fails as it does at Follow Up Boss.
+    #[arg(long)]
+    pub(crate) separate_hosts: bool,
+    /// Answer with the statuses that Follow Up Boss lists where they differ from the RFCs.
+    #[arg(long)]
+    pub(crate) fub_status: bool,
+}

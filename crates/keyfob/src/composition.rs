@@ -1,0 +1,9 @@
+//! The parts that only the composition root may make: the system's clock and randomness, files, signals, the log.
+
+pub(crate) mod authority;
+pub(crate) mod clock;
+pub(crate) mod entropy;
+pub(crate) mod log;
+pub(crate) mod master_key;
+pub(crate) mod signals;
+pub(crate) mod tick_mark;

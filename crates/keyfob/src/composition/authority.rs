@@ -1,0 +1,102 @@
+//! The authority over a data directory: for `serve`, and for commands beside a running one.
+
+use crate::composition::clock::SystemClock;
+use crate::composition::entropy::SystemEntropy;
+use crate::composition::master_key;
+use crate::config::Config;
+use crate::exit::Exit;
+use anyhow::Context;
+use async_trait::async_trait;
+use keyfob_authority::authority::NoGate;
+use keyfob_authority::keys::{Keyring, MasterKey};
+use keyfob_authority::open::{OpenError, Opener};
+use keyfob_authority::store::Store;
+use keyfob_authority::{Authority, RevocationSink, Settings};
+use keyfob_protocol::access_token::SigningAlgorithm;
+use keyfob_protocol::{Clock, Timestamp};
+use keyfob_server::follow::KeySource;
+use keyfob_store_sqlite::{Options, SqliteStore};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// An authority without its doorway.
+pub(crate) struct Opened {
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) clock: Arc<SystemClock>,
+    pub(crate) entropy: Arc<SystemEntropy>,
+    pub(crate) keys: Arc<StoreKeys>,
+}
+
+impl Opened {
+    /// For a command beside a running authority: nobody's gate is told, the running one follows the store.
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Opened> {
+        Opened::open_with(config, config.settings(), Arc::new(NoGate)).await
+    }
+
+    /// Opens or makes the data, checks whose it is, and puts the law in front of it.
+    pub(crate) async fn open_with(
+        config: &Config,
+        settings: Settings,
+        sink: Arc<dyn RevocationSink>,
+    ) -> anyhow::Result<Opened> {
+        let clock = Arc::new(SystemClock::start());
+        let entropy = Arc::new(SystemEntropy::new());
+        private_directory(&config.data).with_context(|| format!("data directory {}", config.data.display()))?;
+        let master = master_key::load(config, &*entropy)?;
+        let store = open_store(&config.database())?;
+        let keys = Arc::new(StoreKeys {
+            master,
+            issuer: settings.issuer.clone(),
+            algorithm: config.signing_algorithm,
+            sandbox: false,
+            store: store.clone(),
+        });
+        let keyring = match keys.opener().open(&*store, clock.now(), &*entropy).await {
+            Ok(keyring) => keyring,
+            Err(OpenError::Fault(fault)) => return Err(fault.into()),
+            Err(refused) => return Err(Exit::Refused.because(refused.to_string())),
+        };
+        let authority = Arc::new(Authority::new(store.clone(), keyring, settings, entropy.clone(), sink));
+        Ok(Opened { authority, store, clock, entropy, keys })
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// Opens the database of a data directory.
+pub(crate) fn open_store(database: &Path) -> anyhow::Result<Arc<SqliteStore>> {
+    let store = SqliteStore::open(database, &Options::default());
+    Ok(Arc::new(store.with_context(|| format!("the store {} cannot be opened", database.display()))?))
+}
+
+/// Makes a directory that only its owner can enter.
+pub(crate) fn private_directory(path: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Opens the keys of a store with the master key of this process.
+pub(crate) struct StoreKeys {
+    pub(crate) master: MasterKey,
+    pub(crate) issuer: String,
+    pub(crate) algorithm: SigningAlgorithm,
+    pub(crate) sandbox: bool,
+    pub(crate) store: Arc<dyn Store>,
+}
+
+impl StoreKeys {
+    pub(crate) fn opener(&self) -> Opener<'_> {
+        Opener { master: &self.master, issuer: &self.issuer, sandbox: self.sandbox, algorithm: self.algorithm }
+    }
+}
+
+#[async_trait]
+impl KeySource for StoreKeys {
+    async fn keys(&self) -> Result<Keyring, OpenError> {
+        self.opener().keys(&*self.store).await
+    }
+}

@@ -1,0 +1,62 @@
+//! The master key: from the environment or a file that only its owner can read (matrix KM-01).
+
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::output;
+use anyhow::Context;
+use keyfob_authority::keys::MasterKey;
+use keyfob_protocol::Entropy;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// The variable that may hold the key.
+const VARIABLE: &str = "KEYFOB_MASTER_KEY";
+
+/// The key of this configuration. A new one is made only where there is no data yet.
+pub(crate) fn load(config: &Config, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+    if let Ok(text) = std::env::var(VARIABLE) {
+        return MasterKey::parse(&text).map_err(|error| Exit::Refused.because(format!("{VARIABLE}: {error}")));
+    }
+    let path = &config.master_key_file;
+    if path.exists() {
+        return read(path);
+    }
+    if config.database().exists() {
+        let message = format!(
+            "there is data in {}, but its master key file {} is missing; put the file back, or name it by master_key_file",
+            config.data.display(),
+            path.display()
+        );
+        return Err(Exit::Refused.because(message));
+    }
+    let key = MasterKey::generate(entropy)?;
+    create(path, key.to_text().expose())
+        .with_context(|| format!("the master key file {} cannot be made", path.display()))?;
+    output::say(&format!("keyfob: made a new master key in {}; keep a copy of it apart from the data", path.display()));
+    Ok(key)
+}
+
+fn read(path: &Path) -> anyhow::Result<MasterKey> {
+    let named = || format!("master_key_file {}", path.display());
+    let mode = std::fs::metadata(path).with_context(named)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let message =
+            format!("{} can be read by others (mode {:o}); run: chmod 600 {}", named(), mode & 0o777, path.display());
+        return Err(Exit::Refused.because(message));
+    }
+    let text = std::fs::read_to_string(path).with_context(named)?;
+    MasterKey::parse(&text).map_err(|error| Exit::Refused.because(format!("{}: {error}", named())))
+}
+
+/// Whole and synced before it is used: data sealed under a key that was lost with the power could never be opened.
+fn create(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        std::fs::create_dir_all(directory)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}

@@ -1,0 +1,255 @@
+//! One TOML file plus `KEYFOB_*`. Unknown keys are refused; every default has a reason beside it.
+
+mod sample;
+
+use crate::args::{ConfigCommand, Place};
+use crate::composition::log::LogFormat;
+use crate::exit::Exit;
+use crate::output;
+use anyhow::Context;
+use keyfob_authority::Settings;
+use keyfob_authority::authority::DeclaredScope;
+use keyfob_pages::Brand;
+use keyfob_protocol::access_token::SigningAlgorithm;
+use keyfob_server::Options;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use url::{Host, Url};
+
+/// Everything that `serve` needs to know, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) issuer: String,
+    pub(crate) listen: SocketAddr,
+    pub(crate) data: PathBuf,
+    pub(crate) master_key_file: PathBuf,
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) signing_algorithm: SigningAlgorithm,
+    pub(crate) connections: usize,
+    pub(crate) log: LogFormat,
+    pub(crate) doorway: Options,
+    api_audience: Option<String>,
+    code_lifetime: i64,
+    scopes: Vec<DeclaredScope>,
+}
+
+/// Where TLS finds its certificate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// The file as written. The sample explains each key.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    issuer: Option<String>,
+    listen: Option<SocketAddr>,
+    data: Option<PathBuf>,
+    master_key_file: Option<PathBuf>,
+    metrics_listen: Option<SocketAddr>,
+    tls: Option<TlsFiles>,
+    signing_algorithm: Option<SigningAlgorithm>,
+    connections: Option<usize>,
+    log: LogFormat,
+    fub_status: bool,
+    legacy_get: Option<bool>,
+    api_audience: Option<String>,
+    code_lifetime: Option<i64>,
+    brand: BrandFile,
+    scopes: Vec<DeclaredScope>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct BrandFile {
+    name: Option<String>,
+    logo_url: Option<String>,
+    accent: Option<String>,
+    support_url: Option<String>,
+}
+
+const DEFAULT_FILE: &str = "keyfob.toml";
+const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+const DEFAULT_DATA: &str = "keyfob-data";
+
+impl Config {
+    /// Reads the file and the environment, and checks that they are safe to start with.
+    pub(crate) fn read(file: Option<&Path>, data: Option<PathBuf>) -> anyhow::Result<Config> {
+        let file = match file {
+            Some(path) => parse(path)?,
+            None if Path::new(DEFAULT_FILE).exists() => parse(Path::new(DEFAULT_FILE))?,
+            None => File::default(),
+        };
+        let file = with_environment(file)?;
+        let data = data.or(file.data).unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
+        let listen = file.listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("invariant: a constant address"));
+        let issuer = file.issuer.unwrap_or_else(|| format!("http://{listen}"));
+        let https = check_issuer(&issuer)?;
+        check_transport(listen, file.tls.is_some())?;
+        let brand = Brand {
+            name: file.brand.name.unwrap_or_else(|| Brand::default().name),
+            logo_url: file.brand.logo_url,
+            accent: file.brand.accent,
+            support_url: file.brand.support_url,
+        };
+        brand.check().map_err(|problem| Exit::Refused.because(format!("brand: {problem}")))?;
+        let code_lifetime = file.code_lifetime.unwrap_or(900);
+        if !(60..=900).contains(&code_lifetime) {
+            return Err(Exit::Refused.because("code_lifetime must be 60 to 900 seconds"));
+        }
+        let connections = file.connections.unwrap_or(4096);
+        if connections == 0 {
+            return Err(Exit::Refused.because("connections must be at least 1"));
+        }
+        Ok(Config {
+            issuer,
+            listen,
+            master_key_file: file.master_key_file.unwrap_or_else(|| beside(&data)),
+            data,
+            metrics_listen: file.metrics_listen,
+            tls: file.tls,
+            signing_algorithm: file.signing_algorithm.unwrap_or(SigningAlgorithm::EdDsa),
+            connections,
+            log: file.log,
+            doorway: Options {
+                brand,
+                fub_status: file.fub_status,
+                legacy_get: file.legacy_get.unwrap_or(true),
+                secure_cookies: https,
+                strict_transport: https,
+            },
+            api_audience: file.api_audience,
+            code_lifetime,
+            scopes: file.scopes,
+        })
+    }
+
+    /// The database file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.data.join("keyfob.db")
+    }
+
+    /// The law's settings.
+    pub(crate) fn settings(&self) -> Settings {
+        let settings = Settings::new(&self.issuer);
+        Settings {
+            audience: self.api_audience.clone().unwrap_or(settings.audience),
+            code_lifetime: self.code_lifetime,
+            scopes: self.scopes.clone(),
+            issuer: settings.issuer,
+            ..settings
+        }
+    }
+
+    /// Whether a copy of the data directory would hold the key, too.
+    pub(crate) fn key_lies_with_data(&self) -> bool {
+        self.master_key_file.starts_with(&self.data)
+    }
+}
+
+/// `keyfob config …`
+pub(crate) fn run(command: ConfigCommand, place: &Place) -> anyhow::Result<()> {
+    match command {
+        ConfigCommand::Sample => output::data(false, &(), || sample::SAMPLE.to_owned()),
+        ConfigCommand::Check => {
+            let config = place.config()?;
+            if let Some(tls) = &config.tls {
+                keyfob_server::listen::tls::Tls::load(&tls.certificate, &tls.key)
+                    .map_err(|error| Exit::Refused.because(format!("tls: {error}")))?;
+            }
+            let found = format!(
+                "issuer {}\nlisten {} ({})\ndata {}\nmaster key {}",
+                config.issuer,
+                config.listen,
+                if config.tls.is_some() { "TLS" } else { "plain, for a proxy on this machine" },
+                config.data.display(),
+                config.master_key_file.display()
+            );
+            output::data(false, &(), || found)
+        }
+    }
+}
+
+fn parse(path: &Path) -> anyhow::Result<File> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("configuration {}", path.display()))?;
+    toml::from_str(&text).map_err(|error| Exit::Refused.because(format!("configuration {}: {error}", path.display())))
+}
+
+/// `KEYFOB_ISSUER` and its like replace what the file says. An unknown one is refused as an unknown key is.
+fn with_environment(mut file: File) -> anyhow::Result<File> {
+    for (name, value) in std::env::vars() {
+        let Some(key) = name.strip_prefix("KEYFOB_") else { continue };
+        let refuse = |why: String| Exit::Refused.because(format!("{name}: {why}"));
+        match key {
+            "ISSUER" => file.issuer = Some(value),
+            "LISTEN" => {
+                file.listen = Some(value.parse().map_err(|_| refuse("it is not like 127.0.0.1:8080".to_owned()))?)
+            }
+            "METRICS_LISTEN" => {
+                file.metrics_listen =
+                    Some(value.parse().map_err(|_| refuse("it is not like 127.0.0.1:9100".to_owned()))?);
+            }
+            "MASTER_KEY_FILE" => file.master_key_file = Some(PathBuf::from(value)),
+            "LOG" => {
+                file.log = match value.as_str() {
+                    "text" => LogFormat::Text,
+                    "json" => LogFormat::Json,
+                    _ => return Err(refuse("it must be text or json".to_owned())),
+                };
+            }
+            // Read elsewhere: the key itself, the place, and what the tests set.
+            "MASTER_KEY" | "DATA" | "CONFIG" | "LONG" => {}
+            _ => return Err(refuse("there is no such setting; see `keyfob config sample`".to_owned())),
+        }
+    }
+    Ok(file)
+}
+
+/// Whether the issuer is https. Plain http is for loopback only (matrix SE-03, MD-02).
+fn check_issuer(issuer: &str) -> anyhow::Result<bool> {
+    let refuse = |why: &str| Exit::Refused.because(format!("issuer {issuer}: {why}"));
+    let url = Url::parse(issuer).map_err(|_| refuse("it is not a URL"))?;
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || issuer.ends_with('/') {
+        return Err(refuse("it must have no query, fragment, user or trailing slash"));
+    }
+    if url.path() != "/" {
+        return Err(refuse("it must have no path; the routes are at the root of a host"));
+    }
+    let loopback = match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    match url.scheme() {
+        "https" => Ok(true),
+        "http" if loopback => Ok(false),
+        _ => Err(refuse("it must be https, since people send passwords there")),
+    }
+}
+
+/// A plain listener outside loopback would send passwords and tokens in clear.
+fn check_transport(listen: SocketAddr, tls: bool) -> anyhow::Result<()> {
+    if tls || listen.ip().is_loopback() {
+        return Ok(());
+    }
+    let message = format!(
+        "listen {listen}: this address can be reached from elsewhere, so it needs [tls]; or listen on 127.0.0.1 behind a proxy"
+    );
+    Err(Exit::Refused.because(message))
+}
+
+/// The default place of the master key: beside the data directory, so that a copy of the one is not a copy of both.
+fn beside(data: &Path) -> PathBuf {
+    let mut name = data.file_name().unwrap_or_default().to_owned();
+    name.push(".master-key");
+    data.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! The configuration file with every setting, its default and the reason for it. A test reads it back.
+
+pub(super) const SAMPLE: &str = r##"# keyfob.toml: every setting with its default. Unknown keys are refused.
+# KEYFOB_ISSUER, KEYFOB_LISTEN, KEYFOB_METRICS_LISTEN, KEYFOB_MASTER_KEY_FILE, KEYFOB_LOG and KEYFOB_DATA replace these.
+
+# The one name of this authority, in every token and in the metadata. It can never change for existing data: tokens are derived from it.
+# Default: http:// and the listening address, for a first try on one machine.
+issuer = "https://auth.example.com"
+
+# Plain HTTP is accepted on loopback only, for a proxy on the same machine that terminates TLS.
+listen = "127.0.0.1:8080"
+
+# The store lies here, in a directory that only its owner can enter.
+data = "keyfob-data"
+
+# 32 random bytes in base64, mode 0600, made at the first start. Default: beside the data directory, so that one backup does not hold both.
+# KEYFOB_MASTER_KEY may hold the key itself instead.
+master_key_file = "keyfob-data.master-key"
+
+# Prometheus metrics, on a listener of their own, so that the public one never shows them. Default: off.
+metrics_listen = "127.0.0.1:9100"
+
+# Signs access tokens made from now on: EdDSA (small, fast) or ES256 (for verifiers without EdDSA). Existing data keeps its keys.
+signing_algorithm = "EdDSA"
+
+# Connections at once; further ones wait. Bounds memory.
+connections = 4096
+
+# text or json, on standard error. RUST_LOG chooses what is logged.
+log = "text"
+
+# Statuses as Follow Up Boss lists them where they differ from RFC 6749 and RFC 6750. Off: standard clients expect the RFC's.
+fub_status = false
+
+# Whether GET /oauth/token works at all. On: it is the documented way of the followupboss dialect. Secrets in URLs end up in logs of proxies.
+legacy_get = true
+
+# The `aud` of access tokens. Default: the issuer.
+api_audience = "https://api.example.com"
+
+# Seconds a code lives, 60 to 900. 15 minutes is what Follow Up Boss documents.
+code_lifetime = 900
+
+# Your platform on every page.
+[brand]
+name = "Keyfob"
+# A path on this host or a data: URI; nothing is loaded from elsewhere.
+logo_url = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'/%3E"
+accent = "#2855c5"
+support_url = "https://example.com/help"
+
+# Without [tls] the listener speaks plain HTTP. The files are read again when they change.
+# [tls]
+# certificate = "fullchain.pem"
+# key = "privkey.pem"
+
+# Without scopes a grant is the user's whole role, as at Follow Up Boss.
+# [[scopes]]
+# name = "people:read"
+# title = "Read people"
+# sentence = "See the names and contact details of your people."
+"##;

@@ -1,0 +1,46 @@
+use super::*;
+
+fn read(text: &str) -> anyhow::Result<Config> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("keyfob.toml");
+    std::fs::write(&path, text).expect("a file");
+    Config::read(Some(&path), None)
+}
+
+fn refusal(text: &str) -> String {
+    format!("{:#}", read(text).expect_err(text))
+}
+
+#[test]
+fn the_sample_is_a_configuration() {
+    let config = read(sample::SAMPLE).expect("the sample");
+    assert_eq!(config.issuer, "https://auth.example.com");
+    assert!(config.doorway.secure_cookies);
+    assert!(!config.key_lies_with_data());
+}
+
+#[test]
+fn se_03_plain_http_is_for_loopback_only() {
+    assert!(refusal("listen = \"0.0.0.0:8080\"\nissuer = \"https://auth.example.com\"").contains("needs [tls]"));
+    assert!(refusal("issuer = \"http://auth.example.com\"").contains("must be https"));
+    let local = read("listen = \"127.0.0.1:9000\"").expect("loopback");
+    assert_eq!((local.issuer.as_str(), local.doorway.secure_cookies), ("http://127.0.0.1:9000", false));
+    assert!(read("issuer = \"https://auth.example.com\"").expect("behind a proxy").doorway.secure_cookies);
+}
+
+#[test]
+fn unknown_and_impossible_settings_are_refused_by_name() {
+    for (text, named) in [
+        ("isuer = \"https://a.example\"", "isuer"),
+        ("code_lifetime = 901", "code_lifetime"),
+        ("connections = 0", "connections"),
+        ("issuer = \"https://a.example/\"", "trailing slash"),
+        ("issuer = \"https://a.example/path\"", "path"),
+        ("issuer = \"https://a.example?x\"", "query"),
+        ("[brand]\naccent = \"red\"", "brand"),
+        ("signing_algorithm = \"none\"", "signing_algorithm"),
+        ("[[scopes]]\nname = \"a\"", "scopes"),
+    ] {
+        assert!(refusal(text).contains(named), "{text}: {}", refusal(text));
+    }
+}

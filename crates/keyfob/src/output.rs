@@ -1,0 +1,52 @@
+//! Printing: data on standard output, as JSON or as text that a person reads; talk on standard error.
+
+use crate::args::Args;
+use clap::CommandFactory;
+use clap_complete::Shell;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Prints data: one JSON document, or the text.
+#[expect(clippy::print_stdout, reason = "data goes to standard output")]
+pub(crate) fn data(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(value)?);
+    } else {
+        println!("{}", text().trim_end());
+    }
+    Ok(())
+}
+
+/// Says something to the person at the terminal.
+#[expect(clippy::print_stderr, reason = "talk goes to standard error")]
+pub(crate) fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Lines of columns, aligned. The first row is the heading.
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A completion script on standard output.
+pub(crate) fn completions(shell: Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "keyfob", &mut script);
+    Ok(io::stdout().write_all(&script)?)
+}
+
+/// A man page for each command.
+pub(crate) fn man_pages(directory: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    clap_mangen::generate_to(Args::command(), directory)?;
+    say(&format!("man pages are in {}", directory.display()));
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! `keyfob sandbox`: everything on this machine, offline, nothing to configure.
+
+use crate::args::SandboxArgs;
+use crate::composition::authority::{open_store, private_directory};
+use crate::composition::clock::SystemClock;
+use crate::composition::entropy::SystemEntropy;
+use crate::composition::log::{self, LogFormat};
+use crate::composition::{signals, tick_mark};
+use crate::exit::Exit;
+use crate::output;
+use anyhow::Context;
+use keyfob_authority::keys::MasterKey;
+use keyfob_sandbox::{Parts, SandboxOptions};
+use keyfob_server::follow::TickMark;
+use keyfob_store_sqlite::SqliteStore;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Runs until it is told to stop.
+pub(crate) async fn run(args: SandboxArgs, json: bool) -> anyhow::Result<()> {
+    log::start(LogFormat::Text, "warn");
+    if !args.listen.ip().is_loopback() {
+        return Err(Exit::Refused.because("the sandbox's passwords are public, so it listens on loopback only"));
+    }
+    let clock = Arc::new(SystemClock::start());
+    let entropy = Arc::new(SystemEntropy::new());
+    let (store, tick_mark): (_, Arc<dyn TickMark>) = match &args.data {
+        Some(directory) => {
+            private_directory(directory).with_context(|| format!("data directory {}", directory.display()))?;
+            (open_store(&directory.join("keyfob.db"))?, Arc::new(tick_mark::FileMark::in_directory(directory)))
+        }
+        None => (Arc::new(SqliteStore::ephemeral().context("an ephemeral store")?), Arc::new(tick_mark::NoMark)),
+    };
+    let master = match &args.data {
+        Some(directory) => kept_master_key(&directory.join("master-key"), &entropy)?,
+        None => MasterKey::generate(&*entropy).map_err(keyfob_authority::Fault::from)?,
+    };
+    let options = SandboxOptions {
+        seed: args.seed,
+        listen: args.listen,
+        separate_hosts: args.separate_hosts,
+        fub_status: args.fub_status,
+        redirect_uris: args.redirect_uris,
+        data: args.data,
+    };
+    let parts = Parts { clock: clock.clone(), entropy, store: store.clone(), master, tick_mark, clock_health: clock };
+    let running =
+        keyfob_sandbox::start(options, parts).await.map_err(|error| Exit::Refused.because(error.to_string()))?;
+    output::data(json, running.announcement(), || running.welcome())?;
+    running.run_until(signals::stop()).await;
+    store.close().await;
+    Ok(())
+}
+
+/// A sandbox's key lies with its data: both are for play.
+fn kept_master_key(path: &Path, entropy: &SystemEntropy) -> anyhow::Result<MasterKey> {
+    if !path.exists() {
+        let key = MasterKey::generate(entropy).map_err(keyfob_authority::Fault::from)?;
+        std::fs::write(path, key.to_text().expose())?;
+    }
+    let text = std::fs::read_to_string(path)?;
+    MasterKey::parse(&text).map_err(|error| Exit::Refused.because(format!("{}: {error}", path.display())))
+}

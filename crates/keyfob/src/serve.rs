@@ -1,0 +1,129 @@
+//! `keyfob serve`: the authority for real use.
+
+use crate::composition::authority::Opened;
+use crate::composition::{log, signals, tick_mark::FileMark};
+use crate::config::Config;
+use crate::output;
+use anyhow::Context;
+use axum::Router;
+use axum::routing::get;
+use keyfob_authority::passwords::Passwords;
+use keyfob_authority::sign_in::LocalPasswords;
+use keyfob_authority::store::Store;
+use keyfob_gate::{Gate, GateConfig, WithoutNews};
+use keyfob_server::doorway::{GateSink, Readiness};
+use keyfob_server::follow::Follower;
+use keyfob_server::listen::{self, ListenOptions, tls::Tls};
+use keyfob_server::metrics::Metrics;
+use keyfob_server::{Doorway, router};
+use std::fs::File;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// Runs until it is told to stop.
+pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
+    log::start(config.log, "info");
+    let settings = config.settings();
+    let gate_config = GateConfig {
+        fub_status: config.doorway.fub_status,
+        // This gate is told of each revocation at its commit; other processes' reach it by following the store.
+        without_news: WithoutNews::KeepServing,
+        ..GateConfig::new(&settings.issuer, &settings.audience)
+    };
+    let tls = match &config.tls {
+        Some(files) => Some((Tls::load(&files.certificate, &files.key).context("tls")?, files.clone())),
+        None => None,
+    };
+    let clock = Arc::new(crate::composition::clock::SystemClock::start());
+    let gate = Arc::new(Gate::new(gate_config, clock.clone()));
+    let opened = Opened::open_with(config, settings, Arc::new(GateSink(gate.clone()))).await?;
+    let _lock = lock_shared(config)?;
+    let passwords = Arc::new(Passwords::new(&*opened.entropy).map_err(keyfob_authority::Fault::from)?);
+    let doorway = Arc::new(Doorway {
+        sign_in: Arc::new(LocalPasswords::new(opened.store.clone(), passwords, opened.entropy.clone())),
+        authority: opened.authority.clone(),
+        gate,
+        clock: clock.clone(),
+        entropy: opened.entropy.clone(),
+        options: config.doorway.clone(),
+        metrics: Metrics::default(),
+        readiness: Readiness::default(),
+    });
+    let follower = Follower {
+        doorway: doorway.clone(),
+        keys: opened.keys.clone(),
+        clock_health: clock,
+        tick_mark: Arc::new(FileMark::in_directory(&config.data)),
+    };
+    let followed = follower.start().await.context("the store cannot be read")?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen {}", config.listen))?;
+    let metrics = metrics_listener(config, doorway.clone()).await?;
+    greet(config, &opened, listener.local_addr()?.to_string().as_str()).await?;
+
+    let watch =
+        tls.as_ref().map(|(tls, files)| tokio::spawn(tls.clone().follow(files.certificate.clone(), files.key.clone())));
+    let options =
+        ListenOptions { connections: config.connections, tls: tls.map(|(tls, _)| tls), ..ListenOptions::default() };
+    let stopping = doorway.clone();
+    let stop = async move {
+        signals::stop().await;
+        stopping.readiness.set_stopping();
+        tracing::info!("stopping; requests in flight are finished first");
+    };
+    listen::serve(listener, router::router(doorway), options, stop).await;
+    for task in [watch, metrics].into_iter().flatten() {
+        task.abort();
+    }
+    drop(followed);
+    opened.store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// `/metrics` on a listener of its own.
+async fn metrics_listener(
+    config: &Config,
+    doorway: Arc<Doorway>,
+) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
+    let Some(address) = config.metrics_listen else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.with_context(|| format!("metrics_listen {address}"))?;
+    tracing::info!(address = %listener.local_addr()?, "metrics");
+    let router = Router::new().route("/metrics", get(move || async move { doorway.metrics.render() }));
+    Ok(Some(tokio::spawn(listen::serve(listener, router, ListenOptions::default(), std::future::pending()))))
+}
+
+/// Says where it listens and, while there is nobody to serve, how to begin.
+async fn greet(config: &Config, opened: &Opened, address: &str) -> anyhow::Result<()> {
+    tracing::info!(issuer = config.issuer, address, data = %config.data.display(), "ready");
+    if config.key_lies_with_data() {
+        tracing::warn!(
+            path = %config.master_key_file.display(),
+            "the master key lies in the data directory, so one copy holds both; move it and set master_key_file"
+        );
+    }
+    if opened.store.accounts().await?.is_empty() {
+        let data = config.data.display();
+        output::say(&format!(
+            "\nThere is no account yet. In another terminal:\n\n  \
+             keyfob account add --data {data} --name 'Maple Street Realty' --domain maple-street\n  \
+             keyfob user add    --data {data} --account 1 --email you@example.com --name 'Your Name' --role owner   # asks for a password\n  \
+             keyfob system add  --data {data} --name 'Partner One'                                                  # prints its key\n  \
+             keyfob app add     --data {data} --system 'Partner One' --name 'First App' --redirect-uri https://app.example.com/callback\n"
+        ));
+    }
+    Ok(())
+}
+
+/// Held while serving, shared among the servers of one data directory; `keyfob restore` wants it alone.
+pub(crate) fn lock_shared(config: &Config) -> anyhow::Result<File> {
+    let file = lock_file(config)?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared)
+        .map_err(|_| crate::exit::Exit::Unavailable.because("a restore is going on in this data directory"))?;
+    Ok(file)
+}
+
+/// The file that the lock is on.
+pub(crate) fn lock_file(config: &Config) -> anyhow::Result<File> {
+    let path = config.data.join("serve.lock");
+    File::create(&path).with_context(|| format!("{}", path.display()))
+}

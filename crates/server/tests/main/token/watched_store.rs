@@ -1,0 +1,117 @@
+//! A store that counts what it is asked and fails where a test wants it to. Everything else is the real store's.
+
+use async_trait::async_trait;
+use keyfob_authority::model::{
+    Account, AccountId, App, AppId, Grant, LedgerEntry, Session, SessionId, System, SystemId, User, UserId,
+};
+use keyfob_authority::store::{
+    Administered, Administration, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation, SealedKey, Store,
+    StoreError, StoreIdentity, StoreTick, SweepCutoffs, Swept, Written,
+};
+use keyfob_protocol::Timestamp;
+use keyfob_protocol::revocation::Revocation;
+use keyfob_protocol::token_name::GrantId;
+use keyfob_store_sqlite::SqliteStore;
+use keyfob_testkit::{TestServer, TestServerOptions};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// The real store behind a switchboard.
+pub(super) struct WatchedStore {
+    real: SqliteStore,
+    failing: Mutex<BTreeMap<&'static str, StoreError>>,
+    calls: Mutex<BTreeMap<&'static str, usize>>,
+    /// Grants are read as if their user's account were gone.
+    pub(super) without_account: AtomicBool,
+}
+
+impl WatchedStore {
+    /// A new store, and a server on it.
+    pub(super) async fn serve(options: TestServerOptions) -> (Arc<WatchedStore>, TestServer) {
+        let store = Arc::new(WatchedStore {
+            real: SqliteStore::ephemeral().expect("a store"),
+            failing: Mutex::default(),
+            calls: Mutex::default(),
+            without_account: AtomicBool::new(false),
+        });
+        let server = TestServer::start_with(TestServerOptions { store: Some(store.clone()), ..options }).await;
+        (store, server)
+    }
+
+    /// From now on this method fails.
+    pub(super) fn fail(&self, method: &'static str, error: StoreError) {
+        self.failing.lock().unwrap().insert(method, error);
+    }
+
+    /// Everything works again.
+    pub(super) fn heal(&self) {
+        self.failing.lock().unwrap().clear();
+    }
+
+    /// How often a method was called.
+    pub(super) fn calls(&self, method: &'static str) -> usize {
+        self.calls.lock().unwrap().get(method).copied().unwrap_or_default()
+    }
+
+    fn before(&self, method: &'static str) -> Result<(), StoreError> {
+        *self.calls.lock().unwrap().entry(method).or_default() += 1;
+        self.failing.lock().unwrap().get(method).cloned().map_or(Ok(()), Err)
+    }
+}
+
+macro_rules! watched {
+    ($($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl Store for WatchedStore {
+            async fn held_grant(&self, id: GrantId) -> Result<Option<HeldGrant>, StoreError> {
+                self.before("held_grant")?;
+                let mut held = self.real.held_grant(id).await?;
+                if let Some(held) = &mut held
+                    && self.without_account.load(Ordering::SeqCst)
+                {
+                    held.holder.account = None;
+                }
+                Ok(held)
+            }
+
+            $(async fn $method(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
+                self.before(stringify!($method))?;
+                self.real.$method($($argument),*).await
+            })*
+        }
+    };
+}
+
+watched! {
+    grants(filter: GrantFilter, limit: u32) -> Vec<Grant>;
+    write_grant(write: GrantWrite) -> Written;
+    record(entries: Vec<LedgerEntry>) -> ();
+    ledger(filter: LedgerFilter, limit: u32) -> Vec<LedgerEntry>;
+    app_by_client_id(client_id: &str) -> Option<App>;
+    app(id: AppId) -> Option<App>;
+    apps(system: Option<SystemId>) -> Vec<App>;
+    touch_secret(secret: i64, at: Timestamp) -> ();
+    system_by_name(name: &str) -> Option<System>;
+    systems() -> Vec<System>;
+    user(id: UserId) -> Option<User>;
+    user_by_email(email: &str) -> Option<User>;
+    users(account: Option<AccountId>) -> Vec<User>;
+    account(id: AccountId) -> Option<Account>;
+    accounts() -> Vec<Account>;
+    administer(change: Administration, ledger: Vec<LedgerEntry>, revocations: Vec<NewRevocation>) -> Administered;
+    settings_version() -> i64;
+    session(id: SessionId) -> Option<Session>;
+    open_session(session: Session, replaces: Option<SessionId>, ledger: Vec<LedgerEntry>) -> ();
+    touch_session(id: SessionId, at: Timestamp) -> ();
+    close_session(id: SessionId, ledger: Vec<LedgerEntry>) -> ();
+    revocations(after: i64, limit: u32) -> Vec<Revocation>;
+    identity() -> Option<StoreIdentity>;
+    claim(identity: StoreIdentity, keys: Vec<SealedKey>) -> Written;
+    keys() -> Vec<SealedKey>;
+    tick() -> StoreTick;
+    raise_tick(at: Timestamp) -> StoreTick;
+    sweep_grants(after: Option<GrantId>, limit: u32, cutoffs: SweepCutoffs) -> Swept;
+    sweep_rest(sessions_before: Timestamp, revocations_before: Timestamp, ledger_before: Timestamp, limit: u32) -> u64;
+    probe() -> ();
+}
