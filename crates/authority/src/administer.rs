@@ -66,7 +66,8 @@ impl Authority {
 
     /// Adds a user.
     pub async fn add_user(&self, user: User, now: Timestamp) -> Result<Administered, Fault> {
-        let entry = user_entry(&user, now).with_detail("added");
+        // The number is the store's to choose; the address is unique.
+        let entry = LedgerEntry { user: None, ..user_entry(&user, now) }.with_detail(format!("added {}", user.email));
         self.administer(Administration::AddUser(user), vec![entry], Vec::new()).await
     }
 
@@ -85,7 +86,8 @@ impl Authority {
 
     /// Adds an account.
     pub async fn add_account(&self, account: Account, now: Timestamp) -> Result<Administered, Fault> {
-        let entry = account_entry(account.id, now).with_detail("added");
+        let entry = LedgerEntry { account: None, ..account_entry(account.id, now) };
+        let entry = entry.with_detail(format!("added {}", account.domain));
         self.administer(Administration::AddAccount(account), vec![entry], Vec::new()).await
     }
 
@@ -118,7 +120,8 @@ impl Authority {
 
     /// Adds a system.
     pub async fn add_system(&self, system: System, now: Timestamp) -> Result<Administered, Fault> {
-        let entry = system_entry(system.id, now).with_detail("added");
+        let entry = LedgerEntry { system: None, ..system_entry(system.id, now) };
+        let entry = entry.with_detail(format!("added {}", system.name));
         self.administer(Administration::AddSystem(system), vec![entry], Vec::new()).await
     }
 

@@ -116,7 +116,7 @@ impl Authority {
             updated_at: now,
         };
         let entry = LedgerEntry { system: Some(system.id), ..LedgerEntry::new(now, LedgerKind::AppChanged) };
-        let entry = entry.with_detail("added");
+        let entry = entry.with_detail(format!("added {}", app.client_id));
         match self.store.administer(Administration::AddApp(app.clone()), vec![entry], Vec::new()).await? {
             Administered::Done(id) => {
                 app.id = AppId(id);

@@ -135,3 +135,40 @@ fn rf_06_limit_under_heal_a_thief_with_the_secret_and_the_client_take_turns_afte
     assert_eq!(grant.notes, [RefreshNote::Healed], "table R promises `contested` too, once a generation");
     assert_eq!(grant.row.after(Wait::AtOnce, grant.terms).map(|row| row.generation), Some(2));
 }
+
+#[test]
+fn op_02_limit_a_restore_may_hand_the_client_a_token_that_the_thief_knows_from_the_lost_life() {
+    let mut grant = Played::new(public(WINDOW));
+    let backup = grant.row;
+    // Two replies are lost; the thief, who copied the first token, fetches the second successor within the window.
+    grant.present(0, (1, 0));
+    grant.present(WINDOW, (1, 0));
+    assert_eq!(grant.present(0, (1, 0)), Some((2, 1)));
+    grant.row = backup;
+    // The store went back. The thief uses the first token; the client heals, into the very token that the thief has.
+    assert_eq!(grant.present(0, (1, 0)), Some((2, 0)));
+    assert_eq!(grant.present(WINDOW, (1, 0)), Some((2, 1)));
+    assert_eq!(grant.present(0, (2, 1)), Some((3, 1)), "the thief should be shut out now, and is not");
+    // It is found all the same, a period later, unless it stays in the client's window.
+    assert_eq!(grant.present(WINDOW, (2, 1)), Some((3, 2)));
+    assert_eq!(grant.present(WINDOW, (3, 1)), None);
+}
+
+fn candidate(now: Timestamp, terms: RefreshTerms, row: &ActiveGrant, p: PresentedPosition) -> RefreshRuling {
+    if p.generation > row.generation && now < row.last_used_at.plus(90 * DAY) {
+        let next = ActiveGrant { generation: p.generation + 1, branch: row.branch.max(p.branch), parent_branch: p.branch, rotated_at: now, last_used_at: now, code: None };
+        return RefreshRuling::Become { next, note: Some(RefreshNote::StoreBehind) };
+    }
+    rule(now, terms, row, p)
+}
+#[test]
+fn candidate_rule() {
+    for d in 4..=7 {
+    let law = Storage { rule: candidate, terms: public(WINDOW), store: StoreGoes::Anywhere };
+    println!("honest anywhere {d} {:#?}", search(&law, LockedClient::with_backup(Row::APPROVED), d).counterexample);
+    }
+    let law = Storage { rule: candidate, terms: public(WINDOW), store: StoreGoes::Back };
+    println!("honest back {:#?}", search(&law, LockedClient::with_backup(Row::APPROVED), 7));
+    let law = Theft { store_goes_back: true, ..theft(candidate, public(WINDOW)) };
+    println!("thief {:#?}", search(&law, Robbed::new(), 7));
+}

@@ -1,0 +1,4 @@
+//! The binary as people run it. `processes`: start, stop, kill, restore; `in_chromium`: the pages in a real browser.
+
+mod in_chromium;
+mod processes;

@@ -1,0 +1,1 @@
+//! The binary as a process: configuration, crashes, restores, commands beside a running authority.
