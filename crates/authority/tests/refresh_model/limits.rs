@@ -153,22 +153,3 @@ fn op_02_limit_a_restore_may_hand_the_client_a_token_that_the_thief_knows_from_t
     assert_eq!(grant.present(WINDOW, (2, 1)), Some((3, 2)));
     assert_eq!(grant.present(WINDOW, (3, 1)), None);
 }
-
-fn candidate(now: Timestamp, terms: RefreshTerms, row: &ActiveGrant, p: PresentedPosition) -> RefreshRuling {
-    if p.generation > row.generation && now < row.last_used_at.plus(90 * DAY) {
-        let next = ActiveGrant { generation: p.generation + 1, branch: row.branch.max(p.branch), parent_branch: p.branch, rotated_at: now, last_used_at: now, code: None };
-        return RefreshRuling::Become { next, note: Some(RefreshNote::StoreBehind) };
-    }
-    rule(now, terms, row, p)
-}
-#[test]
-fn candidate_rule() {
-    for d in 4..=7 {
-    let law = Storage { rule: candidate, terms: public(WINDOW), store: StoreGoes::Anywhere };
-    println!("honest anywhere {d} {:#?}", search(&law, LockedClient::with_backup(Row::APPROVED), d).counterexample);
-    }
-    let law = Storage { rule: candidate, terms: public(WINDOW), store: StoreGoes::Back };
-    println!("honest back {:#?}", search(&law, LockedClient::with_backup(Row::APPROVED), 7));
-    let law = Theft { store_goes_back: true, ..theft(candidate, public(WINDOW)) };
-    println!("thief {:#?}", search(&law, Robbed::new(), 7));
-}
