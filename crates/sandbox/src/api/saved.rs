@@ -1,7 +1,7 @@
 //! The data as a file: one JSON document, replaced as a whole.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use http::StatusCode;
@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::data::Data;
 use super::error::ApiError;
+use crate::replace_file::replace_file;
 
 /// The version of the file's form; a file of another version is refused.
 const VERSION: u32 = 1;
@@ -92,21 +93,9 @@ pub(super) fn read(path: &Path, seed: u64) -> Result<Option<Data>, SavedError> {
     Ok(Some(reading.data))
 }
 
-/// Writes a file beside, syncs it, puts it in place and syncs the directory: a crash leaves the old data or the new.
+/// Replaces the file: a crash leaves the old data or the new.
 pub(super) fn write(path: &Path, seed: u64, data: &Data) -> Result<(), SavedError> {
     let text =
         serde_json::to_vec(&Writing { version: VERSION, seed, data }).expect("invariant: records are plain data");
-    let beside = path.with_extension("json.new");
-    let write = || {
-        let mut file = File::create(&beside)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        match path.parent() {
-            Some(directory) if directory.as_os_str().is_empty() => File::open(".")?.sync_all(),
-            Some(directory) => File::open(directory)?.sync_all(),
-            None => Ok(()),
-        }
-    };
-    write().map_err(|source| SavedError::File { path: path.to_owned(), source })
+    replace_file(path, &text).map_err(|source| SavedError::File { path: path.to_owned(), source })
 }

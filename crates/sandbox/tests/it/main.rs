@@ -10,5 +10,7 @@ mod people;
 mod rate_limits;
 mod roles;
 mod routes;
+mod running;
 mod seed;
+mod start;
 mod webhooks;

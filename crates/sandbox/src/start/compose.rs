@@ -1,0 +1,148 @@
+//! Putting the parts together, in the order in which they need each other.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use keyfob_authority::keys::{Keyring, MasterKey};
+use keyfob_authority::open::{OpenError, Opener};
+use keyfob_authority::passwords::Passwords;
+use keyfob_authority::sign_in::LocalPasswords;
+use keyfob_authority::store::Store;
+use keyfob_authority::{Authority, Fault, Settings};
+use keyfob_gate::{Gate, GateConfig, WithoutNews};
+use keyfob_pages::Brand;
+use keyfob_protocol::Clock;
+use keyfob_protocol::access_token::SigningAlgorithm;
+use keyfob_server::doorway::{GateSink, Readiness};
+use keyfob_server::follow::{Follower, KeySource};
+use keyfob_server::metrics::Metrics;
+use keyfob_server::{Doorway, Options};
+
+use super::addresses::{Addresses, Listeners};
+use super::hosts::{Part, only};
+use super::seeding::{RedirectUris, Seeding};
+use super::welcome::welcome;
+use super::{Announcement, Parts, RunningSandbox, SandboxError, SandboxOptions};
+use crate::api::{self, ApiOptions, ApiState};
+use crate::clock::SandboxClock;
+use crate::control::{self, Control};
+use crate::demo::{self, Demo};
+use crate::seed::Seed;
+
+/// The API's data, in the data directory.
+const API_FILE: &str = "api.json";
+
+pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<RunningSandbox, SandboxError> {
+    if let Some(path) = &options.data {
+        std::fs::create_dir_all(path).map_err(|source| SandboxError::Directory { path: path.clone(), source })?;
+    }
+    let identity = parts.store.identity().await.map_err(Fault::from)?;
+    let issuer = identity.filter(|identity| identity.sandbox).map(|identity| identity.issuer);
+    let listeners = Listeners::open(&options, issuer.as_deref()).await?;
+    let addresses = Arc::new(listeners.addresses(issuer.as_deref())?);
+    let seed = Arc::new(Seed::new(options.seed));
+    let clock = Arc::new(SandboxClock::open(parts.clock.clone(), options.seed, options.data.as_deref())?);
+
+    let keys = Arc::new(Keys { master: parts.master, issuer: addresses.issuer.clone(), store: parts.store.clone() });
+    let keyring = keys.opener().open(&*parts.store, clock.now(), &*parts.entropy).await?;
+    let settings = Settings::new(&addresses.issuer);
+    let gate_config = GateConfig {
+        fub_status: options.fub_status,
+        without_news: WithoutNews::KeepServing,
+        ..GateConfig::new(&addresses.issuer, &settings.audience)
+    };
+    let gate = Arc::new(Gate::new(gate_config, clock.clone()));
+    let sink = Arc::new(GateSink(gate.clone()));
+    let authority = Arc::new(Authority::new(parts.store.clone(), keyring, settings, parts.entropy.clone(), sink));
+    let passwords = Arc::new(Passwords::new(&*parts.entropy)?);
+
+    let redirect_uris = RedirectUris::new(&addresses.demo, options.redirect_uris.clone());
+    let seeding = Seeding { authority: authority.clone(), seed: seed.clone(), redirect_uris: redirect_uris.clone() };
+    seeding.complete(passwords.clone(), parts.entropy.clone(), clock.now()).await?;
+
+    let doorway = Arc::new(Doorway {
+        sign_in: Arc::new(LocalPasswords::new(parts.store.clone(), passwords, parts.entropy.clone())),
+        authority: authority.clone(),
+        gate: gate.clone(),
+        clock: clock.clone(),
+        entropy: parts.entropy.clone(),
+        options: Options {
+            brand: brand(),
+            fub_status: options.fub_status,
+            secure_cookies: false,
+            strict_transport: false,
+            ..Options::default()
+        },
+        metrics: Metrics::default(),
+        readiness: Readiness::default(),
+    });
+    let follower =
+        Follower { doorway: doorway.clone(), keys, clock_health: parts.clock_health, tick_mark: parts.tick_mark };
+    let followed = follower.start().await?;
+
+    let api = ApiState::open(ApiOptions {
+        seed: seed.clone(),
+        clock: clock.clone(),
+        gate,
+        origin: addresses.api.clone(),
+        file: options.data.as_ref().map(|directory| directory.join(API_FILE)),
+    })?;
+    let announcement = Announcement::new(&seed, &addresses, &redirect_uris);
+    let demo = Arc::new(Demo::new(&seed, &addresses, &redirect_uris, clock.clone(), parts.entropy.clone())?);
+    let control = Arc::new(Control {
+        authority,
+        clock,
+        entropy: parts.entropy,
+        api: api.clone(),
+        seeding,
+        demo: demo.clone(),
+        addresses: addresses.clone(),
+        announcement: announcement.clone(),
+        resetting: tokio::sync::Mutex::default(),
+    });
+    let whole = keyfob_server::router::router_without_identity(doorway.clone())
+        .merge(api::router(api))
+        .merge(control::router(control))
+        .merge(demo::router(demo));
+
+    let listening: SocketAddr = options.listen;
+    let welcome = welcome(&seed, &addresses, &announcement, listening, options.data.is_some());
+    Ok(RunningSandbox { announcement, welcome, served: served(listeners, whole, &addresses), doorway, followed })
+}
+
+fn served(listeners: Listeners, whole: Router, addresses: &Arc<Addresses>) -> Vec<(tokio::net::TcpListener, Router)> {
+    match listeners.own {
+        None => vec![(listeners.authority, only(Part::Whole, whole, addresses))],
+        Some(own) => vec![
+            (listeners.authority, only(Part::Authority, whole.clone(), addresses)),
+            (own.api, only(Part::Api, whole.clone(), addresses)),
+            (own.demo, only(Part::Demo, whole, addresses)),
+        ],
+    }
+}
+
+/// Whose pages these are: nobody should take them for a real platform's.
+pub(crate) fn brand() -> Brand {
+    Brand { name: "Keyfob Sandbox".to_owned(), ..Brand::default() }
+}
+
+struct Keys {
+    master: MasterKey,
+    issuer: String,
+    store: Arc<dyn Store>,
+}
+
+impl Keys {
+    fn opener(&self) -> Opener<'_> {
+        Opener { master: &self.master, issuer: &self.issuer, sandbox: true, algorithm: SigningAlgorithm::EdDsa }
+    }
+}
+
+#[async_trait]
+impl KeySource for Keys {
+    async fn keys(&self) -> Result<Keyring, OpenError> {
+        self.opener().keys(&*self.store).await
+    }
+}
