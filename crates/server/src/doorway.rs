@@ -77,6 +77,7 @@ pub struct Readiness {
     followed: AtomicBool,
     store_down: AtomicBool,
     clock_wrong: AtomicBool,
+    stored_time_ahead: AtomicBool,
     stopping: AtomicBool,
 }
 
@@ -86,7 +87,7 @@ impl Readiness {
         self.followed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the store answers and can be written to.
+    /// Whether the store answers and can be written to. Returns what was said before.
     pub fn set_store_down(&self, down: bool) -> bool {
         self.store_down.swap(down, Ordering::Relaxed)
     }
@@ -94,6 +95,11 @@ impl Readiness {
     /// Whether the clock can be believed. Returns what was said before.
     pub fn set_clock_wrong(&self, wrong: bool) -> bool {
         self.clock_wrong.swap(wrong, Ordering::Relaxed)
+    }
+
+    /// Whether the store holds a time too far ahead of the clock. Returns what was said before.
+    pub fn set_stored_time_ahead(&self, ahead: bool) -> bool {
+        self.stored_time_ahead.swap(ahead, Ordering::Relaxed)
     }
 
     /// The process is going down.
@@ -106,7 +112,7 @@ impl Readiness {
         let reasons = [
             (!self.followed.load(Ordering::Relaxed), "starting"),
             (self.store_down.load(Ordering::Relaxed), "store"),
-            (self.clock_wrong.load(Ordering::Relaxed), "clock"),
+            (self.clock_wrong.load(Ordering::Relaxed) || self.stored_time_ahead.load(Ordering::Relaxed), "clock"),
             (self.stopping.load(Ordering::Relaxed), "stopping"),
         ];
         reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()

@@ -86,8 +86,8 @@ impl Follower {
         let follower = Arc::new(self);
         let mut position = Position::default();
         follower.step(&mut position).await?;
+        follower.judge_clock();
         follower.check_tick().await?;
-        follower.judge_clock(follower.stored_time().await);
         follower.doorway.readiness.set_followed();
         let tasks = vec![
             tokio::spawn(follower.clone().follow(position)),
@@ -153,21 +153,14 @@ impl Follower {
                 (Ok(()), true) => tracing::info!("the store can be written to again"),
                 _ => {}
             }
-            self.judge_clock(None);
+            self.judge_clock();
             metrics.ready.set(i64::from(readiness.reasons().is_empty()));
         }
     }
 
-    /// Says once that the clock cannot be believed, and once that it can again. `stored`: a time in the store to compare with.
-    fn judge_clock(&self, stored: Option<Timestamp>) {
-        let ahead = stored.map(|stored| stored.since(self.doorway.now())).filter(|ahead| *ahead > CLOCK_TOLERANCE);
-        let ahead =
-            ahead.map(|ahead| format!("the store holds a time that is {ahead} s ahead of this machine's clock"));
-        let problem = ahead.or_else(|| self.clock_health.problem());
-        // What the start found stays until a tick proves otherwise; a passing judge does not overrule it.
-        if problem.is_none() && stored.is_none() && self.stored_time_was_ahead() {
-            return;
-        }
+    /// Says once that the clock cannot be believed, and once that it can again.
+    fn judge_clock(&self) {
+        let problem = self.clock_health.problem();
         let was_wrong = self.doorway.readiness.set_clock_wrong(problem.is_some());
         match (problem, was_wrong) {
             (Some(problem), false) => tracing::error!(problem, "the clock cannot be believed; this node is not ready"),
@@ -176,8 +169,20 @@ impl Follower {
         }
     }
 
-    async fn stored_time(&self) -> Option<Timestamp> {
-        self.doorway.authority.store().tick().await.ok().map(|tick| tick.at)
+    /// Whether a time in the store lies too far ahead of the clock: one of the two is wrong.
+    fn judge_stored_time(&self, stored: Timestamp) -> bool {
+        let ahead = stored.since(self.doorway.now());
+        let too_far = ahead > CLOCK_TOLERANCE;
+        if too_far && !self.doorway.readiness.set_stored_time_ahead(true) {
+            tracing::error!(
+                ahead,
+                "the store holds a time this many seconds ahead of this machine's clock; this node is not ready"
+            );
+        }
+        if !too_far && self.doorway.readiness.set_stored_time_ahead(false) {
+            tracing::info!("the clock has caught up with the store");
+        }
+        too_far
     }
 
     async fn tick(self: Arc<Self>) {
@@ -196,9 +201,9 @@ impl Follower {
     /// Notices a store that went back (design: the store may go back), then raises the tick; not while the clock is wrong, so that a
     /// wrong time is never written.
     async fn check_tick(&self) -> Result<(), FollowError> {
-        let Doorway { authority, metrics, readiness, .. } = &*self.doorway;
+        let Doorway { authority, metrics, .. } = &*self.doorway;
         let stored = authority.store().tick().await.map_err(Fault::from)?;
-        self.judge_clock(Some(stored.at));
+        let ahead = self.judge_stored_time(stored.at);
         let now = self.doorway.now();
         if let Some(seen) = self.tick_mark.seen().filter(|seen| *seen > stored.tick) {
             metrics.store_behind.inc();
@@ -211,16 +216,12 @@ impl Follower {
             let entry = entry.with_detail(format!("tick {} after {seen} was seen", stored.tick));
             authority.store().record(vec![entry]).await.map_err(Fault::from)?;
         }
-        if readiness.reasons().contains(&"clock") {
+        if ahead || self.clock_health.problem().is_some() {
             return Ok(());
         }
         let raised = authority.store().raise_tick(now).await.map_err(Fault::from)?;
         self.tick_mark.note(raised.tick);
         Ok(())
-    }
-
-    fn stored_time_was_ahead(&self) -> bool {
-        self.doorway.readiness.reasons().contains(&"clock") && self.clock_health.problem().is_none()
     }
 
     /// Small steps without end; a round, then a pause. A clock that jumped far stops it: a wrong clock may refuse, it never deletes.
