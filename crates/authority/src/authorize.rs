@@ -1,7 +1,7 @@
 //! The authorize endpoint: validates a request and freezes it. Nothing is written (matrix AZ-09, AZ-12).
 
 use crate::authority::{Authority, Fault};
-use crate::interaction::{FlowId, Frozen, Interaction, MAX_SEALED};
+use crate::interaction::{FlowId, Frozen, Interaction, MAX_SEALED, SIGN_IN_ADDS};
 use crate::law;
 use crate::model::App;
 use keyfob_protocol::authorize::{AuthorizeRefusal, AuthorizeRequest, Destination, DestinationError};
@@ -116,7 +116,7 @@ impl Authority {
         let expires_at = now.plus(self.settings.interaction_lifetime);
         let interaction = Interaction::begin(frozen, flow, expires_at, now, &*self.entropy).map_err(Fault::from)?;
         let sealed = interaction.seal(&self.keys.load(), &*self.entropy).map_err(Fault::from)?;
-        if sealed.len() > MAX_SEALED {
+        if sealed.len() + SIGN_IN_ADDS > MAX_SEALED {
             return Err(refused(request.state).into());
         }
         Ok(Begun { interaction, sealed, app: app.clone() })

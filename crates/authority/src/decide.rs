@@ -30,7 +30,7 @@ pub enum DecisionRefusal {
     ForeignForm,
     /// The request demands a fresh sign-in, and this session is not one.
     SignInAgain,
-    /// The app is gone or disabled, or its redirect URI is no longer registered.
+    /// The app is gone or disabled, or its redirect URI or scope is no longer registered.
     AppChanged,
     /// The user is disabled or their account suspended.
     Inactive,
@@ -88,6 +88,10 @@ impl Authority {
             Decision::Granted(opened) => opened,
             Decision::Refused(refusal) => return Ok(Decision::Refused(refusal)),
         };
+        // What the user saw is granted whole or not at all: less of it could come down to no scope, which is the whole role.
+        if !law::authorize::is_allowed(&app.policy, &interaction.scope) {
+            return Ok(Decision::Refused(DecisionRefusal::AppChanged));
+        }
         let bound_to: [&[u8]; 2] = [&signed_in.session.id.0, &interaction.csrf_binding()];
         if !self.keys.load().is_csrf_token(csrf, "decision", &bound_to) {
             return Ok(Decision::Refused(DecisionRefusal::ForeignForm));
@@ -142,11 +146,6 @@ impl Authority {
                 code_challenge: interaction.code_challenge,
             }),
         };
-        // The policy may have narrowed since the request was frozen.
-        let scope = match app.policy.allowed_scope.is_empty() {
-            true => interaction.scope.clone(),
-            false => interaction.scope.intersection(&app.policy.allowed_scope),
-        };
         Ok(Grant {
             id: interaction.grant(),
             app: app.id,
@@ -154,7 +153,7 @@ impl Authority {
             root_key: self.keys.load().current_root(),
             salt: entropy::random(&*self.entropy)?,
             dialect: interaction.dialect,
-            scope,
+            scope: interaction.scope.clone(),
             created_at: now,
             state,
         })

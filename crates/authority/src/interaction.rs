@@ -11,8 +11,10 @@ use keyfob_protocol::token_name::GrantId;
 use keyfob_protocol::{Dialect, Entropy, EntropyFailed, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Longest sealed interaction, in characters. Longer requests are refused, never cut.
-pub const MAX_SEALED: usize = 8 * 1024;
+/// Longest sealed interaction, in characters (matrix AZ-12). Longer requests are refused, never cut.
+pub const MAX_SEALED: usize = 6 * 1024;
+/// How much longer it gets when a session signs in for it: 32 bytes in base64, rounded up.
+pub(crate) const SIGN_IN_ADDS: usize = 44;
 
 /// SHA-256 of the flow cookie: the browser that opened the request, whoever signs in there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -92,13 +92,21 @@ impl Authority {
             RefreshNote::Contested => LedgerKind::Contested,
             RefreshNote::StoreBehind => LedgerKind::StoreBehind,
         });
+        let generation = next.generation;
         if note == Some(RefreshNote::StoreBehind) {
             tracing::error!(grant = %grant.id, "the store had lost writes of this grant; its row caught up");
         }
         self.write_grant(GrantWrite {
             nonce: self.nonce()?,
             what: GrantChange::Update { id: grant.id, expected: grant.state.version(), next: GrantState::Active(next) },
-            ledger: kind.map(|kind| LedgerEntry::about(now, kind, grant)).into_iter().collect(),
+            // A generation that heals or is contested again and again says so once.
+            ledger: kind
+                .map(|kind| LedgerEntry {
+                    once: Some(format!("{} {} {generation}", kind.name(), grant.id)),
+                    ..LedgerEntry::about(now, kind, grant)
+                })
+                .into_iter()
+                .collect(),
             revocations: Vec::new(),
         })
         .await

@@ -23,10 +23,19 @@ pub fn granted_scope(
     if request.resources.iter().any(|resource| !audiences.contains(resource)) {
         return Err(refuse(AuthorizeErrorCode::InvalidTarget, "the resource is not known here"));
     }
-    match &request.scope {
-        None => Ok(policy.default_scope.clone()),
-        Some(scope) if scope.is_empty() => Ok(policy.default_scope.clone()),
-        Some(scope) if scope.within(&policy.allowed_scope) => Ok(scope.clone()),
-        Some(_) => Err(refuse(AuthorizeErrorCode::InvalidScope, "the scope is unknown or not allowed for this app")),
+    let asked = request.scope.as_ref().filter(|scope| !scope.is_empty());
+    let scope = asked.unwrap_or(&policy.default_scope);
+    match is_allowed(policy, scope) {
+        true => Ok(scope.clone()),
+        false if asked.is_none() => {
+            Err(refuse(AuthorizeErrorCode::InvalidScope, "this app has no default scope; ask for one (scope)"))
+        }
+        false => Err(refuse(AuthorizeErrorCode::InvalidScope, "the scope is unknown or not allowed for this app")),
     }
+}
+
+/// Whether a grant to this app may have this scope (matrix AZ-11). No scope at all is the user's whole role, so an app that is held to
+/// scopes never gets it.
+pub fn is_allowed(policy: &AppPolicy, scope: &Scope) -> bool {
+    if scope.is_empty() { policy.allowed_scope.is_empty() } else { scope.within(&policy.allowed_scope) }
 }

@@ -35,7 +35,7 @@ pub enum RefreshRuling {
     Become {
         /// The row afterwards.
         next: ActiveGrant,
-        /// What is worth a ledger entry.
+        /// What is worth a ledger entry, once a generation.
         note: Option<RefreshNote>,
     },
     /// Refused; nothing ends.
@@ -96,10 +96,9 @@ pub fn rule(now: Timestamp, terms: RefreshTerms, row: &ActiveGrant, presented: P
             return RefreshRuling::Same;
         }
         // The successor was never used, or the row would have moved on. Branches beyond the parent's count the heals.
-        if !terms.public || b - row.parent_branch < PUBLIC_HEALS {
-            let first = b == row.parent_branch;
+        if !terms.public || b.saturating_sub(row.parent_branch) < PUBLIC_HEALS {
             let next = ActiveGrant { branch: b + 1, rotated_at: now, last_used_at: now, ..forgetting(now, row) };
-            return RefreshRuling::Become { next, note: first.then_some(RefreshNote::Healed) };
+            return RefreshRuling::Become { next, note: Some(RefreshNote::Healed) };
         }
     }
     if (n > g && m >= b) || (n == g && m > b) {
@@ -113,9 +112,8 @@ pub fn rule(now: Timestamp, terms: RefreshTerms, row: &ActiveGrant, presented: P
         (true, _) | (false, ReusePolicy::End) => RefreshRuling::EndGrant,
         (false, ReusePolicy::Refuse) => RefreshRuling::Refused,
         (false, ReusePolicy::Heal) => {
-            let first = b == row.parent_branch;
             let next = ActiveGrant { branch: b + 1, rotated_at: now, last_used_at: now, ..forgetting(now, row) };
-            RefreshRuling::Become { next, note: first.then_some(RefreshNote::Contested) }
+            RefreshRuling::Become { next, note: Some(RefreshNote::Contested) }
         }
     }
 }

@@ -116,10 +116,9 @@ impl History {
         self.chain.pop();
         self.dropped.insert((generation, branch));
         self.chain.push((generation, branch + 1));
-        let first = self.drops == 0;
         self.drops += 1;
         self.rotated = now;
         self.used = now;
-        (Answer::Token(self.current()), first.then_some(note))
+        (Answer::Token(self.current()), Some(note))
     }
 }

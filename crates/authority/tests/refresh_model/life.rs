@@ -137,11 +137,7 @@ impl Life {
             if reply.answer != expected.0 {
                 return Err(format!("{token:?}: the rule says {:?}, the table {:?}", reply.answer, expected.0));
             }
-            let noted = match expected.1 {
-                Some(note) => reply.note == Some(note),
-                // The first drop of a generation is what must be noted; nothing may blame the store wrongly.
-                None => reply.note != Some(RefreshNote::StoreBehind),
-            };
+            let noted = reply.note == expected.1;
             if !noted {
                 return Err(format!("{token:?}: the ledger says {:?}, the table {:?}", reply.note, expected.1));
             }
