@@ -113,10 +113,11 @@ impl Authority {
     }
 }
 
-/// The scope of the new access token: the grant's, or a part of it (RFC 6749 section 6). The grant itself never shrinks.
+/// The scope of the new access token: the grant's, or a part of it (RFC 6749 section 6). The grant itself never shrinks. Spaces alone
+/// name no part: a token without scope would be the user's whole role.
 fn narrowed(granted: &Scope, requested: Option<&str>) -> Option<Scope> {
     match requested {
         None => Some(granted.clone()),
-        Some(requested) => Scope::parse(requested).ok().filter(|scope| scope.within(granted)),
+        Some(requested) => Scope::parse(requested).ok().filter(|scope| !scope.is_empty() && scope.within(granted)),
     }
 }
