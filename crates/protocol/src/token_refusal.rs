@@ -139,7 +139,7 @@ impl TokenRefusal {
             _ => None,
         };
         let body = body.expect("invariant: bodies are plain strings");
-        RefusalAnswer { status, challenge: status == 401 && shape == ReplyShape::Rfc6749, retry_after, body }
+        RefusalAnswer { status, challenge: status == 401, retry_after, body }
     }
 
     /// Table T: row, POST by RFC 6749, POST with `fub_status`, legacy GET.
@@ -283,5 +283,170 @@ impl HolderProblem {
             HolderProblem::AccountNotFound => "The account behind this grant no longer exists.",
             HolderProblem::AccountSuspended => "The account behind this grant is suspended.",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TokenRefusal::*;
+    use super::*;
+
+    /// Row, refusal, POST by RFC 6749, POST with `fub_status` (blank: the same), legacy GET.
+    type Golden = (&'static str, TokenRefusal, &'static str, &'static str, &'static str);
+
+    /// Table T of docs/requirements.md, spelled a second time.
+    fn table() -> Vec<Golden> {
+        vec![
+            ("T-01", MethodNotAllowed, "405 invalid_request", "", "405 code-exchange-failed"),
+            ("T-03", Overloaded, "429 temporarily_unavailable", "", "429 rate-limited"),
+            ("T-04", Malformed("why".to_owned()), "400 invalid_request", "", "400 code-exchange-failed"),
+            (
+                "T-05",
+                MissingAuthentication,
+                "401 invalid_client",
+                "400 invalid_client",
+                "400 missing-authorization-header",
+            ),
+            (
+                "T-06",
+                MalformedAuthorization,
+                "401 invalid_client",
+                "400 invalid_client",
+                "400 invalid-authorization-header",
+            ),
+            ("T-07", SeveralAuthentications("why"), "400 invalid_request", "", "400 invalid-authorization-header"),
+            ("T-08", ClientAuthenticationFailed, "401 invalid_client", "400 invalid_client", "400 invalid-oauth-app"),
+            (
+                "T-09",
+                MissingGrantType,
+                "400 invalid_request",
+                "400 unsupported_grant_type",
+                "400 missing-grant-type-param",
+            ),
+            ("T-10", UnsupportedGrantType, "400 unsupported_grant_type", "", "400 invalid-grant-type"),
+            (
+                "T-11",
+                UnauthorizedClient("why"),
+                "400 unauthorized_client",
+                "403 unauthorized_client",
+                "403 resource-restricted",
+            ),
+            (
+                "T-12",
+                MissingParameters(vec!["code", "state"]),
+                "400 invalid_request",
+                "",
+                "400 missing-required-params",
+            ),
+            ("T-13", InvalidCode, "400 invalid_grant", "", "400 invalid-auth-code"),
+            ("T-14", ExpiredCode, "400 invalid_grant", "401 invalid_grant", "401 expired-auth-code"),
+            ("T-15", RedirectUriDiffers, "400 invalid_grant", "", "400 invalid-redirect-uri"),
+            ("T-15a", StateDiffers, "400 invalid_grant", "", "400 code-exchange-failed"),
+            ("T-16", VerifierFailed, "400 invalid_grant", "", "400 code-exchange-failed"),
+            ("T-17", InvalidRefreshToken, "400 invalid_grant", "", "400 invalid-refresh-token"),
+            ("T-18", ExpiredRefreshToken, "400 invalid_grant", "401 invalid_grant", "401 expired-refresh-token"),
+            (
+                "T-19",
+                Holder(HolderProblem::UserNotFound),
+                "400 invalid_grant",
+                "404 invalid_grant",
+                "404 user-not-found",
+            ),
+            (
+                "T-19",
+                Holder(HolderProblem::AccountNotFound),
+                "400 invalid_grant",
+                "404 invalid_grant",
+                "404 account-not-found",
+            ),
+            (
+                "T-19",
+                Holder(HolderProblem::AccountSuspended),
+                "400 invalid_grant",
+                "404 invalid_grant",
+                "404 inactive-account",
+            ),
+            (
+                "T-19",
+                Holder(HolderProblem::UserDisabled),
+                "400 invalid_grant",
+                "404 invalid_grant",
+                "404 invalid-account",
+            ),
+            ("T-20", InvalidScope, "400 invalid_scope", "", "400 code-exchange-failed"),
+            ("T-20", InvalidTarget, "400 invalid_target", "", "400 code-exchange-failed"),
+            ("T-21", Unavailable, "503 temporarily_unavailable", "", "503 server-error"),
+            ("T-21", ServerError, "500 server_error", "", "500 server-error"),
+        ]
+    }
+
+    #[test]
+    fn t_03_every_row_is_spelled_in_every_column_as_table_t_says() {
+        for (row, refusal, rfc, fub, legacy) in table() {
+            assert_eq!(refusal.row(), row);
+            for (shape, fub_status, expected) in [
+                (ReplyShape::Rfc6749, false, rfc),
+                (ReplyShape::Rfc6749, true, if fub.is_empty() { rfc } else { fub }),
+                (ReplyShape::Legacy, false, legacy),
+                // The switch concerns POST only.
+                (ReplyShape::Legacy, true, legacy),
+            ] {
+                let (status, code) = expected.split_once(' ').expect("two words");
+                let status: u16 = status.parse().expect("a number");
+                let answer = refusal.answer(shape, fub_status);
+                let body: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+                let keys: Vec<_> = body.as_object().expect("an object").keys().map(String::as_str).collect();
+                assert_eq!(answer.status, status, "{row} {shape:?} {fub_status}");
+                assert_eq!(answer.challenge, status == 401, "{row}: CA-06");
+                assert_eq!(answer.retry_after.is_some(), matches!(status, 429 | 503), "{row}");
+                let detailed = matches!(refusal, MissingParameters(_));
+                match shape {
+                    ReplyShape::Rfc6749 => {
+                        assert_eq!(body["error"], code, "{row}");
+                        assert_eq!(keys, ["error", "error_description"], "{row}");
+                    }
+                    ReplyShape::Legacy if detailed => {
+                        assert_eq!(body["errorDetails"], serde_json::json!(["code", "state"]));
+                        assert_eq!(keys, ["errorCode", "errorDetails", "errorMessage", "success"]);
+                    }
+                    ReplyShape::Legacy => {
+                        assert_eq!(body["errorCode"], code, "{row}");
+                        assert_eq!(keys, ["errorCode", "errorMessage", "success"], "{row}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_variant_is_in_the_table() {
+        // No wildcard: a new variant does not compile before it is counted here.
+        let index = |refusal: &TokenRefusal| match refusal {
+            MethodNotAllowed => 0,
+            Overloaded => 1,
+            Malformed(_) => 2,
+            MissingAuthentication => 3,
+            MalformedAuthorization => 4,
+            SeveralAuthentications(_) => 5,
+            ClientAuthenticationFailed => 6,
+            MissingGrantType => 7,
+            UnsupportedGrantType => 8,
+            UnauthorizedClient(_) => 9,
+            MissingParameters(_) => 10,
+            InvalidCode => 11,
+            ExpiredCode => 12,
+            RedirectUriDiffers => 13,
+            StateDiffers => 14,
+            VerifierFailed => 15,
+            InvalidRefreshToken => 16,
+            ExpiredRefreshToken => 17,
+            Holder(_) => 18,
+            InvalidScope => 19,
+            InvalidTarget => 20,
+            Unavailable => 21,
+            ServerError => 22,
+        };
+        let seen: std::collections::BTreeSet<_> = table().iter().map(|(_, refusal, ..)| index(refusal)).collect();
+        assert_eq!(seen, (0..=22).collect());
     }
 }

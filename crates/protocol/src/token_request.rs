@@ -131,7 +131,7 @@ impl<'a> PresentedTokenRequest<'a> {
             ReplyShape::Legacy => Form::parse(http.query)?,
             ReplyShape::Rfc6749 => {
                 let query = Form::parse(http.query)?;
-                if KNOWN.iter().any(|name| query.names(name)) {
+                if KNOWN.iter().chain(&["resource"]).any(|name| query.names(name)) {
                     return Err(TokenRefusal::Malformed("send the parameters in the body, not in the URL".to_owned()));
                 }
                 if !http.content_type.is_some_and(is_form) {
