@@ -1,17 +1,8 @@
 //! The token endpoint and the gate, row by row, as an app and an attacker see them.
 
-mod at_rest;
-mod client_authentication;
-mod cross_feed;
-mod faults;
-mod gate;
-mod lifetimes;
-mod pkce;
 mod redemption;
 mod refresh;
 mod refresh_rotating;
-mod registration;
-mod restarts;
 mod scope;
 mod second_use;
 mod table_t;

@@ -259,7 +259,9 @@ async fn t_04_parameters_of_a_post_do_not_stand_in_its_query() {
         "client_assertion",
     ] {
         let uri = format!("/oauth/token?{name}=x");
-        case.check(&T_04, &send(&case.server, "POST", &uri, &headers, "grant_type=refresh_token").await);
+        let answer = send(&case.server, "POST", &uri, &headers, "grant_type=refresh_token").await;
+        case.check(&T_04, &answer);
+        assert!(answer.at("error_description").contains("URL"), "{name}: {}", answer.text());
     }
     let unknown = send(&case.server, "POST", "/oauth/token?utm_source=x", &headers, "grant_type=refresh_token").await;
     case.check(&T_12, &unknown);
@@ -281,7 +283,8 @@ async fn t_06_a_malformed_authorization_header_is_refused() {
         let case = column.case().await;
         let control = "Basic YQo6Yg=="; // "a\n:b"
         let bearer = format!("Bearer {}", &case.app.basic()[6..]);
-        for header in ["Basic", "Basic ", "Basic !!!", "Basic bm9jb2xvbg==", "Digest x=y", "Basic //46eA==", control, &bearer]
+        for header in
+            ["Basic", "Basic ", "Basic !!!", "Basic bm9jb2xvbg==", "Digest x=y", "Basic //46eA==", control, &bearer]
         {
             let answer = case.ask_with(&[("authorization", header)], &[("grant_type", "refresh_token")]).await;
             case.check(&T_06, &answer);
@@ -317,7 +320,8 @@ async fn t_08_failed_client_authentication_has_one_answer() {
         let case = column.case().await;
         let fields = [("grant_type", "refresh_token"), ("refresh_token", "x")];
         let stranger = TestServer::start().await.confidential_app("Stranger").await;
-        let unknown = TestApp { app: keyfob_authority::model::App { client_id: "f".repeat(64), ..stranger.app }, ..stranger };
+        let unknown =
+            TestApp { app: keyfob_authority::model::App { client_id: "f".repeat(64), ..stranger.app }, ..stranger };
         let wrong = TestApp { secret: unknown.secret.clone().map(|_| "keyfobsecretwrong".into()), ..case.app.clone() };
         let disabled = case.server.confidential_app("Disabled").await;
         let now = case.server.doorway.now();
