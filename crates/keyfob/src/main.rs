@@ -8,7 +8,7 @@ mod composition;
 mod config;
 mod exit;
 mod output;
-// mod sandbox;
+mod sandbox;
 mod serve;
 
 use args::{Args, Command};
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<()> {
     let json = args.json;
     match args.command {
-        Command::Sandbox(_) => unreachable!(),
+        Command::Sandbox(options) => sandbox::run(options, json).await,
         Command::Serve(place) => serve::run(&place.config()?).await,
         Command::Account { place, command } => admin::account::run(command, &place.open().await?, json).await,
         Command::User { place, command } => admin::user::run(command, &place.open().await?, json).await,

@@ -46,7 +46,7 @@ pub(crate) async fn run(args: SandboxArgs, json: bool) -> anyhow::Result<()> {
     let parts = Parts { clock: clock.clone(), entropy, store: store.clone(), master, tick_mark, clock_health: clock };
     let running =
         keyfob_sandbox::start(options, parts).await.map_err(|error| Exit::Refused.because(error.to_string()))?;
-    output::data(json, running.announcement(), || running.welcome())?;
+    output::data(json, running.announcement(), || running.welcome().to_owned())?;
     running.run_until(signals::stop()).await;
     store.close().await;
     Ok(())
