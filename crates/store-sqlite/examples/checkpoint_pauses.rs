@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p keyfob-store-sqlite --example checkpoint_pauses -- [rows] [seconds] [directory]`
 //! Rows are seeded once and kept. One operation is what a rotating refresh asks of the store: a read of the grant with its holder
-//! and a conditional write. `ONLY=64|256|rate` runs one of the three loads; `START` and `REST` (MiB) vary the checkpoint policy.
+//! and a conditional write. `ONLY=64|256|rate` runs one of the three loads; `STEP` (KiB), `START` and `REST` (MiB) vary the checkpoint policy.
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement needs a clock and a screen")]
 
@@ -145,7 +145,10 @@ async fn measure(path: &Path, rows: u64, seconds: u64, load: Load) {
     let mut options = Options::default();
     let number = |name: &str| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     options.checkpoint_start = number("START").map_or(options.checkpoint_start, |mib| mib << 20);
+    options.checkpoint_step = number("STEP").map_or(options.checkpoint_step, |kib| kib << 10);
     options.checkpoint_rest = number("REST").map_or(options.checkpoint_rest, |mib| mib << 20);
+    options.page_size = number("PAGE").and_then(|bytes| bytes.try_into().ok()).unwrap_or(options.page_size);
+    options.writer_cache = number("CACHE").and_then(|kib| kib.try_into().ok()).unwrap_or(options.writer_cache);
     let store = Arc::new(SqliteStore::open(path, &options).expect("the database opens"));
     let count = store
         .engine()
@@ -160,7 +163,7 @@ async fn measure(path: &Path, rows: u64, seconds: u64, load: Load) {
     let bytes = pages.expect("it can be read") * i64::from(options.page_size);
     let (stop, done, lost, refused) = Default::default();
     let run = Arc::new(Run { store, rows, stop, done, lost, refused });
-    let all_before = cpu_micros("");
+    let (all_before, commits_before) = (cpu_micros(""), run.store.engine().commits());
     let start = Instant::now();
     let watcher = {
         let (run, log) = (Arc::clone(&run), log_path(path));
@@ -225,6 +228,7 @@ async fn measure(path: &Path, rows: u64, seconds: u64, load: Load) {
     }
     let elapsed = start.elapsed().as_secs_f64();
     let done = run.done.load(Ordering::Relaxed).max(1);
+    let commits = run.store.engine().commits() - commits_before;
     let cpu = [cpu_micros("keyfob-writer"), cpu_micros("keyfob-log"), cpu_micros("") - all_before];
     run.stop.store(true, Ordering::Relaxed);
     let (longest, memory) = watcher.join().expect("the watcher ends well");
@@ -236,16 +240,21 @@ async fn measure(path: &Path, rows: u64, seconds: u64, load: Load) {
     #[expect(clippy::cast_precision_loss, reason = "a rate for the eye")]
     let (rate, [writer, copier, total]) = (done as f64 / elapsed, cpu.map(|micros| micros as f64 / done as f64));
     println!(
-        "{name:>14}  {rate:>8.0}/s  p50 {:>6} p99 {:>6} p99.9 {:>6} max {:>7} us  log at most {:>4} MiB  rss {:>4} MiB  lost {} refused {}  \
-         cpu us each: writer {writer:.1} log {copier:.1} all {total:.1}  {} bytes a row",
+        "{name:>14} {rate:>8.0}/s  p50 {:>5} p99 {:>6} p99.9 {:>6} max {:>6} us  log <= {:>3} MiB  rss <= {:>3} MiB",
         micros(0.5),
         micros(0.99),
         micros(0.999),
         all.max(),
         longest >> 20,
         memory >> 10,
+    );
+    println!(
+        "{:>14} lost {} refused {}; {} in a commit; cpu us each: writer {writer:.1} log {copier:.1} all {total:.1}; \
+         {} bytes a row",
+        "",
         run.lost.load(Ordering::Relaxed),
         run.refused.load(Ordering::Relaxed),
+        done / commits.max(1),
         bytes / rows.cast_signed(),
     );
 }
@@ -257,7 +266,8 @@ fn main() {
     let (rows, seconds) = (number(0, 1_000_000), number(1, 60));
     let directory = arguments.get(2).map_or_else(|| env::temp_dir().join("keyfob-checkpoint-pauses"), PathBuf::from);
     std::fs::create_dir_all(&directory).expect("the directory can be made");
-    let path = directory.join(format!("{rows}.db"));
+    let page = env::var("PAGE").unwrap_or_default();
+    let path = directory.join(format!("{rows}{page}.db"));
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("it starts");
     let only = env::var("ONLY").unwrap_or_default();

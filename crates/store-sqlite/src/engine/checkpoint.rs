@@ -6,7 +6,7 @@
 //! starts again at the beginning of the log. The log file so is reused and not grown, which makes its syncs cheap.
 //! Decision record: `docs/decisions/0001-sqlite-group-commit-and-checkpoints.md`.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,18 +18,20 @@ use super::queue::Queue;
 use super::sync_handle::SyncHandle;
 
 /// How often the length of the log is looked at while there are writes. Nothing runs while there are none.
-const TICK: Duration = Duration::from_millis(20);
+const TICK: Duration = Duration::from_millis(10);
 /// After this many ticks without a write, whatever is in the log is copied, so that a start after a crash is fast.
-const QUIET_TICKS: u32 = 50;
+const QUIET_TICKS: u32 = 100;
 /// How long the writer may wait for a reader to leave the log when it finishes a checkpoint.
 const FINISH_PATIENCE: Duration = Duration::from_millis(5);
-/// Passes in one round; each copies what was written during the one before.
-const MOST_PASSES: u32 = 12;
+const AFTER_A_FAULT: Duration = Duration::from_millis(500);
+const WHILE_A_READER_HOLDS: Duration = Duration::from_millis(100);
 
 /// Lengths that steer the checkpointer, in pages of the database.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// A round starts when the log has this many pages.
+    /// So many pages are copied and synced at a time. A larger step holds up the writer's own syncs for longer.
+    pub(super) step: u32,
+    /// The log starts again when it has this many pages.
     pub(super) start: u32,
     /// The writer takes the rest when it is at most this long.
     pub(super) rest: u32,
@@ -45,6 +47,7 @@ pub(super) struct Pulse {
     written: AtomicBool,
     stopped: AtomicBool,
     held_by_reader: AtomicBool,
+    commits: AtomicU64,
     lock: Mutex<()>,
     changed: Condvar,
 }
@@ -52,9 +55,20 @@ pub(super) struct Pulse {
 impl Pulse {
     /// The writer committed something.
     pub(super) fn committed(&self) {
-        if !self.written.swap(true, Ordering::AcqRel) {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Has the checkpointer look at the log.
+    pub(super) fn wake(&self) {
+        if !self.written.swap(true, Ordering::SeqCst) {
             self.notify();
         }
+    }
+
+    /// How many transactions were committed.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
     }
 
     /// Whether a long reader keeps the log from being copied.
@@ -80,9 +94,18 @@ impl Pulse {
         let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         drop(
             self.changed
-                .wait_while(guard, |()| !self.written.load(Ordering::Acquire) && !self.stopped())
+                .wait_while(guard, |()| !self.written.load(Ordering::SeqCst) && !self.stopped())
                 .unwrap_or_else(PoisonError::into_inner),
         );
+    }
+
+    /// Lets [`Pulse::wait_for_writes`] wait for a commit after the first `commits`.
+    fn sleep_unless_committed_since(&self, commits: u64) {
+        self.written.store(false, Ordering::SeqCst);
+        // The writer does not say so again while it believes us awake.
+        if self.commits() != commits {
+            self.written.store(true, Ordering::SeqCst);
+        }
     }
 
     fn wait_for_stop(&self, time: Duration) {
@@ -117,57 +140,49 @@ pub(super) struct Checkpointer {
 impl Checkpointer {
     /// Runs until [`Pulse::stop`].
     pub(super) fn run(self) {
-        let mut quiet = 0;
-        loop {
+        let (mut commits, mut quiet) = (0, 0);
+        while !self.pulse.stopped() {
             self.pulse.wait_for_writes();
             self.pulse.wait_for_stop(TICK);
-            if self.pulse.stopped() {
-                return;
-            }
-            quiet = if self.pulse.written.swap(false, Ordering::AcqRel) { 0 } else { quiet + 1 };
-            if let Err(fault) = self.look(quiet) {
-                // Disk full, most likely. The log keeps everything; the next tick tries again.
+            let former = std::mem::replace(&mut commits, self.pulse.commits());
+            quiet = if commits == former { quiet + 1 } else { 0 };
+            if let Err(fault) = self.work(quiet >= QUIET_TICKS) {
+                // Disk full, most likely. The log keeps everything; the next round tries again.
                 tracing::warn!(%fault, "the log could not be copied into the database");
-                self.pulse.wait_for_stop(TICK * 25);
+                self.pulse.wait_for_stop(AFTER_A_FAULT);
             }
-            if quiet < QUIET_TICKS {
-                // Come back although nothing new was written, until the quiet round was made.
-                self.pulse.written.store(true, Ordering::Release);
+            if quiet >= QUIET_TICKS {
+                self.pulse.sleep_unless_committed_since(commits);
             }
         }
     }
 
-    fn look(&self, quiet: u32) -> Result<(), Fault> {
-        let log = checkpoint(&self.connection, "NOOP")?;
-        if log.rest() > 0 && (log.length >= self.limits.start || quiet >= QUIET_TICKS) {
-            let outcome = self.round(log);
-            self.pulse.held_by_reader.store(false, Ordering::Relaxed);
-            return outcome;
-        }
-        Ok(())
-    }
-
-    fn round(&self, mut log: Log) -> Result<(), Fault> {
-        for _ in 0..MOST_PASSES {
+    /// Copies while there is enough to copy, then has the log start again if it is long. When it is `quiet`, everything is
+    /// copied.
+    fn work(&self, quiet: bool) -> Result<(), Fault> {
+        let mut log = checkpoint(&self.connection, "NOOP")?;
+        while log.rest() >= self.limits.step || quiet && log.rest() > 0 {
             let pass = checkpoint(&self.connection, "PASSIVE")?;
             self.database.sync()?;
             if self.pulse.stopped() {
                 return Ok(());
             }
-            // A long reader (a backup) still needs the pages that the log would overwrite.
+            // A long reader (a backup) still needs the pages that the copy would overwrite.
             let held = pass.copied <= log.copied && pass.rest() > 0;
             self.pulse.held_by_reader.store(held, Ordering::Relaxed);
-            if held {
-                self.pulse.wait_for_stop(TICK * 5);
-            }
             log = checkpoint(&self.connection, "NOOP")?;
-            tracing::trace!(pass.length, pass.copied, log.length, log.copied, "a pass over the log");
-            if log.rest() <= self.limits.rest {
+            if held {
+                self.pulse.wait_for_stop(WHILE_A_READER_HOLDS);
+                return Ok(());
+            }
+            if log.length >= self.limits.start && log.rest() <= self.limits.rest {
                 break;
             }
         }
-        // Fails only when the writer is gone, and then there is nothing to finish.
-        let _ = self.queue.ask_finish().blocking_recv();
+        if log.length >= self.limits.start && log.rest() <= self.limits.rest {
+            // Fails only when the writer is gone, and then there is nothing to finish.
+            let _ = self.queue.ask_finish().blocking_recv();
+        }
         Ok(())
     }
 }

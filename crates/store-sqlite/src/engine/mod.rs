@@ -46,7 +46,9 @@ pub struct Options {
     pub writer_cache: u32,
     /// A reader's page cache in KiB. Default 256: every commit empties it.
     pub reader_cache: u32,
-    /// Bytes of log at which a checkpoint starts. Default 64 MiB.
+    /// Bytes of log that are copied into the database and synced at a time. Default 2 MiB.
+    pub checkpoint_step: u64,
+    /// Bytes of log after which it starts again from its beginning. Default 64 MiB.
     pub checkpoint_start: u64,
     /// Bytes of log from which on the writer is slowed down. Default 160 MiB.
     pub checkpoint_slow: u64,
@@ -70,6 +72,7 @@ impl Default for Options {
             page_size: 4096,
             writer_cache: 16 * 1024,
             reader_cache: 256,
+            checkpoint_step: 2 << 20,
             checkpoint_start: 64 << 20,
             checkpoint_slow: 160 << 20,
             checkpoint_cap: 240 << 20,
@@ -157,6 +160,7 @@ impl Engine {
 
         let pages = |bytes: u64| u32::try_from(bytes / u64::from(page_size)).unwrap_or(u32::MAX);
         let limits = Limits {
+            step: pages(options.checkpoint_step),
             start: pages(options.checkpoint_start),
             rest: pages(options.checkpoint_rest),
             slow: pages(options.checkpoint_slow),
@@ -192,7 +196,7 @@ impl Engine {
         engine.start("keyfob-writer", || writer.run())?;
         engine.start("keyfob-log", || checkpointer.run())?;
         // A predecessor may have left a log; have it looked at.
-        engine.pulse.committed();
+        engine.pulse.wake();
         Ok(engine)
     }
 
@@ -239,6 +243,12 @@ impl Engine {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.queue.len()
+    }
+
+    /// How many transactions the writer has committed; each stands for one sync of the log.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.pulse.commits()
     }
 
     /// The database file.

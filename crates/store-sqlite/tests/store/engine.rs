@@ -181,6 +181,7 @@ async fn the_log_is_used_again_instead_of_growing() {
     let place = Place::new();
     let mut options = Options::default();
     options.checkpoint_start = 1 << 20;
+    options.checkpoint_step = 64 << 10;
     options.checkpoint_rest = 256 << 10;
     options.checkpoint_slow = 4 << 20;
     options.checkpoint_cap = 16 << 20;
