@@ -29,18 +29,13 @@ impl Cookie {
 
     /// The cookie's value, if the browser sent exactly one. A second one of the same name is somebody's attempt to plant it.
     pub(crate) fn read(self, headers: &HeaderMap, secure: bool) -> Option<String> {
-        let name = self.name(secure);
-        let mut found = headers
-            .get_all(COOKIE)
-            .iter()
-            .filter_map(|header| header.to_str().ok())
-            .flat_map(|header| header.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .filter(|(n, _)| *n == name)
-            .map(|(_, value)| value.to_owned());
-        let value = found.next()?;
+        let name = self.name(secure).as_bytes();
+        // In bytes: a neighbour's cookie on this host may hold any, and must not cost anybody their session.
+        let pairs = headers.get_all(COOKIE).iter().flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
+        let mut found = pairs.map(<[u8]>::trim_ascii).filter_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="));
+        let value = std::str::from_utf8(found.next()?).ok()?;
         let plausible = value.len() <= 64 && !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric());
-        (plausible && found.next().is_none()).then_some(value)
+        (plausible && found.next().is_none()).then(|| value.to_owned())
     }
 
     /// The `Set-Cookie` value. A browser forgets it when it closes; the server's limits are the real ones.
