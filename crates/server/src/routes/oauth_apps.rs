@@ -3,7 +3,7 @@
 use crate::doorway::Doorway;
 use crate::limits;
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -58,7 +58,8 @@ pub(crate) async fn list(State(doorway): State<Arc<Doorway>>, request: Request) 
 }
 
 /// `GET /v1/oauthApps/{id}`
-pub(crate) async fn show(State(doorway): State<Arc<Doorway>>, Path(id): Path<String>, request: Request) -> Response {
+pub(crate) async fn show(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
+    let id = last_segment(&request);
     let system = match system(&doorway, request.headers()).await {
         Ok(system) => system,
         Err(response) => return response,
@@ -70,7 +71,8 @@ pub(crate) async fn show(State(doorway): State<Arc<Doorway>>, Path(id): Path<Str
 }
 
 /// `PUT /v1/oauthApps/{id}`: replaces the redirect URIs, and the name if given.
-pub(crate) async fn update(State(doorway): State<Arc<Doorway>>, Path(id): Path<String>, request: Request) -> Response {
+pub(crate) async fn update(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
+    let id = last_segment(&request);
     let (system, body) = match system_and_body(&doorway, request).await {
         Ok(read) => read,
         Err(response) => return response,
@@ -161,9 +163,17 @@ async fn system_and_body(doorway: &Doorway, request: Request) -> Result<(System,
     Ok((system, body))
 }
 
+/// The id in the path, not decoded.
+fn last_segment(request: &Request) -> String {
+    request.uri().path().rsplit('/').next().unwrap_or_default().to_owned()
+}
+
 async fn own_app(doorway: &Doorway, system: &System, id: &str) -> Result<App, Response> {
-    let Ok(id) = id.parse() else { return Err(no_such_app()) };
-    match doorway.authority.store().app(AppId(id)).await {
+    // Written as we write it: `+1`, `01` and `%31` are other paths (matrix SE-06).
+    let Some(number) = id.parse().ok().filter(|number: &i64| number.to_string() == id) else {
+        return Err(no_such_app());
+    };
+    match doorway.authority.store().app(AppId(number)).await {
         Ok(Some(app)) if app.system == system.id => Ok(app),
         Ok(_) => Err(no_such_app()),
         Err(failed) => Err(fault(&failed.into())),
