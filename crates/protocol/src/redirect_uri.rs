@@ -6,7 +6,7 @@
 use crate::form;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use thiserror::Error;
 use url::{Host, Url};
 
@@ -145,13 +145,16 @@ impl RegisteredRedirectUri {
         }
     }
 
-    /// `scheme://host:port`, or `scheme:` for a native app: what a Content-Security-Policy names.
+    /// What a Content-Security-Policy names as this URI's source: `scheme://host:port`. Only `scheme:` for a native app, and for an IP
+    /// address, which a policy cannot name (Content Security Policy Level 3, section 6.7.2.9) unless it is 127.0.0.1.
     pub fn origin(&self) -> String {
-        match Url::parse(&self.0) {
-            Ok(url) if url.has_host() && matches!(url.scheme(), "http" | "https") => url.origin().ascii_serialization(),
-            Ok(url) => format!("{}:", url.scheme()),
-            Err(_) => String::new(),
-        }
+        let Ok(url) = Url::parse(&self.0) else { return String::new() };
+        let named = match url.host() {
+            Some(Host::Domain(_)) => matches!(url.scheme(), "http" | "https"),
+            Some(Host::Ipv4(ip)) => ip == Ipv4Addr::LOCALHOST,
+            Some(Host::Ipv6(_)) | None => false,
+        };
+        if named { url.origin().ascii_serialization() } else { format!("{}:", url.scheme()) }
     }
 
     /// The URI with `answer` appended to its query, which is kept (RFC 6749 section 3.1.2). Every value is percent-encoded.
