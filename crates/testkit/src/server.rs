@@ -154,6 +154,11 @@ impl TestServer {
         self.doorway.authority.store()
     }
 
+    /// Where the clock stands.
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// The router, to serve on a socket or to nest.
     pub fn router(&self) -> Router {
         self.router.clone()

@@ -1,1 +1,16 @@
 //! Authorize, sign-in, consent, connections, and what every answer to a browser carries.
+
+mod asserting;
+mod authorize_limits;
+mod authorize_methods;
+mod authorize_request;
+mod authorize_values;
+mod connections;
+mod consent;
+mod decisions;
+mod frozen_request;
+mod metadata;
+mod pages_and_cookies;
+mod paths;
+mod redirects;
+mod sign_in;
