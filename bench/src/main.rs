@@ -1,1 +1,79 @@
-fn main() {}
+//! One command that drives Keyfob and a bare server in one run and prints one table (`bench/README.md`).
+//!
+//! `run` does everything; the other commands are the processes and steps it consists of. Nothing here talks to anything but
+//! 127.0.0.1, everything is bounded in time, and only processes started here are ended here.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a measurement needs a clock and a screen, and its server is a composition root"
+)]
+
+mod bare;
+mod child;
+mod compose;
+mod drive;
+mod meter;
+mod plan;
+mod reply;
+mod seed;
+mod serve;
+mod table;
+mod works;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Parser)]
+#[command(about = "Drives Keyfob and a bare server side by side and prints one table.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Seeds (once), starts both servers, drives them, prints the table.
+    Run(plan::RunArguments),
+    /// Writes grants, and beside them the tokens and codes that present them.
+    Seed {
+        /// Where to.
+        #[arg(long)]
+        data: PathBuf,
+        /// Active grants.
+        #[arg(long, default_value_t = 1_000_000)]
+        grants: u64,
+        /// Approved grants, whose codes can be redeemed.
+        #[arg(long, default_value_t = 500_000)]
+        codes: u64,
+    },
+    /// A server that answers the same requests with fixed bytes.
+    Bare {
+        /// Length of the answer to POST.
+        #[arg(long)]
+        post_bytes: usize,
+        /// Length of the answer to GET.
+        #[arg(long)]
+        get_bytes: usize,
+    },
+    /// The authority, put together as `keyfob serve` does, and one route behind the gate.
+    ServeForBench {
+        /// What `seed` wrote.
+        #[arg(long)]
+        data: PathBuf,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Run(arguments) => plan::run(&arguments),
+        Command::Seed { data, grants, codes } => runtime()?.block_on(seed::seed(&data, grants, codes)),
+        Command::Bare { post_bytes, get_bytes } => runtime()?.block_on(bare::serve(post_bytes, get_bytes)),
+        Command::ServeForBench { data } => runtime()?.block_on(serve::serve(&data)),
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}

@@ -1,0 +1,96 @@
+//! The parts of an authority on a file, with a real clock and real randomness: what seeding and serving share.
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use keyfob_authority::keys::{Keyring, MasterKey};
+use keyfob_authority::open::{OpenError, Opener};
+use keyfob_authority::store::Store;
+use keyfob_protocol::access_token::SigningAlgorithm;
+use keyfob_protocol::{Clock, Entropy, EntropyFailed, Timestamp};
+use keyfob_server::follow::KeySource;
+use keyfob_store_sqlite::{Options, SqliteStore};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Of every benchmark; the sockets are elsewhere.
+pub(crate) const ISSUER: &str = "https://bench.example.com";
+/// The file name of the rows.
+pub(crate) const DATABASE: &str = "keyfob.db";
+/// The file name of the master key.
+pub(crate) const MASTER_KEY: &str = "master.key";
+
+/// The system's clock.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("invariant: the clock is past 1970");
+        Timestamp(since.as_secs().cast_signed())
+    }
+}
+
+/// The system's randomness.
+pub(crate) struct SystemEntropy(pub(crate) SystemRandom);
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyFailed> {
+        self.0.fill(bytes).map_err(|_| EntropyFailed)
+    }
+}
+
+/// A store and what opens it.
+pub(crate) struct Parts {
+    pub(crate) sqlite: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) keys: Arc<StoredKeys>,
+}
+
+impl Parts {
+    /// Opens the store in `data`; makes it and a master key if there is none.
+    pub(crate) fn open(data: &Path) -> anyhow::Result<Parts> {
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
+        let key_file = data.join(MASTER_KEY);
+        let master = match std::fs::read_to_string(&key_file) {
+            Ok(text) => MasterKey::parse(&text)?,
+            Err(_) => {
+                let master = MasterKey::generate(&*entropy)?;
+                std::fs::write(&key_file, master.to_text().expose())?;
+                master
+            }
+        };
+        let path = data.join(DATABASE);
+        let sqlite = SqliteStore::open(&path, &Options::default()).with_context(|| path.display().to_string())?;
+        let sqlite = Arc::new(sqlite);
+        let store: Arc<dyn Store> = sqlite.clone();
+        let keys = Arc::new(StoredKeys { master, store: store.clone() });
+        Ok(Parts { sqlite, store, clock: Arc::new(SystemClock), entropy, keys })
+    }
+
+    /// Makes the store ours if it is nobody's, and opens its keys.
+    pub(crate) async fn keyring(&self) -> anyhow::Result<Keyring> {
+        Ok(self.keys.opener().open(&*self.store, self.clock.now(), &*self.entropy).await?)
+    }
+}
+
+/// Opens the keys of the store.
+pub(crate) struct StoredKeys {
+    master: MasterKey,
+    store: Arc<dyn Store>,
+}
+
+impl StoredKeys {
+    fn opener(&self) -> Opener<'_> {
+        Opener { master: &self.master, issuer: ISSUER, sandbox: false, algorithm: SigningAlgorithm::EdDsa }
+    }
+}
+
+#[async_trait]
+impl KeySource for StoredKeys {
+    async fn keys(&self) -> Result<Keyring, OpenError> {
+        self.opener().keys(&*self.store).await
+    }
+}
