@@ -5,6 +5,10 @@ use keyfob_protocol::Timestamp;
 use keyfob_protocol::token_name::GrantId;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+/// Both ends are plain comparisons: with a condition around one of them SQLite would look at every grant from there on.
+const REMOVE: &str = "DELETE FROM grants WHERE id > ?1 AND id <= ?2 AND CASE stage \
+     WHEN 0 THEN code_expires_at < ?3 WHEN 1 THEN last_used_at < ?4 WHEN 2 THEN ended_at < ?5 ELSE 0 END";
+
 pub(crate) fn grants(
     connection: &Connection,
     after: Option<GrantId>,
@@ -18,11 +22,15 @@ pub(crate) fn grants(
         .query_row(params![after, limit.max(1) - 1], |row| row.get(0))
         .optional()?;
     let removed = connection
-        .prepare_cached(
-            "DELETE FROM grants WHERE id > ?1 AND (?2 IS NULL OR id <= ?2) AND CASE stage \
-             WHEN 0 THEN code_expires_at < ?3 WHEN 1 THEN last_used_at < ?4 WHEN 2 THEN ended_at < ?5 ELSE 0 END",
-        )?
-        .execute(params![after, last, cutoffs.unredeemed_before.0, cutoffs.idle_before.0, cutoffs.ended_before.0])?;
+        .prepare_cached(REMOVE)?
+        // No id comes after the last blob of their length.
+        .execute(params![
+            after,
+            last.unwrap_or([0xff; 16]),
+            cutoffs.unredeemed_before.0,
+            cutoffs.idle_before.0,
+            cutoffs.ended_before.0
+        ])?;
     Ok(Swept { removed: removed as u64, next: last.map(GrantId) })
 }
 
@@ -50,4 +58,22 @@ pub(crate) fn rest(
         .prepare_cached("DELETE FROM ledger WHERE id IN (SELECT id FROM ledger ORDER BY id LIMIT ?2) AND at < ?1")?
         .execute(params![ledger_before.0, limit])?;
     Ok((sessions + revocations + ledger) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_looks_at_no_grant_outside_its_range() {
+        let mut connection = Connection::open_in_memory().expect("memory");
+        crate::schema::migrate(&mut connection).expect("a new file");
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {REMOVE}")).expect("valid");
+        let plan: Vec<String> = plan
+            .query_map(params![[0u8; 16], [1u8; 16], 0, 0, 0], |row| row.get(3))
+            .expect("a plan")
+            .collect::<Result<_>>()
+            .expect("text");
+        assert!(plan[0].contains("(id>? AND id<?)"), "{plan:?}");
+    }
 }
