@@ -146,5 +146,10 @@ mod tests {
         let passwords = Passwords::new(&Fixed).expect("entropy");
         let unknown = passwords.check(None, Secret::from("x"), &Fixed).await;
         assert_eq!((unknown, passwords.verified()), (Ok(PasswordCheck::Wrong), 1));
+        let hash = passwords.hash(Secret::from("x"), &Fixed).await.expect("entropy");
+        let (decoy, real) = (PasswordHash::new(&passwords.decoy), PasswordHash::new(&hash).expect("our own"));
+        let decoy = decoy.expect("a legal hash");
+        assert_eq!((&decoy.algorithm, &decoy.params, &decoy.salt), (&real.algorithm, &real.params, &real.salt));
+        assert_eq!(decoy.hash.map(|value| value.len()), real.hash.map(|value| value.len()));
     }
 }
