@@ -19,6 +19,13 @@ pub enum AuthorizeOutcome {
     Redirect(String),
     /// A person has to sign in and decide.
     Interact(Box<Begun>),
+    /// Our failure, after the redirect URI was validated: the app is told on it (matrix AZ-16).
+    Failed {
+        /// For the log.
+        fault: Fault,
+        /// Where the app is told.
+        redirect: String,
+    },
 }
 
 /// A request that waits for a person.
@@ -83,7 +90,13 @@ impl Authority {
             Err(NotFrozen::Refused(refusal)) => {
                 Ok(AuthorizeOutcome::Redirect(self.refuse_on(app, redirect_uri, &refusal)))
             }
-            Err(NotFrozen::Fault(fault)) => Err(fault),
+            Err(NotFrozen::Fault(fault)) => {
+                // What was wrong is ours, so the form's own words are read again and cannot be refused.
+                let dialect = AuthorizeRequest::read(form).map_or(Dialect::OAuth, |request| request.dialect);
+                let state = form.one("state").ok().flatten();
+                let redirect = self.answer_on(app, redirect_uri, dialect, &fault_answer(&fault), state);
+                Ok(AuthorizeOutcome::Failed { fault, redirect })
+            }
         }
     }
 
@@ -127,6 +140,13 @@ impl Authority {
         self.answer_on(app, redirect_uri, refusal.dialect, &answer, refusal.state.as_deref())
     }
 
+    /// The URL that tells the app of our failure (matrix AZ-16).
+    pub fn failed(&self, interaction: &Interaction, app: &App, fault: &Fault) -> String {
+        let redirect_uri = RegisteredRedirectUri::from_store(interaction.redirect_uri.clone());
+        let state = interaction.state.as_deref();
+        self.answer_on(app, &redirect_uri, interaction.dialect, &fault_answer(fault), state)
+    }
+
     /// The URL that carries an answer, with `iss` where the policy has it (decision D4; RFC 9207).
     pub(crate) fn answer_on(
         &self,
@@ -138,6 +158,16 @@ impl Authority {
     ) -> String {
         let with_iss = dialect == Dialect::OAuth || app.policy.iss_in_followupboss;
         callback::spell(dialect, redirect_uri, answer, state, with_iss.then_some(self.settings.issuer.as_str()))
+    }
+}
+
+fn fault_answer(fault: &Fault) -> AuthorizeAnswer<'static> {
+    match fault.is_temporary() {
+        true => AuthorizeAnswer::Error {
+            code: AuthorizeErrorCode::TemporarilyUnavailable,
+            description: "not available at the moment; try again",
+        },
+        false => AuthorizeAnswer::Error { code: AuthorizeErrorCode::ServerError, description: "the service failed" },
     }
 }
 

@@ -51,9 +51,7 @@ impl Authority {
             Err(problem) => return Ok(Decision::Refused(DecisionRefusal::Interaction(problem))),
         };
         match self.store.app(interaction.app).await? {
-            Some(app) if app.enabled && registered(&app, &interaction.redirect_uri).is_some() => {
-                Ok(Decision::Granted((interaction, app)))
-            }
+            Some(app) if is_still_welcome(&app, &interaction) => Ok(Decision::Granted((interaction, app))),
             _ => Ok(Decision::Refused(DecisionRefusal::AppChanged)),
         }
     }
@@ -88,10 +86,19 @@ impl Authority {
             Decision::Granted(opened) => opened,
             Decision::Refused(refusal) => return Ok(Decision::Refused(refusal)),
         };
-        // What the user saw is granted whole or not at all: less of it could come down to no scope, which is the whole role.
-        if !law::authorize::is_allowed(&app.policy, &interaction.scope) {
-            return Ok(Decision::Refused(DecisionRefusal::AppChanged));
-        }
+        self.decide_on(&interaction, &app, csrf, signed_in, choice, now).await
+    }
+
+    /// The same for an interaction that was opened already, so that the app can be told of a fault.
+    pub async fn decide_on(
+        &self,
+        interaction: &Interaction,
+        app: &App,
+        csrf: &str,
+        signed_in: &SignedIn,
+        choice: Choice,
+        now: Timestamp,
+    ) -> Result<Decision<String, DecisionRefusal>, Fault> {
         let bound_to: [&[u8]; 2] = [&signed_in.session.id.0, &interaction.csrf_binding()];
         if !self.keys.load().is_csrf_token(csrf, "decision", &bound_to) {
             return Ok(Decision::Refused(DecisionRefusal::ForeignForm));
@@ -102,7 +109,7 @@ impl Authority {
         if !is_active(signed_in) {
             return Ok(Decision::Refused(DecisionRefusal::Inactive));
         }
-        let grant = self.decided_grant(&interaction, &app, signed_in, choice, now)?;
+        let grant = self.decided_grant(interaction, app, signed_in, choice, now)?;
         let kind = match choice {
             Choice::Approve => LedgerKind::Consented,
             Choice::Deny => LedgerKind::Denied,
@@ -115,18 +122,17 @@ impl Authority {
             revocations: Vec::new(),
         };
         let grant = match self.write_grant(write).await? {
-            Written::Won => {
-                if choice == Choice::Approve && app.policy.one_grant_per_user {
-                    self.supersede(&grant, now).await?;
-                }
-                grant
-            }
+            Written::Won => grant,
             Written::Lost => match self.store.held_grant(interaction.grant()).await? {
                 Some(held) if is_same_decision(&held.grant, signed_in, choice, now) => held.grant,
                 _ => return Ok(Decision::Refused(DecisionRefusal::Decided)),
             },
         };
-        Ok(Decision::Granted(self.decided_answer(&interaction, &app, &grant)))
+        // Also when the form was submitted again: the first time may have failed between the two.
+        if choice == Choice::Approve && app.policy.one_grant_per_user {
+            self.supersede(&grant, now).await?;
+        }
+        Ok(Decision::Granted(self.decided_answer(interaction, app, &grant)))
     }
 
     fn decided_grant(
@@ -182,6 +188,14 @@ impl Authority {
         }
         Ok(())
     }
+}
+
+/// Whether the app may still have what was validated when the request was frozen. All of its scope or nothing: less could come down
+/// to no scope, which is the whole role.
+fn is_still_welcome(app: &App, interaction: &Interaction) -> bool {
+    app.enabled
+        && registered(app, &interaction.redirect_uri).is_some()
+        && law::authorize::is_allowed(&app.policy, &interaction.scope)
 }
 
 /// Whether user and account may consent at this moment.

@@ -65,6 +65,12 @@ pub(crate) fn fault(doorway: &Doorway, request: &RequestId, fault: &Fault) -> Re
     response
 }
 
+/// A fault as an answer to the app, once its redirect URI is validated (matrix AZ-16); logged here, once.
+pub(crate) fn fault_to_app(doorway: &Doorway, request: &RequestId, fault: &Fault, redirect: &str) -> Response {
+    tracing::error!(request_id = %request, %fault, "a request failed, and its app is told");
+    html::see_other(doorway, redirect, [])
+}
+
 impl From<DestinationRefusal> for RefusalPage {
     fn from(refusal: DestinationRefusal) -> Self {
         let hint = |parameter: &str, explanation: &str| DeveloperHint {

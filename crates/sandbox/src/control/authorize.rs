@@ -84,6 +84,11 @@ async fn decide(control: &Control, form: &Form<'_>, email: &str, choice: Choice)
     let begun = match control.authority.begin_authorize(form, flow, now).await? {
         AuthorizeOutcome::Page(refusal) => return Ok(page(StatusCode::BAD_REQUEST, &destination(&refusal))),
         AuthorizeOutcome::Redirect(redirect) => return Ok(answer(StatusCode::OK, &Redirected { redirect })),
+        // The browser, too, would be sent to the app with the news of our failure.
+        AuthorizeOutcome::Failed { fault, redirect } => {
+            tracing::error!(%fault, "an authorize request failed");
+            return Ok(answer(StatusCode::OK, &Redirected { redirect }));
+        }
         AuthorizeOutcome::Interact(begun) => *begun,
     };
     let Some(user) = control.authority.store().user_by_email(&email.trim().to_lowercase()).await? else {

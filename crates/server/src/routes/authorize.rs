@@ -11,7 +11,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use keyfob_authority::Fault;
-use keyfob_authority::authorize::AuthorizeOutcome;
+use keyfob_authority::authorize::{AuthorizeOutcome, Begun};
+use keyfob_protocol::Timestamp;
 use keyfob_protocol::form::Form;
 use std::sync::Arc;
 
@@ -56,8 +57,29 @@ async fn show(doorway: &Doorway, form: &Form<'_>, headers: &HeaderMap, id: &Requ
     let begun = match doorway.authority.begin_authorize(form, flow.id, now).await? {
         AuthorizeOutcome::Page(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, id)),
         AuthorizeOutcome::Redirect(url) => return Ok(html::see_other(doorway, &url, [])),
+        AuthorizeOutcome::Failed { fault, redirect } => {
+            return Ok(refusal_pages::fault_to_app(doorway, id, &fault, &redirect));
+        }
         AuthorizeOutcome::Interact(begun) => begun,
     };
+    match first_page(doorway, &begun, flow, headers, id, now).await {
+        Ok(response) => Ok(response),
+        Err(fault) => {
+            let redirect = doorway.authority.failed(&begun.interaction, &begun.app, &fault);
+            Ok(refusal_pages::fault_to_app(doorway, id, &fault, &redirect))
+        }
+    }
+}
+
+/// The consent page if somebody is signed in whom the request accepts, otherwise the sign-in page.
+async fn first_page(
+    doorway: &Doorway,
+    begun: &Begun,
+    flow: Flow,
+    headers: &HeaderMap,
+    id: &RequestId,
+    now: Timestamp,
+) -> Result<Response, Fault> {
     let signed_in = match Cookie::Session.read(headers, doorway.options.secure_cookies) {
         Some(cookie) => doorway.authority.signed_in(&cookie, now).await?,
         None => None,

@@ -49,9 +49,17 @@ async fn choose(doorway: &Doorway, posted: &Posted, form: &Form<'_>) -> Result<R
     };
     let flow = Flow::existing(doorway, &posted.headers);
     let (sealed, csrf) = (field(form, "interaction"), field(form, "csrf"));
-    Ok(match doorway.authority.decide(sealed, flow, csrf, &signed_in, choice, now).await? {
-        Decision::Granted(url) => html::see_other(doorway, &url, []),
-        Decision::Refused(refusal) => RefusalPage::from(refusal).answer(doorway, &posted.id),
+    let (interaction, app) = match doorway.authority.open_interaction(sealed, flow, now).await? {
+        Decision::Granted(opened) => opened,
+        Decision::Refused(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, &posted.id)),
+    };
+    Ok(match doorway.authority.decide_on(&interaction, &app, csrf, &signed_in, choice, now).await {
+        Ok(Decision::Granted(url)) => html::see_other(doorway, &url, []),
+        Ok(Decision::Refused(refusal)) => RefusalPage::from(refusal).answer(doorway, &posted.id),
+        Err(fault) => {
+            let redirect = doorway.authority.failed(&interaction, &app, &fault);
+            refusal_pages::fault_to_app(doorway, &posted.id, &fault, &redirect)
+        }
     })
 }
 

@@ -99,13 +99,21 @@ async fn towards_consent(doorway: &Doorway, posted: &Posted, form: &Form<'_>) ->
         Decision::Refused(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, &posted.id)),
     };
     let ask = |flow| Ask { app: Some(&app), sealed: Some(sealed), ..Ask::plain(flow) };
-    match attempt(doorway, posted, form, ask, now).await? {
-        Attempt::Answered(response) => Ok(*response),
-        Attempt::SignedIn { signed_in, cookie } => {
-            let (interaction, sealed) = doorway.authority.signed_in_for(interaction, &signed_in)?;
-            consent::page(doorway, &interaction, &sealed, &app, &signed_in, [cookie], &posted.id)
-        }
-    }
+    let answered = match attempt(doorway, posted, form, ask, now).await {
+        Ok(Attempt::Answered(response)) => Ok(*response),
+        Ok(Attempt::SignedIn { signed_in, cookie }) => match doorway
+            .authority
+            .signed_in_for(interaction.clone(), &signed_in)
+        {
+            Ok((signed, sealed)) => consent::page(doorway, &signed, &sealed, &app, &signed_in, [cookie], &posted.id),
+            Err(fault) => Err(fault),
+        },
+        Err(fault) => Err(fault),
+    };
+    Ok(answered.unwrap_or_else(|fault| {
+        let redirect = doorway.authority.failed(&interaction, &app, &fault);
+        refusal_pages::fault_to_app(doorway, &posted.id, &fault, &redirect)
+    }))
 }
 
 async fn towards_connections(doorway: &Doorway, posted: &Posted, form: &Form<'_>) -> Result<Response, Fault> {

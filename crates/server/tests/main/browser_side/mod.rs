@@ -8,6 +8,7 @@ mod authorize_values;
 mod connections;
 mod consent;
 mod decisions;
+mod faults;
 mod frozen_request;
 mod metadata;
 mod pages_and_cookies;

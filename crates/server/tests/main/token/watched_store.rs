@@ -18,17 +18,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// The real store behind a switchboard.
-pub(super) struct WatchedStore {
+pub(crate) struct WatchedStore {
     real: SqliteStore,
     failing: Mutex<BTreeMap<&'static str, StoreError>>,
     calls: Mutex<BTreeMap<&'static str, usize>>,
     /// Grants are read as if their user's account were gone.
-    pub(super) without_account: AtomicBool,
+    pub(crate) without_account: AtomicBool,
 }
 
 impl WatchedStore {
     /// A new store, and a server on it.
-    pub(super) async fn serve(options: TestServerOptions) -> (Arc<WatchedStore>, TestServer) {
+    pub(crate) async fn serve(options: TestServerOptions) -> (Arc<WatchedStore>, TestServer) {
         let store = Arc::new(WatchedStore {
             real: SqliteStore::ephemeral().expect("a store"),
             failing: Mutex::default(),
@@ -40,17 +40,17 @@ impl WatchedStore {
     }
 
     /// From now on this method fails.
-    pub(super) fn fail(&self, method: &'static str, error: StoreError) {
+    pub(crate) fn fail(&self, method: &'static str, error: StoreError) {
         self.failing.lock().unwrap().insert(method, error);
     }
 
     /// Everything works again.
-    pub(super) fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.failing.lock().unwrap().clear();
     }
 
     /// How often a method was called.
-    pub(super) fn calls(&self, method: &'static str) -> usize {
+    pub(crate) fn calls(&self, method: &'static str) -> usize {
         self.calls.lock().unwrap().get(method).copied().unwrap_or_default()
     }
 
