@@ -91,9 +91,14 @@ pub struct UnverifiedHeader {
     /// Which key.
     #[serde(default)]
     pub kid: Option<String>,
-    /// Extensions that must be understood; we understand none.
-    #[serde(default)]
+    /// Extensions that must be understood; we understand none, so even `null` is too much.
+    #[serde(default, deserialize_with = "present")]
     pub crit: Option<serde_json::Value>,
+}
+
+/// A member that is there, whatever its value.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<serde_json::Value>, D::Error> {
+    serde_json::Value::deserialize(deserializer).map(Some)
 }
 
 /// A JWT taken apart (RFC 7515 section 7.1). Nothing in it is true before the signature holds.
@@ -178,4 +183,19 @@ pub struct PublicJwk {
 pub struct JwkSet {
     /// The keys.
     pub keys: Vec<PublicJwk>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jw_02_crit_counts_as_present_whatever_its_value() {
+        for (crit, present) in [("", false), (r#","crit":null"#, true), (r#","crit":[]"#, true)] {
+            let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA"{crit}}}"#));
+            let text = format!("{header}.e30.AA");
+            let jwt = UnverifiedJwt::parse(&text).expect("three parts");
+            assert_eq!(jwt.header.crit.is_some(), present, "{crit}");
+        }
+    }
 }
