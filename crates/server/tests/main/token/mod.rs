@@ -1,13 +1,22 @@
 //! The token endpoint and the gate, row by row, as an app and an attacker see them.
 
+mod at_rest;
+mod client_authentication;
+mod cross_feed;
+mod faults;
+mod gate;
+mod lifetimes;
+mod pkce;
 mod redemption;
 mod refresh;
 mod refresh_rotating;
+mod registration;
+mod restarts;
 mod scope;
 mod second_use;
 mod table_t;
 mod table_t_grants;
-mod watched_store;
+pub(crate) mod watched_store;
 
 use http::Request;
 use keyfob_protocol::form;
