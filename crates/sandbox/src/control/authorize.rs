@@ -80,6 +80,10 @@ fn query<'u>(control: &Control, url: &'u str) -> Option<&'u str> {
 
 async fn decide(control: &Control, form: &Form<'_>, email: &str, choice: Choice) -> Result<Response, Fault> {
     let now = control.clock.now();
+    let Some(user) = control.authority.store().user_by_email(&email.trim().to_lowercase()).await? else {
+        let message = "user is nobody's e-mail address here; GET /sandbox/credentials lists them.";
+        return Ok(refusal(StatusCode::BAD_REQUEST, message));
+    };
     let flow = FlowId(entropy::random(&*control.entropy)?);
     let begun = match control.authority.begin_authorize(form, flow, now).await? {
         AuthorizeOutcome::Page(refusal) => return Ok(page(StatusCode::BAD_REQUEST, &destination(&refusal))),
@@ -90,10 +94,6 @@ async fn decide(control: &Control, form: &Form<'_>, email: &str, choice: Choice)
             return Ok(answer(StatusCode::OK, &Redirected { redirect }));
         }
         AuthorizeOutcome::Interact(begun) => *begun,
-    };
-    let Some(user) = control.authority.store().user_by_email(&email.trim().to_lowercase()).await? else {
-        let message = "user is nobody's e-mail address here; GET /sandbox/credentials lists them.";
-        return Ok(refusal(StatusCode::BAD_REQUEST, message));
     };
     let signed_in = sign_in(control, user, now).await?;
     let decided = decide_as(control, begun, flow, &signed_in, choice, now).await;

@@ -1,7 +1,11 @@
 //! The sandbox through its public door: requests to the router, and the seed as others take it.
 
 mod authentication;
+mod browser;
 mod calls;
+mod control;
+mod demo;
+mod flows;
 mod identity;
 mod kept;
 mod leads;

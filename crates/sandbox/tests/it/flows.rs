@@ -1,0 +1,294 @@
+//! Both dialects, start to end over real sockets: with our client library and with the `oauth2` crate.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use keyfob_client::{
+    App, Attempt, AttemptStore, BrowserSession, Connection, ConnectionError, Connections, MemoryTokenStore, Provider,
+    Surroundings, System, TokenSet,
+};
+use keyfob_protocol::{Clock, Dialect, Secret, Timestamp};
+use keyfob_sandbox::AnnouncedApp;
+use keyfob_sandbox::seed::SEEDED_UNTIL;
+use oauth2::basic::BasicClient;
+use oauth2::{
+    AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, PkceCodeChallenge, RedirectUrl, RefreshToken,
+    ResponseType, TokenResponse, TokenUrl,
+};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::running::{Running, get, kept_in, surroundings};
+
+/// The partner's own clock, which a test moves along with the sandbox's.
+struct Partner(AtomicI64);
+
+impl Clock for Partner {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct Integration {
+    connections: Connections,
+    outside: Surroundings,
+    clock: Arc<Partner>,
+}
+
+impl Integration {
+    fn new(running: &Running, app: &AnnouncedApp, provider: impl FnOnce(Provider) -> Provider) -> Integration {
+        let system = &running.announcement.system;
+        let system = System::new(&system.name, Secret::from(system.key.as_str())).expect("usable");
+        let dialect = if app.policy.dialect == "oauth" { Dialect::OAuth } else { Dialect::FollowUpBoss };
+        let keyfob = Provider::keyfob(running.origin()).expect("loopback").speaking(dialect).with_system(system);
+        let own = App {
+            client_id: app.client_id.clone(),
+            client_secret: app.client_secret.as_deref().map(Secret::from),
+            redirect_uri: app.redirect_uris[0].clone(),
+        };
+        let clock = Arc::new(Partner(AtomicI64::new(SEEDED_UNTIL.0)));
+        let outside = surroundings(clock.clone());
+        let store = Arc::new(MemoryTokenStore::default());
+        Integration { connections: Connections::new(provider(keyfob), own, store, outside.clone()), outside, clock }
+    }
+
+    async fn connect(&self, running: &Running) -> Connection {
+        let (browser, now) = (BrowserSession::from_value("a session cookie"), self.clock.now());
+        let (provider, app) = (self.connections.provider(), self.connections.app());
+        let attempt = Attempt::begin(provider, app, browser, now, &*self.outside.entropy).expect("entropy");
+        let attempts = AttemptStore::default();
+        attempts.keep(attempt.pending, now);
+        let redirect = running.decide(attempt.url.expose(), "approve").await;
+        let query = Url::parse(&redirect).expect("a URL").query().expect("an answer").to_owned();
+        let ready = attempts.accept(&query, browser, now).expect("approved");
+        self.connections.connect("c1", ready).await.expect("tokens")
+    }
+
+    async fn tokens(&self) -> TokenSet {
+        match self.connections.open("c1").state().await.expect("a store") {
+            keyfob_client::ConnectionState::Healthy(tokens) => tokens,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn user_of(body: &Value) -> i64 {
+    body["user"]["id"].as_i64().expect("a user")
+}
+
+async fn walk(app: usize, provider: impl FnOnce(Provider) -> Provider, rotates: bool) {
+    let running = Running::start().await;
+    let app = &running.announcement.apps[app];
+    let integration = Integration::new(&running, app, provider);
+    let connection = integration.connect(&running).await;
+    let identity = connection.get("/v1/identity").await.expect("an answer");
+    assert_eq!((identity.status, user_of(&identity.json().expect("JSON"))), (200, 1));
+    let people = connection.get("people?limit=3").await.expect("an answer").json::<Value>().expect("JSON");
+    assert_eq!(people["people"].as_array().map(Vec::len), Some(3));
+
+    let before = integration.tokens().await;
+    connection.refresh_now().await.expect("refreshed");
+    let after = integration.tokens().await;
+    assert_ne!(before.access_token.expose(), after.access_token.expose());
+    let same = before.refresh_token.expect("one").expose() == after.refresh_token.expect("one").expose();
+    assert_eq!(same, !rotates);
+
+    let revoked = connection.send(&keyfob_client::ApiRequest::delete("/v1/oauthApps/revokeAccess")).await;
+    assert_eq!(revoked.expect("an answer").status, 200);
+    match connection.get("/v1/identity").await {
+        Err(ConnectionError::ReauthRequired(_)) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn sb_06_the_followupboss_app_walks_the_legacy_flow_with_fixed_tokens() {
+    walk(0, Provider::legacy, false).await;
+}
+
+#[tokio::test]
+async fn sb_06_the_followupboss_app_walks_the_posted_flow_too() {
+    walk(0, |provider| provider, false).await;
+}
+
+#[tokio::test]
+async fn sb_06_the_rotating_app_gets_a_new_refresh_token_each_time() {
+    walk(1, |provider| provider, true).await;
+}
+
+#[tokio::test]
+async fn sb_06_the_standard_app_walks_pkce_without_a_secret() {
+    walk(2, |provider| provider, true).await;
+}
+
+#[tokio::test]
+async fn sb_05_after_61_minutes_a_token_has_expired_and_a_refresh_mends_it() {
+    let running = Running::start().await;
+    let integration = Integration::new(&running, &running.announcement.apps[0], |provider| provider);
+    let connection = integration.connect(&running).await;
+    let bearer = format!("Bearer {}", integration.tokens().await.access_token.expose());
+    let identity = format!("{}/v1/identity", running.origin());
+    assert_eq!(get(&identity, &[("Authorization", &bearer)]).await.status, 200);
+    running.advance("61m").await;
+    let expired = get(&identity, &[("Authorization", &bearer)]).await;
+    assert_eq!(expired.status, 401, "{}", expired.text);
+    assert!(expired.text.contains("expired-access-token"), "{}", expired.text);
+    let challenge = expired.header("www-authenticate").expect("a challenge");
+    assert!(challenge.starts_with("Bearer") && challenge.contains("invalid_token"), "{challenge}");
+    // The partner's clock stands still: it learns of it from the 401 alone.
+    let mended = connection.get("/v1/identity").await.expect("refreshed");
+    assert_eq!(mended.status, 200);
+    integration.clock.0.fetch_add(3660, Ordering::SeqCst);
+    running.advance("91d").await;
+    match connection.get("/v1/identity").await {
+        Err(ConnectionError::ReauthRequired(_)) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_restart_on_kept_data_continues_where_it_was() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let running = Running::start_with(kept_in(directory.path())).await;
+    let issuer = running.announcement.issuer.clone();
+    let integration = Integration::new(&running, &running.announcement.apps[1], |provider| provider);
+    let connection = integration.connect(&running).await;
+    let person = r#"{"firstName":"Ada","lastName":"Quill","emails":[{"value":"ada.quill@example.com"}]}"#;
+    let added = connection.send(&keyfob_client::ApiRequest::post("/v1/people", person)).await.expect("an answer");
+    assert!(added.is_success(), "{added:?}");
+    let id = added.json::<Value>().expect("JSON")["id"].as_i64().expect("an id");
+    running.stop().await;
+
+    // The issuer's port is taken again while it is free.
+    let running = Running::start_with(kept_in(directory.path())).await;
+    assert_eq!(running.announcement.issuer, issuer);
+    assert_eq!(running.announcement.api, format!("{issuer}/v1"));
+    let identity = connection.get("/v1/identity").await.expect("the old access token");
+    assert_eq!(identity.status, 200);
+    connection.refresh_now().await.expect("the old refresh token");
+    assert_eq!(connection.get(&format!("/v1/people/{id}")).await.expect("kept").status, 200);
+    running.stop().await;
+
+    // Elsewhere, the issuer stays what tokens name; the addresses follow the port.
+    let occupied = std::net::TcpListener::bind(issuer.strip_prefix("http://").expect("http")).expect("free");
+    let running = Running::start_with(kept_in(directory.path())).await;
+    assert_eq!(running.announcement.issuer, issuer);
+    let api = running.announcement.api.clone();
+    assert!(!api.starts_with(&issuer), "{api}");
+    let bearer = format!("Bearer {}", integration.tokens().await.access_token.expose());
+    assert_eq!(get(&format!("{api}/identity"), &[("Authorization", &bearer)]).await.status, 200);
+    assert!(running.announcement.apps[0].redirect_uris[0].starts_with(running.announcement.demo.as_str()));
+    drop(occupied);
+}
+
+#[tokio::test]
+async fn sb_05_a_reset_ends_what_was_connected_and_keeps_the_clock() {
+    let running = Running::start().await;
+    let integration = Integration::new(&running, &running.announcement.apps[0], |provider| provider);
+    let connection = integration.connect(&running).await;
+    let person = r#"{"firstName":"Ada","emails":[{"value":"ada.quill@example.com"}]}"#;
+    let added = connection.send(&keyfob_client::ApiRequest::post("/v1/people", person)).await.expect("an answer");
+    let id = added.json::<Value>().expect("JSON")["id"].as_i64().expect("an id");
+    running.advance("5m").await;
+    let got = running.control("reset", json!({})).await;
+    assert_eq!((got.status, &got.json()["offsetSeconds"]), (200, &json!(300)), "{}", got.text);
+    match connection.get("/v1/identity").await {
+        Err(ConnectionError::ReauthRequired(_)) => {}
+        other => panic!("{other:?}"),
+    }
+    let again = integration.connect(&running).await;
+    assert_eq!(again.get("/v1/identity").await.expect("an answer").status, 200);
+    assert_eq!(again.get(&format!("/v1/people/{id}")).await.expect("an answer").status, 404);
+}
+
+#[tokio::test]
+async fn sb_05_a_reset_puts_the_apps_back() {
+    let running = Running::start().await;
+    let system = &running.announcement.system;
+    let headers =
+        [("X-System", system.name.as_str()), ("X-System-Key", &system.key), ("Content-Type", "application/json")];
+    let apps = format!("{}/oauthApps", running.announcement.api);
+    let body = r#"{"redirectUris":["https://app.example.com/callback"],"name":"Another"}"#;
+    let added = super::running::send(keyfob_client::Method::Post, &apps, &headers, body).await;
+    assert_eq!(added.status, 201, "{}", added.text);
+    let changed = super::running::send(keyfob_client::Method::Put, &format!("{apps}/1"), &headers, body).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    assert_eq!(running.control("reset", json!({})).await.status, 200);
+    let listed = get(&apps, &headers).await.json();
+    let listed: Vec<_> = listed["oauthApps"].as_array().expect("a list").iter().collect();
+    let client_ids: Vec<_> = listed.iter().map(|app| app["clientId"].as_str().expect("an id").to_owned()).collect();
+    let seeded: Vec<_> = running.announcement.apps.iter().map(|app| app.client_id.clone()).collect();
+    assert_eq!(client_ids, seeded);
+    assert_eq!(listed[0]["redirectUris"], json!(running.announcement.apps[0].redirect_uris));
+}
+
+/// Sends for the `oauth2` crate; redirects are not followed.
+async fn carry(request: oauth2::HttpRequest) -> Result<oauth2::HttpResponse, reqwest::Error> {
+    let client =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().tls_certs_only([]).build()?;
+    let response = client.execute(request.try_into()?).await?;
+    let mut answer = http::Response::builder().status(response.status());
+    for (name, value) in response.headers() {
+        answer = answer.header(name, value);
+    }
+    let body = response.bytes().await?.to_vec();
+    Ok(answer.body(body).expect("what came is well-formed"))
+}
+
+#[tokio::test]
+async fn the_oauth2_crate_walks_the_followupboss_dialect() {
+    let running = Running::start().await;
+    let app = &running.announcement.apps[0];
+    let origin = running.origin();
+    let client = BasicClient::new(ClientId::new(app.client_id.clone()))
+        .set_client_secret(ClientSecret::new(app.client_secret.clone().expect("confidential")))
+        .set_auth_uri(AuthUrl::new(format!("{origin}/oauth/authorize")).expect("a URL"))
+        .set_token_uri(TokenUrl::new(format!("{origin}/oauth/token")).expect("a URL"))
+        .set_redirect_uri(RedirectUrl::new(app.redirect_uris[0].clone()).expect("a URL"));
+    let (url, state) =
+        client.authorize_url(CsrfToken::new_random).set_response_type(&ResponseType::new("auth_code".to_owned())).url();
+    let redirect = Url::parse(&running.decide(url.as_str(), "approve").await).expect("a URL");
+    let answer = |name: &str| redirect.query_pairs().find(|(n, _)| n == name).expect("answered").1.into_owned();
+    assert_eq!((answer("response").as_str(), answer("state")), ("approved", state.secret().clone()));
+    let tokens = client
+        .exchange_code(AuthorizationCode::new(answer("code")))
+        .add_extra_param("state", state.secret())
+        .request_async(&carry)
+        .await
+        .expect("tokens");
+    let bearer = format!("Bearer {}", tokens.access_token().secret());
+    let identity = get(&format!("{origin}/v1/identity"), &[("Authorization", &bearer)]).await;
+    assert_eq!((identity.status, user_of(&identity.json())), (200, 1));
+    let refresh_token = tokens.refresh_token().expect("one").clone();
+    let refreshed = client.exchange_refresh_token(&refresh_token).request_async(&carry).await.expect("tokens");
+    assert_eq!(refreshed.refresh_token().map(RefreshToken::secret), Some(refresh_token.secret()));
+}
+
+#[tokio::test]
+async fn the_oauth2_crate_walks_the_standard_dialect() {
+    let running = Running::start().await;
+    let app = &running.announcement.apps[2];
+    let origin = running.origin();
+    let client = BasicClient::new(ClientId::new(app.client_id.clone()))
+        .set_auth_uri(AuthUrl::new(format!("{origin}/oauth/authorize")).expect("a URL"))
+        .set_token_uri(TokenUrl::new(format!("{origin}/oauth/token")).expect("a URL"))
+        .set_redirect_uri(RedirectUrl::new(app.redirect_uris[0].clone()).expect("a URL"));
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+    let (url, state) = client.authorize_url(CsrfToken::new_random).set_pkce_challenge(challenge).url();
+    let redirect = Url::parse(&running.decide(url.as_str(), "approve").await).expect("a URL");
+    let answer = |name: &str| redirect.query_pairs().find(|(n, _)| n == name).expect("answered").1.into_owned();
+    assert_eq!((answer("iss").as_str(), answer("state")), (origin, state.secret().clone()));
+    let tokens = client
+        .exchange_code(AuthorizationCode::new(answer("code")))
+        .set_pkce_verifier(verifier)
+        .request_async(&carry)
+        .await
+        .expect("tokens");
+    assert_eq!(tokens.expires_in().map(|left| left.as_secs()), Some(3600));
+    let refresh_token = tokens.refresh_token().expect("one").clone();
+    let refreshed = client.exchange_refresh_token(&refresh_token).request_async(&carry).await.expect("tokens");
+    assert_ne!(refreshed.refresh_token().map(RefreshToken::secret), Some(refresh_token.secret()));
+    let bearer = format!("Bearer {}", refreshed.access_token().secret());
+    let identity = get(&format!("{origin}/v1/identity"), &[("Authorization", &bearer)]).await;
+    assert_eq!(identity.status, 200);
+}
