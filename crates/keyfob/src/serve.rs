@@ -1,6 +1,7 @@
 //! `keyfob serve`: the authority for real use.
 
 use crate::composition::authority::Opened;
+use crate::composition::clock::SystemClock;
 use crate::composition::{log, signals, tick_mark::FileMark};
 use crate::config::Config;
 use crate::output;
@@ -34,9 +35,9 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         Some(files) => Some((Tls::load(&files.certificate, &files.key).context("tls")?, files.clone())),
         None => None,
     };
-    let clock = Arc::new(crate::composition::clock::SystemClock::start());
+    let clock = Arc::new(SystemClock::start());
     let gate = Arc::new(Gate::new(gate_config, clock.clone()));
-    let opened = Opened::open_with(config, settings, Arc::new(GateSink(gate.clone()))).await?;
+    let opened = Opened::open_with(config, clock.clone(), Arc::new(GateSink(gate.clone()))).await?;
     let _lock = lock_shared(config)?;
     let passwords = Arc::new(Passwords::new(&*opened.entropy).map_err(keyfob_authority::Fault::from)?);
     let doorway = Arc::new(Doorway {

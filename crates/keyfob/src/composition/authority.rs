@@ -11,7 +11,7 @@ use keyfob_authority::authority::NoGate;
 use keyfob_authority::keys::{Keyring, MasterKey};
 use keyfob_authority::open::{OpenError, Opener};
 use keyfob_authority::store::Store;
-use keyfob_authority::{Authority, RevocationSink, Settings};
+use keyfob_authority::{Authority, RevocationSink};
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_protocol::{Clock, Timestamp};
 use keyfob_server::follow::KeySource;
@@ -32,16 +32,16 @@ pub(crate) struct Opened {
 impl Opened {
     /// For a command beside a running authority: nobody's gate is told, the running one follows the store.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Opened> {
-        Opened::open_with(config, config.settings(), Arc::new(NoGate)).await
+        Opened::open_with(config, Arc::new(SystemClock::start()), Arc::new(NoGate)).await
     }
 
     /// Opens or makes the data, checks whose it is, and puts the law in front of it.
     pub(crate) async fn open_with(
         config: &Config,
-        settings: Settings,
+        clock: Arc<SystemClock>,
         sink: Arc<dyn RevocationSink>,
     ) -> anyhow::Result<Opened> {
-        let clock = Arc::new(SystemClock::start());
+        let settings = config.settings();
         let entropy = Arc::new(SystemEntropy::new());
         private_directory(&config.data).with_context(|| format!("data directory {}", config.data.display()))?;
         let master = master_key::load(config, &*entropy)?;
