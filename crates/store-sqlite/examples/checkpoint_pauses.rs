@@ -7,6 +7,8 @@
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement needs a clock and a screen")]
 
 use std::env;
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -133,6 +135,38 @@ fn cpu_micros(prefix: &str) -> u64 {
             name.starts_with(prefix).then(|| Some((ticks(11)? + ticks(12)?) * 10_000))?
         })
         .sum()
+}
+
+/// How long the disk takes to write and sync 64 KiB when nothing else of ours runs: what every latency below contains.
+fn measure_disk(directory: &Path) {
+    let path = directory.join("disk");
+    let mut file = std::fs::File::create(&path).expect("the file can be made");
+    let block = [1; 64 << 10];
+    for _ in 0..256 {
+        file.write_all(&block).expect("there is space");
+    }
+    file.sync_all().expect("it syncs");
+    let mut seen = histogram();
+    let start = Instant::now();
+    let mut count = 0;
+    while start.elapsed() < Duration::from_secs(4) {
+        let before = Instant::now();
+        file.write_all_at(&block, count % 256 * 65_536).expect("it can be written");
+        file.sync_data().expect("it syncs");
+        seen.saturating_record(u64::try_from(before.elapsed().as_micros()).unwrap_or(u64::MAX));
+        count += 1;
+    }
+    let micros = |quantile: f64| seen.value_at_quantile(quantile);
+    println!(
+        "{:>14} {:>8}/s  p50 {:>5} p99 {:>6} p99.9 {:>6} max {:>6} us",
+        "the disk alone",
+        count / 4,
+        micros(0.5),
+        micros(0.99),
+        micros(0.999),
+        seen.max()
+    );
+    let _ = std::fs::remove_file(path);
 }
 
 #[derive(Clone, Copy)]
@@ -273,6 +307,7 @@ fn main() {
     let only = env::var("ONLY").unwrap_or_default();
     for (name, load) in [("64", Load::Waiters(64)), ("256", Load::Waiters(256)), ("rate", Load::PerSecond(10_000))] {
         if only.is_empty() || only == name {
+            measure_disk(&directory);
             runtime.block_on(measure(&path, rows, seconds, load));
         }
     }

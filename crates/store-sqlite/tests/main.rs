@@ -9,4 +9,5 @@ mod store {
     mod grants;
     mod processes;
     mod rows;
+    mod small_disk;
 }
