@@ -18,12 +18,12 @@ async fn tk_01_get_answers_the_legacy_envelope_and_nothing_else() {
     let answer = app.exchange_by_get(&server, &code(&server, &app).await).await;
     assert_eq!(answer.status(), 200);
     let body = answer.json();
-    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let keys = |value: &serde_json::Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&body), ["data", "success"]);
     assert_eq!(body["success"], true);
     let data = &body["data"];
     assert_eq!(keys(data), ["access_token", "expires_at", "issued_at", "refresh_token", "token_type", "ttl"]);
-    assert!(data.as_object().unwrap().values().all(serde_json::Value::is_string), "all strings: {data}");
+    assert!(data.as_object().expect("an object").values().all(serde_json::Value::is_string), "all strings: {data}");
     assert_eq!((data["token_type"].as_str(), data["ttl"].as_str()), (Some("bearer"), Some("3600")));
     let time = |name: &str| Timestamp::from_utc(data[name].as_str().unwrap()).expect("Y-m-dTH:i:sZ");
     assert_eq!((time("issued_at"), time("expires_at")), (START, START.plus(3600)));
@@ -37,7 +37,7 @@ async fn tk_02_post_answers_flat_json() {
     let answer = app.exchange(&server, &code(&server, &app).await).await;
     assert_eq!(answer.status(), 200);
     let body = answer.json();
-    let keys: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
+    let keys: Vec<_> = body.as_object().expect("an object").keys().cloned().collect();
     assert_eq!(keys, ["access_token", "expires_in", "refresh_token", "token_type"]);
     assert_eq!((body["token_type"].as_str(), body["expires_in"].as_i64()), (Some("Bearer"), Some(3600)));
     assert_eq!(identity(&server, &answer.at("access_token")).await, 200);
@@ -305,6 +305,41 @@ async fn tk_09_a_wrong_redirect_uri_or_verifier_burns_the_code() {
     let wrong = [("grant_type", "auth_code"), ("code", &code), ("redirect_uri", "https://app.example.com/other")];
     assert_eq!(app.get(&server, &wrong).await.at("errorCode"), "invalid-redirect-uri");
     assert_eq!(app.exchange_by_get(&server, &code).await.at("errorCode"), "invalid-auth-code");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tk_09_a_burn_that_races_with_the_redemption_wins_or_changes_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, clock) = (directory.path().join("keyfob.db"), Arc::new(ManualClock::new(START)));
+    let nodes = [Arc::new(node(&file, &clock, 1).await), Arc::new(node(&file, &clock, 2).await)];
+    let app = nodes[0].confidential_app("Listing Lantern").await;
+    for round in 0..10 {
+        let code = pkce_code(&nodes[0], &app).await;
+        let attempts: Vec<_> = (0..20)
+            .map(|n: usize| {
+                let (server, app, code) = (nodes[n % 2].clone(), app.clone(), code.clone());
+                let verifier = if (n + round) % 4 < 2 { VERIFIER } else { CHALLENGE };
+                tokio::spawn(async move {
+                    app.post(&server, &exchange_fields(&app, &code, &[("code_verifier", verifier)])).await
+                })
+            })
+            .collect();
+        let mut winners = Vec::new();
+        for attempt in attempts {
+            let answer = attempt.await.expect("no panic");
+            match answer.status() {
+                200 => winners.push(connected(&answer)),
+                _ => assert_refused(&answer, "invalid_grant"),
+            }
+        }
+        assert!(winners.len() <= 1, "round {round}");
+        for winner in winners {
+            // Never tokens out and the grant burnt.
+            assert_eq!(app.refresh(&nodes[1], &winner.refresh_token).await.status(), 200, "round {round}");
+        }
+        let late = app.post(&nodes[1], &exchange_fields(&app, &code, &[("code_verifier", VERIFIER)])).await;
+        assert_refused(&late, "invalid_grant");
+    }
 }
 
 #[tokio::test]

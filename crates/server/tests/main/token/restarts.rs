@@ -126,6 +126,20 @@ async fn op_02_a_burnt_code_and_a_detected_reuse_stay_so() {
 }
 
 #[tokio::test]
+async fn op_01_a_stored_time_ahead_of_the_clock_makes_the_node_not_ready() {
+    for (behind, ready) in [(5 * 60, 200), (5 * 60 + 1, 503)] {
+        let mut machine = Machine::new();
+        let server = machine.start().await;
+        assert_eq!(server.get("/readyz").await.status(), 200);
+        drop(server);
+        // A start is a second later than the one before.
+        machine.clock.advance(-behind - 1);
+        let server = machine.start().await;
+        assert_eq!(server.get("/readyz").await.status(), ready, "{behind} s behind the store");
+    }
+}
+
+#[tokio::test]
 async fn op_02_after_a_restore_no_customer_is_lost() {
     let mut machine = Machine::new();
     let server = machine.start().await;

@@ -14,7 +14,8 @@ fn scope(text: &str) -> Scope {
 /// The `scope` claim of an access token.
 fn claim(access_token: &str) -> Option<String> {
     let payload = access_token.split('.').nth(1).expect("a JWT");
-    let claims: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    let claims: serde_json::Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).expect("base64url")).expect("JSON");
     claims["scope"].as_str().map(str::to_owned)
 }
 

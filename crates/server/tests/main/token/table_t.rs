@@ -372,7 +372,7 @@ async fn t_12_missing_parameters_are_named() {
         let wants_state = case.server.app("Wants state", policy).await;
         let code = code(&case.server, &wants_state).await;
         let code_grant = ("grant_type", "auth_code");
-        let cases: [(&TestApp, Vec<(&str, &str)>, &[&str]); 6] = [
+        let cases: [(_, Vec<(&str, &str)>, &[&str]); 6] = [
             (&case.app, vec![code_grant], &["code", "redirect_uri"]),
             (&case.app, vec![code_grant, ("code", ""), ("redirect_uri", REDIRECT_URI)], &["code"]),
             (&case.app, vec![code_grant, ("code", "x")], &["redirect_uri"]),
