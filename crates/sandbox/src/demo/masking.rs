@@ -4,12 +4,14 @@ use keyfob_pages::Masked;
 use keyfob_protocol::form::{self, Form};
 use serde_json::Value;
 
-/// Parameters, in forms and in JSON, whose values stay behind "Reveal".
-const SECRET: [&str; 6] = ["access_token", "client_secret", "code", "code_verifier", "refresh_token", "key"];
+/// Parameters whose values stay behind "Reveal".
+const SECRET: [&str; 5] = ["access_token", "client_secret", "code", "code_verifier", "refresh_token"];
+/// The same in JSON, where `code` is a postal code.
+const SECRET_IN_JSON: [&str; 3] = ["access_token", "clientSecret", "refresh_token"];
 /// What is shown of a body; the rest is said to be left out. A page of people is longer than anybody reads.
 const LONGEST: usize = 6_000;
 
-pub(super) fn is_secret(name: &str) -> bool {
+fn is_secret(name: &str) -> bool {
     SECRET.contains(&name)
 }
 
@@ -98,7 +100,9 @@ fn secrets(value: &Value) -> Vec<&str> {
         Value::Object(object) => object
             .iter()
             .flat_map(|(name, value)| match value {
-                Value::String(text) if is_secret(name) && !text.is_empty() => vec![text.as_str()],
+                Value::String(text) if SECRET_IN_JSON.contains(&name.as_str()) && !text.is_empty() => {
+                    vec![text.as_str()]
+                }
                 other => secrets(other),
             })
             .collect(),
@@ -175,11 +179,11 @@ mod tests {
 
     #[test]
     fn json_keeps_its_order_and_hides_tokens_at_any_depth() {
-        let masked =
-            json_text(r#"{"success":true,"data":{"refresh_token":"rrrrrrrrrrrrrr","access_token":"a,{\"b","x":[]}}"#);
-        let shown = "{\n  \"success\": true,\n  \"data\": {\n    \"refresh_token\": \"rrrrrr••••••\",\n    \"access_token\": \"a,{\\\"b\",\n    \"x\": []\n  }\n}";
+        let masked = json_text(r#"{"success":true,"data":{"refresh_token":"rrrrrrrrrrrrrr","code":"98103","x":[]}}"#);
+        let shown = "{\n  \"success\": true,\n  \"data\": {\n    \"refresh_token\": \"rrrrrr••••••\",\n    \"code\": \"98103\",\n    \"x\": []\n  }\n}";
         assert_eq!(masked.shown, shown);
         assert!(masked.full.expect("a secret").contains("rrrrrrrrrrrrrr"));
+        assert_eq!(json_text(r#"{"a":"{\"[,"}"#), Masked::plain("{\n  \"a\": \"{\\\"[,\"\n}"));
         assert_eq!(json_text("not json"), Masked::plain("not json"));
     }
 

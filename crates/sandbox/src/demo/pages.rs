@@ -166,14 +166,14 @@ async fn standing(demo: &Demo, slot: &Slot) -> (ConnectionState, Vec<(String, St
             ConnectionState::Connected
         }
         Ok(Standing::ReauthRequired(why)) => {
-            facts.push(fact("Ended", format!("{}; the authority said {}", why.since.to_utc(), why.evidence)));
+            facts.push(fact("Ended", time(why.since)));
             ConnectionState::Ended
         }
         Ok(Standing::NotConnected) | Err(_) => ConnectionState::NotConnected,
     };
     let offset = demo.clock.offset();
     let ahead = if offset > 0 { format!(" ({} ahead)", span(offset)) } else { String::new() };
-    facts.push(fact("Sandbox time", format!("{}{ahead}", now.to_utc())));
+    facts.push(fact("Sandbox time", format!("{}{ahead}", time(now))));
     (state, facts)
 }
 
@@ -183,6 +183,11 @@ fn expiry(tokens: &TokenSet, now: Timestamp) -> String {
         Some(left) if left <= 0 => "expired; the next call refreshes it".to_owned(),
         Some(left) => format!("expires in {}", span(left)),
     }
+}
+
+/// A time for people, with hyphens that do not break.
+fn time(at: Timestamp) -> String {
+    at.to_utc().replace('T', " ").replace('Z', " UTC").replace('-', "\u{2011}")
 }
 
 /// A length of time in its largest whole unit.

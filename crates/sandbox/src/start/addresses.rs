@@ -1,6 +1,6 @@
 //! Where the sandbox is: its listeners and the URLs that lead to them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 use url::Url;
@@ -35,7 +35,7 @@ impl Listeners {
     /// Opens them. `issuer`: of the data, if there is any.
     pub(super) async fn open(options: &SandboxOptions, issuer: Option<&str>) -> Result<Listeners, SandboxError> {
         let address = options.listen;
-        if !address.ip().is_loopback() && !address.ip().is_unspecified() {
+        if !address.ip().is_loopback() {
             return Err(SandboxError::NotLocal(address));
         }
         let authority = match issuer.and_then(port_of).filter(|_| address.port() == 0) {
@@ -57,10 +57,10 @@ impl Listeners {
         Ok(Listeners { authority, own })
     }
 
-    pub(super) fn addresses(&self, issuer: Option<&str>) -> Result<Addresses, SandboxError> {
-        let authority = origin(&self.authority)?;
+    pub(super) fn addresses(&self, asked: SocketAddr, issuer: Option<&str>) -> Result<Addresses, SandboxError> {
+        let authority = origin(&self.authority, asked)?;
         let (api, demo) = match &self.own {
-            Some(own) => (origin(&own.api)?, origin(&own.demo)?),
+            Some(own) => (origin(&own.api, asked)?, origin(&own.demo, asked)?),
             None => (authority.clone(), authority.clone()),
         };
         Ok(Addresses { issuer: issuer.map_or_else(|| authority.clone(), str::to_owned), authority, api, demo })
@@ -71,16 +71,9 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, SandboxError> {
     TcpListener::bind(address).await.map_err(|source| SandboxError::Listen { address, source })
 }
 
-fn origin(listener: &TcpListener) -> Result<String, SandboxError> {
-    let unknown = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-    let bound = listener.local_addr().map_err(|source| SandboxError::Listen { address: unknown, source })?;
-    // Nobody can open 0.0.0.0: from this machine, or through a container's published port, it is loopback.
-    let ip = match bound.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    Ok(format!("http://{}", SocketAddr::new(ip, bound.port())))
+fn origin(listener: &TcpListener, asked: SocketAddr) -> Result<String, SandboxError> {
+    let bound = listener.local_addr().map_err(|source| SandboxError::Listen { address: asked, source })?;
+    Ok(format!("http://{bound}"))
 }
 
 fn port_of(issuer: &str) -> Option<u16> {

@@ -1,6 +1,5 @@
 //! Putting the parts together, in the order in which they need each other.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -35,13 +34,17 @@ use crate::seed::Seed;
 const API_FILE: &str = "api.json";
 
 pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<RunningSandbox, SandboxError> {
+    let identity = parts.store.identity().await.map_err(Fault::from)?;
+    // Before anything is written beside it.
+    if identity.as_ref().is_some_and(|identity| !identity.sandbox) {
+        return Err(OpenError::Sandbox(false).into());
+    }
+    let issuer = identity.map(|identity| identity.issuer);
     if let Some(path) = &options.data {
         std::fs::create_dir_all(path).map_err(|source| SandboxError::Directory { path: path.clone(), source })?;
     }
-    let identity = parts.store.identity().await.map_err(Fault::from)?;
-    let issuer = identity.filter(|identity| identity.sandbox).map(|identity| identity.issuer);
     let listeners = Listeners::open(&options, issuer.as_deref()).await?;
-    let addresses = Arc::new(listeners.addresses(issuer.as_deref())?);
+    let addresses = Arc::new(listeners.addresses(options.listen, issuer.as_deref())?);
     let seed = Arc::new(Seed::new(options.seed));
     let clock = Arc::new(SandboxClock::open(parts.clock.clone(), options.seed, options.data.as_deref())?);
 
@@ -107,8 +110,7 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
         .merge(control::router(control))
         .merge(demo::router(demo));
 
-    let listening: SocketAddr = options.listen;
-    let welcome = welcome(&seed, &addresses, &announcement, listening, options.data.is_some());
+    let welcome = welcome(&seed, &addresses, &announcement, options.data.is_some());
     Ok(RunningSandbox { announcement, welcome, served: served(listeners, whole, &addresses), doorway, followed })
 }
 

@@ -82,7 +82,7 @@ pub enum SandboxError {
         source: io::Error,
     },
     /// An address that others reach, with passwords that everybody knows.
-    #[error("the sandbox listens on this machine only (127.0.0.1, ::1, or 0.0.0.0 inside a container), not on {0}")]
+    #[error("the sandbox listens on this machine only (127.0.0.1 or ::1), not on {0}")]
     NotLocal(SocketAddr),
     /// The data directory cannot be made.
     #[error("{}: {source}", path.display())]

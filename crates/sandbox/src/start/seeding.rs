@@ -142,9 +142,13 @@ impl Seeding {
         // A hash takes tens of milliseconds; two run at a time.
         let mut hashing = JoinSet::new();
         for user in &self.seed.users {
-            if self.store().user(UserId(user.id)).await.map_err(Fault::from)?.is_none() {
-                let (passwords, entropy, user) = (passwords.clone(), entropy.clone(), user.clone());
-                hashing.spawn(async move { (passwords.hash(user.password.clone(), &*entropy).await, user) });
+            match self.store().user(UserId(user.id)).await.map_err(Fault::from)? {
+                Some(stored) if stored.email == user.email.to_lowercase() => {}
+                Some(_) => return Err(SandboxError::Seed("the data was made with another --seed".to_owned())),
+                None => {
+                    let (passwords, entropy, user) = (passwords.clone(), entropy.clone(), user.clone());
+                    hashing.spawn(async move { (passwords.hash(user.password.clone(), &*entropy).await, user) });
+                }
             }
         }
         while let Some(hashed) = hashing.join_next().await {

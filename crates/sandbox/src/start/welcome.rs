@@ -1,21 +1,14 @@
 //! What a person reads when the sandbox has started.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
 
 use super::{Addresses, Announcement};
 use crate::seed::{AccountStatus, Seed};
 
 /// Everything that is worth a line, in the order in which somebody new needs it.
-pub(super) fn welcome(
-    seed: &Seed,
-    addresses: &Addresses,
-    announcement: &Announcement,
-    listening: SocketAddr,
-    kept: bool,
-) -> String {
+pub(super) fn welcome(seed: &Seed, addresses: &Addresses, announcement: &Announcement, kept: bool) -> String {
     let mut text = String::new();
-    write(&mut text, seed, addresses, announcement, listening, kept).expect("invariant: a String takes every write");
+    write(&mut text, seed, addresses, announcement, kept).expect("invariant: a String takes every write");
     text
 }
 
@@ -24,7 +17,6 @@ fn write(
     seed: &Seed,
     addresses: &Addresses,
     announcement: &Announcement,
-    listening: SocketAddr,
     kept: bool,
 ) -> std::fmt::Result {
     writeln!(text, "Keyfob sandbox: everything is made up, everybody knows the passwords.\n")?;
@@ -34,9 +26,6 @@ fn write(
     writeln!(text, "  API         {}", announcement.api)?;
     if addresses.issuer != addresses.authority {
         writeln!(text, "  Issuer      {} (of the kept data; listen there and it is one)", addresses.issuer)?;
-    }
-    if listening.ip().is_unspecified() {
-        writeln!(text, "\n  Listening on every address of this machine: for a container, not for a shared network.")?;
     }
     let system = &announcement.system;
     writeln!(text, "\nSystem\n  X-System: {}\n  X-System-Key: {}", system.name, system.key)?;
@@ -62,6 +51,9 @@ fn write(
         let expired = account.is_some_and(|account| account.status == AccountStatus::Expired);
         let expired = if expired { " (subscription expired: the API answers 403)" } else { "" };
         writeln!(text, "  {:widest$}  {:<20}  {:<6}  {name}{expired}", user.email, user.password, user.role)?;
+    }
+    if let Some(owner) = seed.users.first() {
+        writeln!(text, "  API key of the first (HTTP Basic, no password)  {}", owner.api_key.expose())?;
     }
     writeln!(text, "\nWithout a browser")?;
     writeln!(text, "  curl -s {}/sandbox/authorize -H 'Content-Type: application/json' \\", addresses.authority)?;

@@ -118,7 +118,7 @@ impl Running {
     }
 }
 
-fn parts(data: Option<PathBuf>) -> Parts {
+pub(crate) fn parts(data: Option<PathBuf>) -> Parts {
     static STARTED: AtomicU64 = AtomicU64::new(0);
     let store: Arc<dyn Store> = match data {
         None => Arc::new(SqliteStore::ephemeral().unwrap()),

@@ -1,11 +1,13 @@
 //! Starting: what is announced, which listener serves what, and what stays.
 
+use keyfob_authority::open::Opener;
 use keyfob_client::Method;
-use keyfob_sandbox::{SandboxError, SandboxOptions};
+use keyfob_protocol::access_token::SigningAlgorithm;
+use keyfob_sandbox::{SandboxError, SandboxOptions, start};
 use serde_json::json;
 
 use super::calls::basic;
-use super::running::{Running, get, kept_in, options, send};
+use super::running::{Running, get, kept_in, options, parts, send};
 
 #[tokio::test]
 async fn sb_06_two_starts_announce_the_same_and_another_seed_something_else() {
@@ -129,6 +131,16 @@ async fn the_root_leads_to_the_demo() {
 }
 
 #[tokio::test]
+async fn d9_invalid_tokens_get_the_listed_status_where_that_is_asked_for() {
+    for (fub_status, status) in [(false, 401), (true, 400)] {
+        let running = Running::start_with(SandboxOptions { fub_status, ..options() }).await;
+        let url = format!("{}/identity", running.announcement.api);
+        let got = get(&url, &[("Authorization", "Bearer eyJhbGciOiJFZERTQSJ9.e30.c2ln")]).await;
+        assert_eq!(got.status, status, "{}", got.text);
+    }
+}
+
+#[tokio::test]
 async fn a_start_that_cannot_work_says_what_is_wrong() {
     let elsewhere = SandboxOptions { listen: "192.0.2.1:4000".parse().expect("an address"), ..options() };
     assert!(matches!(Running::try_start(elsewhere).await, Err(SandboxError::NotLocal(_))));
@@ -145,4 +157,26 @@ async fn a_start_that_cannot_work_says_what_is_wrong() {
         Err(error) => assert!(error.to_string().contains("--seed 1"), "{error}"),
         Ok(_) => panic!("started"),
     }
+    std::fs::remove_file(directory.path().join("sandbox.json")).expect("removed");
+    let other = SandboxOptions { seed: 2, ..kept_in(directory.path()) };
+    assert!(matches!(Running::try_start(other).await, Err(SandboxError::Seed(_))));
+}
+
+#[tokio::test]
+async fn the_data_of_a_real_authority_is_refused_and_nothing_is_written_beside_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let options = kept_in(directory.path());
+    let parts = parts(options.data.clone());
+    let opener = Opener {
+        master: &parts.master,
+        issuer: "https://auth.example.com",
+        sandbox: false,
+        algorithm: SigningAlgorithm::EdDsa,
+    };
+    opener.open(&*parts.store, parts.clock.now(), &*parts.entropy).await.expect("a store of its own");
+    match start(options, parts).await {
+        Err(error) => assert!(error.to_string().contains("`keyfob sandbox` refuses it"), "{error}"),
+        Ok(_) => panic!("started"),
+    }
+    assert!(!directory.path().join("sandbox.json").exists());
 }
