@@ -11,6 +11,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, get, post};
+use keyfob_authority::Fault;
 use std::sync::Arc;
 
 /// The authority's routes, `/v1/identity` among them. Paths match exactly (matrix SE-06).
@@ -69,6 +70,9 @@ async fn count_and_limit(State(doorway): State<Arc<Doorway>>, request: Request, 
         None => next.run(request).await,
     };
     let status = response.status();
+    if let Some(fault) = response.extensions().get::<Fault>() {
+        tracing::error!(request_id = %id, fault = fault.to_string(), "an API request failed");
+    }
     if route != "/oauth/token" {
         let answer = crate::metrics::Answer { route: route.to_owned(), status: status.as_u16() };
         doorway.metrics.requests.get_or_create(&answer).inc();

@@ -202,15 +202,15 @@ pub(crate) fn error(status: StatusCode, message: &str) -> Response {
     (status, [(CACHE_CONTROL, "no-store")], Json(json!({ "errorMessage": message }))).into_response()
 }
 
-/// A fault of ours below `/v1`.
+/// A fault of ours below `/v1`. It goes with the answer to where the request's id is known, and is logged there.
 pub(crate) fn fault(fault: &Fault) -> Response {
-    tracing::error!(%fault, "an API request failed");
-    match fault.is_temporary() {
-        true => {
-            let mut response = error(StatusCode::SERVICE_UNAVAILABLE, "Not available at the moment. Try again.");
-            response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
-            response
-        }
+    let mut response = match fault.is_temporary() {
+        true => error(StatusCode::SERVICE_UNAVAILABLE, "Not available at the moment. Try again."),
         false => error(StatusCode::INTERNAL_SERVER_ERROR, "The service failed."),
+    };
+    if fault.is_temporary() {
+        response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
     }
+    response.extensions_mut().insert(fault.clone());
+    response
 }

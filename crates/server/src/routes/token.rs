@@ -58,7 +58,7 @@ pub(crate) async fn token(State(doorway): State<Arc<Doorway>>, request: Request)
             refused(&doorway, &refusal, shape)
         }
         Err(fault) => {
-            tracing::error!(request_id = %id, %fault, "token request failed");
+            tracing::error!(request_id = %id, fault = fault.to_string(), "token request failed");
             let refusal = if fault.is_temporary() { TokenRefusal::Unavailable } else { TokenRefusal::ServerError };
             refused(&doorway, &refusal, shape)
         }
