@@ -7,31 +7,6 @@ use rusqlite::{Connection, Result, Row, named_params, params};
 
 use crate::columns::{named, time};
 
-/// Every kind that may stand in the table.
-const KINDS: [LedgerKind; 21] = [
-    LedgerKind::SignedIn,
-    LedgerKind::SignedOut,
-    LedgerKind::Consented,
-    LedgerKind::Denied,
-    LedgerKind::Redeemed,
-    LedgerKind::CodeRepeated,
-    LedgerKind::CodeReused,
-    LedgerKind::CodeBurned,
-    LedgerKind::RefreshReused,
-    LedgerKind::Healed,
-    LedgerKind::Contested,
-    LedgerKind::StoreBehind,
-    LedgerKind::GrantEnded,
-    LedgerKind::Refused,
-    LedgerKind::AccountChanged,
-    LedgerKind::UserChanged,
-    LedgerKind::SystemChanged,
-    LedgerKind::AppChanged,
-    LedgerKind::SecretAdded,
-    LedgerKind::SecretRetired,
-    LedgerKind::KeyAdded,
-];
-
 pub(crate) fn append(connection: &Connection, entries: &[LedgerEntry]) -> Result<()> {
     for entry in entries {
         connection
@@ -79,7 +54,7 @@ pub(crate) fn list(connection: &Connection, filter: LedgerFilter, limit: u32) ->
 fn read(row: &Row<'_>) -> Result<LedgerEntry> {
     Ok(LedgerEntry {
         at: time(row, "at")?,
-        kind: named(row, "kind", KINDS, LedgerKind::name)?,
+        kind: named(row, "kind", LedgerKind::ALL.iter().copied(), LedgerKind::name)?,
         grant: row.get::<_, Option<[u8; 16]>>("grant_id")?.map(GrantId),
         app: row.get::<_, Option<i64>>("app")?.map(AppId),
         user: row.get::<_, Option<i64>>("user_id")?.map(UserId),

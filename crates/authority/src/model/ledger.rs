@@ -5,61 +5,52 @@ use keyfob_protocol::Timestamp;
 use keyfob_protocol::token_name::GrantId;
 use serde::Serialize;
 
-/// What happened. An ordinary refresh is not among them: the grant's row is its record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each name says it")]
-pub enum LedgerKind {
-    SignedIn,
-    SignedOut,
-    Consented,
-    Denied,
-    Redeemed,
-    CodeRepeated,
-    CodeReused,
-    CodeBurned,
-    RefreshReused,
-    Healed,
-    Contested,
-    StoreBehind,
-    GrantEnded,
-    Refused,
-    AccountChanged,
-    UserChanged,
-    SystemChanged,
-    AppChanged,
-    SecretAdded,
-    SecretRetired,
-    KeyAdded,
+macro_rules! ledger_kinds {
+    ($($kind:ident => $name:literal,)*) => {
+        /// What happened. An ordinary refresh is not among them: the grant's row is its record.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        #[expect(missing_docs, reason = "each name says it")]
+        pub enum LedgerKind {
+            $($kind,)*
+        }
+
+        impl LedgerKind {
+            /// Every kind, for stores that keep them as text.
+            pub const ALL: &[LedgerKind] = &[$(LedgerKind::$kind,)*];
+
+            /// The kind's stable name.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(LedgerKind::$kind => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl LedgerKind {
-    /// The kind's stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            LedgerKind::SignedIn => "signed_in",
-            LedgerKind::SignedOut => "signed_out",
-            LedgerKind::Consented => "consented",
-            LedgerKind::Denied => "denied",
-            LedgerKind::Redeemed => "redeemed",
-            LedgerKind::CodeRepeated => "code_repeated",
-            LedgerKind::CodeReused => "code_reused",
-            LedgerKind::CodeBurned => "code_burned",
-            LedgerKind::RefreshReused => "refresh_reused",
-            LedgerKind::Healed => "healed",
-            LedgerKind::Contested => "contested",
-            LedgerKind::StoreBehind => "store_behind",
-            LedgerKind::GrantEnded => "grant_ended",
-            LedgerKind::Refused => "refused",
-            LedgerKind::AccountChanged => "account_changed",
-            LedgerKind::UserChanged => "user_changed",
-            LedgerKind::SystemChanged => "system_changed",
-            LedgerKind::AppChanged => "app_changed",
-            LedgerKind::SecretAdded => "secret_added",
-            LedgerKind::SecretRetired => "secret_retired",
-            LedgerKind::KeyAdded => "key_added",
-        }
-    }
+ledger_kinds! {
+    SignedIn => "signed_in",
+    SignedOut => "signed_out",
+    Consented => "consented",
+    Denied => "denied",
+    Redeemed => "redeemed",
+    CodeRepeated => "code_repeated",
+    CodeReused => "code_reused",
+    CodeBurned => "code_burned",
+    RefreshReused => "refresh_reused",
+    Healed => "healed",
+    Contested => "contested",
+    StoreBehind => "store_behind",
+    GrantEnded => "grant_ended",
+    Refused => "refused",
+    AccountChanged => "account_changed",
+    UserChanged => "user_changed",
+    SystemChanged => "system_changed",
+    AppChanged => "app_changed",
+    SecretAdded => "secret_added",
+    SecretRetired => "secret_retired",
+    KeyAdded => "key_added",
 }
 
 /// One entry. Holds no token, code, secret or state.
