@@ -25,7 +25,7 @@ async fn tk_01_get_answers_the_legacy_envelope_and_nothing_else() {
     assert_eq!(keys(data), ["access_token", "expires_at", "issued_at", "refresh_token", "token_type", "ttl"]);
     assert!(data.as_object().expect("an object").values().all(serde_json::Value::is_string), "all strings: {data}");
     assert_eq!((data["token_type"].as_str(), data["ttl"].as_str()), (Some("bearer"), Some("3600")));
-    let time = |name: &str| Timestamp::from_utc(data[name].as_str().unwrap()).expect("Y-m-dTH:i:sZ");
+    let time = |name: &str| Timestamp::from_utc(data[name].as_str().expect("a text")).expect("Y-m-dTH:i:sZ");
     assert_eq!((time("issued_at"), time("expires_at")), (START, START.plus(3600)));
     assert_eq!(identity(&server, &answer.at("data.access_token")).await, 200);
 }
@@ -194,7 +194,11 @@ async fn tk_05_of_two_faults_the_earlier_row_answers() {
             server.clock.advance(wire.late);
             let account = server.owner.user.account;
             let enable = async |enabled| {
-                let _ = server.authority().set_account_enabled(account, enabled, server.doorway.now()).await.unwrap();
+                let _ = server
+                    .authority()
+                    .set_account_enabled(account, enabled, server.doorway.now())
+                    .await
+                    .expect("no fault");
             };
             enable(!wire.suspended).await;
             let before = answered(&server);

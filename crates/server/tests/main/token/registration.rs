@@ -50,7 +50,7 @@ async fn rg_02_an_app_is_registered_and_its_secret_is_shown_once() {
     let documented = ["clientId", "clientSecret", "createdAt", "id", "name", "redirectUris", "status", "updatedAt"];
     assert_eq!(keys, documented);
     assert_eq!((&record["name"], &record["redirectUris"]), (&json!("Listing Lantern"), &json!([REDIRECT_URI])));
-    let created = Timestamp::from_utc(record["createdAt"].as_str().unwrap());
+    let created = Timestamp::from_utc(record["createdAt"].as_str().expect("a text"));
     assert_eq!(created, Some(START));
 
     let secret = answer.at("clientSecret");

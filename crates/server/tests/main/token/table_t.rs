@@ -372,7 +372,8 @@ async fn t_12_missing_parameters_are_named() {
         let wants_state = case.server.app("Wants state", policy).await;
         let code = code(&case.server, &wants_state).await;
         let code_grant = ("grant_type", "auth_code");
-        let cases: [(_, Vec<(&str, &str)>, &[&str]); 6] = [
+        type Missing<'a> = (&'a TestApp, Vec<(&'a str, &'a str)>, &'a [&'a str]);
+        let cases: [Missing<'_>; 6] = [
             (&case.app, vec![code_grant], &["code", "redirect_uri"]),
             (&case.app, vec![code_grant, ("code", ""), ("redirect_uri", REDIRECT_URI)], &["code"]),
             (&case.app, vec![code_grant, ("code", "x")], &["redirect_uri"]),
