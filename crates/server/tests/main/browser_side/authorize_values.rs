@@ -26,11 +26,12 @@ fn az_06_state_comes_back_unchanged_on_every_redirect() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let server = runtime.block_on(TestServer::start());
     let app = runtime.block_on(server.confidential_app("Listing Lantern"));
-    let browser = std::cell::RefCell::new(Browser::new(&server));
-    runtime.block_on(async { browser.borrow_mut().connect(&app.authorize_url()).await });
+    let mut signed_in = Browser::new(&server);
+    runtime.block_on(signed_in.connect(&app.authorize_url()));
     let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
     let checked = TestRunner::new(config).run(&any_state(), |state| {
-        let mut browser = browser.borrow_mut();
+        let mut browser = Browser::new(&server);
+        browser.cookies = signed_in.cookies.clone();
         runtime.block_on(async {
             for response_type in ["auth_code", "code"] {
                 for decision in ["approve", "deny"] {

@@ -52,6 +52,11 @@ impl Listening {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the runtime's paused clock, which nothing else measures")]
+pub(crate) fn paused_now() -> Instant {
+    Instant::now()
+}
+
 async fn rest(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
     let _ = stream.read_to_end(&mut all).await;
@@ -67,7 +72,7 @@ fn status(answer: &str) -> u16 {
 async fn rl_04_a_head_that_takes_more_than_10_seconds_is_given_up() {
     let listening = Listening::start(ListenOptions::default()).await;
     for head in ["", "GET /healthz HTT", "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: "] {
-        let begun = Instant::now();
+        let begun = paused_now();
         let answer = listening.whole(head).await;
         assert!(answer.is_empty() || status(&answer) == 408, "{answer:?}");
         let waited = begun.elapsed();
@@ -75,7 +80,7 @@ async fn rl_04_a_head_that_takes_more_than_10_seconds_is_given_up() {
     }
     // A byte now and then does not buy more time.
     let mut stream = listening.connect().await;
-    let begun = Instant::now();
+    let begun = paused_now();
     stream.write_all(b"GET /healthz HTTP/1.1\r\n").await.expect("sent");
     let mut byte = [0];
     while !matches!(timeout(Duration::from_secs(1), stream.read(&mut byte)).await, Ok(Ok(0) | Err(_))) {
@@ -90,7 +95,7 @@ async fn rl_04_a_body_that_takes_more_than_10_seconds_is_408() {
     let listening = Listening::start(ListenOptions::default()).await;
     let mut stream = listening.connect().await;
     stream.write_all(format!("{TOKEN_HEAD}100\r\n\r\ngrant_type=").as_bytes()).await.expect("sent");
-    let begun = Instant::now();
+    let begun = paused_now();
     let answer = rest(&mut stream).await;
     assert_eq!(status(&answer), 408, "{answer}");
     assert!(answer.contains("invalid_request") && answer.contains("no-store"), "{answer}");
@@ -99,7 +104,7 @@ async fn rl_04_a_body_that_takes_more_than_10_seconds_is_408() {
     let head = TOKEN_HEAD.replace("/oauth/token", "/sign-in");
     let mut stream = listening.connect().await;
     stream.write_all(format!("{head}100\r\n\r\n").as_bytes()).await.expect("sent");
-    let begun = Instant::now();
+    let begun = paused_now();
     let mut all = String::new();
     let mut buffer = [0; 4096];
     while begun.elapsed() < Duration::from_secs(30) {
@@ -120,7 +125,7 @@ async fn rl_04_beyond_the_connection_cap_one_waits_for_its_turn() {
     let mut first = listening.connect().await;
     first.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n").await.expect("sent");
     let second = listening.connect().await;
-    let begun = Instant::now();
+    let begun = paused_now();
     let third = listening.whole("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     tokio::pin!(third);
     assert!(timeout(Duration::from_secs(9), &mut third).await.is_err(), "both places are taken");
@@ -134,7 +139,7 @@ async fn rl_04_beyond_the_connection_cap_one_waits_for_its_turn() {
 #[tokio::test]
 async fn rl_04_an_idle_connection_is_closed() {
     let listening = Listening::start(ListenOptions::default()).await;
-    let begun = Instant::now();
+    let begun = paused_now();
     let answer = listening.whole("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(status(&answer), 200);
     assert!((9_900..10_200).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
@@ -152,7 +157,7 @@ async fn rl_04_stopping_lets_requests_in_flight_finish() {
     idle.read_exact(&mut first_bytes).await.expect("answered");
     assert_eq!(&first_bytes, b"HTTP/1.1 200 OK");
     listening.stop();
-    let begun = Instant::now();
+    let begun = paused_now();
     rest(&mut idle).await;
     assert!(begun.elapsed() < Duration::from_secs(1), "an idle connection closes at once");
     assert!(TcpStream::connect(listening.address).await.is_err(), "nobody is let in any more");
@@ -172,7 +177,7 @@ async fn rl_04_stopping_waits_for_the_grace_period_at_most() {
     stuck.write_all(format!("{TOKEN_HEAD}100\r\n\r\n").as_bytes()).await.expect("sent");
     tokio::time::sleep(Duration::from_millis(10)).await;
     listening.stop();
-    let begun = Instant::now();
+    let begun = paused_now();
     (&mut listening.served).await.expect("served");
     assert!((3_000..3_200).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     assert_eq!(rest(&mut stuck).await, "", "cut off");

@@ -1,5 +1,6 @@
 //! Row SE-03: TLS by this process, and a certificate that is replaced while it serves.
 
+use super::listener::paused_now;
 use keyfob_server::listen::tls::{Tls, TlsError};
 use keyfob_server::listen::{ListenOptions, serve};
 use keyfob_testkit::TestServer;
@@ -9,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -19,10 +20,10 @@ fn made() -> CertifiedKey<KeyPair> {
 }
 
 /// Writes a file and dates it, since two writes can be too close for a file system to tell apart.
-fn write(path: &Path, text: &str, age: u64) {
+fn write(path: &Path, text: &str, date: u64) {
     std::fs::write(path, text).expect("written");
     let file = std::fs::File::options().write(true).open(path).expect("there");
-    file.set_modified(SystemTime::now() - Duration::from_secs(age)).expect("dated");
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(date)).expect("dated");
 }
 
 /// The certificate that is served, and the status of a request over it. Trusts `trusted` only.
@@ -115,7 +116,7 @@ async fn rl_04_a_tls_handshake_that_stalls_is_given_up_after_10_seconds() {
     tokio::time::pause();
     let mut stream = TcpStream::connect(address).await.expect("a listener");
     stream.write_all(&[22, 3, 1]).await.expect("sent");
-    let begun = tokio::time::Instant::now();
+    let begun = paused_now();
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest).await;
     assert!((10_000..10_100).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
