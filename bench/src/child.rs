@@ -1,9 +1,11 @@
 //! A server as a process of its own, ended when dropped.
 
+use crate::compose::{ISSUER, MASTER_KEY};
 use crate::works;
 use anyhow::Context;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,12 +15,21 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     /// From its start until it said that it is ready.
     pub(crate) ready_after: Duration,
+    stop: Stop,
+}
+
+/// How a server is ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// It serves until its standard input ends.
+    EndOfInput,
+    /// By its process; whatever it answered is durable.
+    Kill,
 }
 
 impl Server {
-    /// Starts this program with other arguments and waits for the port on its standard output. With a path to ask for, waits until
-    /// that answers 200.
-    pub(crate) fn start(arguments: &[&str], ready: Option<&str>) -> anyhow::Result<Server> {
+    /// Starts this program with other arguments and waits for the port on its standard output.
+    pub(crate) fn start(arguments: &[&str]) -> anyhow::Result<Server> {
         let started = Instant::now();
         let mut process = Command::new(std::env::current_exe()?)
             .args(arguments)
@@ -30,14 +41,38 @@ impl Server {
         let output = process.stdout.take().context("its output is piped")?;
         BufReader::new(output).read_line(&mut line)?;
         let port = line.trim().parse().with_context(|| format!("{} did not start", arguments.join(" ")))?;
-        let mut server = Server { process, port, ready_after: Duration::ZERO };
-        if let Some(path) = ready {
-            while !server.ask(&works::get(path, "connection: close\r\n"))?.starts_with("HTTP/1.1 200") {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
-        server.ready_after = started.elapsed();
+        Ok(Server { process, port, ready_after: started.elapsed(), stop: Stop::EndOfInput })
+    }
+
+    /// Starts `keyfob serve` on a free port and waits until it says that it is ready.
+    pub(crate) fn keyfob(program: &Path, data: &Path) -> anyhow::Result<Server> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let started = Instant::now();
+        let process = Command::new(program)
+            .arg("serve")
+            .arg("--data")
+            .arg(data)
+            .env("KEYFOB_ISSUER", ISSUER)
+            .env("KEYFOB_LISTEN", format!("127.0.0.1:{port}"))
+            .env("KEYFOB_MASTER_KEY_FILE", data.join(MASTER_KEY))
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| program.display().to_string())?;
+        let mut server = Server { process, port, ready_after: Duration::ZERO, stop: Stop::Kill };
+        server.wait_until_ready(started)?;
         Ok(server)
+    }
+
+    /// Asks `/readyz` until it answers 200.
+    pub(crate) fn wait_until_ready(&mut self, started: Instant) -> anyhow::Result<()> {
+        let request = works::get("/readyz", "connection: close\r\n");
+        while !self.ask(&request).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+            anyhow::ensure!(started.elapsed() < Duration::from_secs(10), "it is not ready after 10 s");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.ready_after = started.elapsed();
+        Ok(())
     }
 
     /// Its number.
@@ -61,7 +96,7 @@ impl Drop for Server {
         // The end of its standard input asks it to stop; it has no requests in flight.
         drop(self.process.stdin.take());
         let asked = Instant::now();
-        while asked.elapsed() < Duration::from_secs(15) {
+        while self.stop == Stop::EndOfInput && asked.elapsed() < Duration::from_secs(15) {
             if matches!(self.process.try_wait(), Ok(Some(_))) {
                 return;
             }

@@ -52,6 +52,11 @@ pub(crate) struct Parts {
 impl Parts {
     /// Opens the store in `data`; makes it and a master key if there is none.
     pub(crate) fn open(data: &Path) -> anyhow::Result<Parts> {
+        Parts::open_with(data, &Options::default())
+    }
+
+    /// The same, with other settings of the store.
+    pub(crate) fn open_with(data: &Path, options: &Options) -> anyhow::Result<Parts> {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
         let key_file = data.join(MASTER_KEY);
         let master = match std::fs::read_to_string(&key_file) {
@@ -63,7 +68,7 @@ impl Parts {
             }
         };
         let path = data.join(DATABASE);
-        let sqlite = SqliteStore::open(&path, &Options::default()).with_context(|| path.display().to_string())?;
+        let sqlite = SqliteStore::open(&path, options).with_context(|| path.display().to_string())?;
         let sqlite = Arc::new(sqlite);
         let store: Arc<dyn Store> = sqlite.clone();
         let keys = Arc::new(StoredKeys { master, store: store.clone() });

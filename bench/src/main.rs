@@ -10,6 +10,10 @@
     reason = "a measurement needs a clock and a screen, and its server is a composition root"
 )]
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod bare;
 mod child;
 mod compose;
@@ -24,6 +28,7 @@ mod works;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(Parser)]
 #[command(about = "Drives Keyfob and a bare server side by side and prints one table.")]
@@ -62,6 +67,27 @@ enum Command {
         /// What `seed` wrote.
         #[arg(long)]
         data: PathBuf,
+        /// A reader's page cache in KiB, to try another than the store's own choice.
+        #[arg(long)]
+        reader_cache: Option<u32>,
+    },
+    /// Posts one form again and again to another server on 127.0.0.1, for comparison (`bench/compare.sh`).
+    Post {
+        /// Its port.
+        #[arg(long)]
+        port: u16,
+        /// Where to.
+        #[arg(long)]
+        path: String,
+        /// `id:secret`, for Basic.
+        #[arg(long)]
+        client: String,
+        /// The form.
+        #[arg(long)]
+        form: String,
+        /// How long.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
     },
 }
 
@@ -70,7 +96,16 @@ fn main() -> anyhow::Result<()> {
         Command::Run(arguments) => plan::run(&arguments),
         Command::Seed { data, grants, codes } => runtime()?.block_on(seed::seed(&data, grants, codes)),
         Command::Bare { post_bytes, get_bytes } => runtime()?.block_on(bare::serve(post_bytes, get_bytes)),
-        Command::ServeForBench { data } => runtime()?.block_on(serve::serve(&data)),
+        Command::ServeForBench { data, reader_cache } => runtime()?.block_on(serve::serve(&data, reader_cache)),
+        Command::Post { port, path, client, form, seconds } => {
+            let mut work = works::post(&path, &client, &form);
+            let load = drive::Load { port, connections: 64, time: Duration::from_secs(seconds), rate: None };
+            let outcome = drive::drive(load, &mut work)?;
+            let per_second = outcome.per_second();
+            let p99 = outcome.latency.value_at_quantile(0.99) as f64 / 1000.0;
+            println!("{per_second:.0} requests/s, p99 {p99:.1} ms, {} refused", outcome.failed);
+            Ok(())
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use anyhow::Context;
 use keyfob_protocol::time::HOUR;
 use keyfob_protocol::{Clock, Timestamp};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Of `run`.
 #[derive(clap::Args)]
@@ -38,6 +38,12 @@ pub(crate) struct RunArguments {
     /// Only the lines whose work contains this.
     #[arg(long)]
     only: Option<String>,
+    /// The release binary to measure. Without it, the same parts put together here.
+    #[arg(long)]
+    keyfob: Option<PathBuf>,
+    /// A reader's page cache in KiB, to try another than the store's own choice; not with `--keyfob`.
+    #[arg(long)]
+    reader_cache: Option<u32>,
     /// Closed loops with so many connections.
     #[arg(long, value_delimiter = ',', default_value = "64,256")]
     connections: Vec<usize>,
@@ -52,12 +58,33 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     let data = arguments.data.join("run");
     lay_out(&arguments.data.join("seed"), &data)?;
     let data_text = data.to_str().context("the path is UTF-8")?;
-    let keyfob = Server::start(&["serve-for-bench", "--data", data_text], Some("/readyz"))?;
+    // The route behind the gate is only in the server that is put together here.
+    let mut gate = None;
+    let keyfob = match &arguments.keyfob {
+        Some(program) => {
+            let keyfob = Server::keyfob(program, &data)?;
+            gate = Some(Server::start(&["serve-for-bench", "--data", data_text])?);
+            keyfob
+        }
+        None => {
+            let started = Instant::now();
+            let cache = arguments.reader_cache.map(|cache| cache.to_string());
+            let mut words = vec!["serve-for-bench", "--data", data_text];
+            words.extend(cache.iter().flat_map(|cache| ["--reader-cache", cache.as_str()]));
+            let mut keyfob = Server::start(&words)?;
+            keyfob.wait_until_ready(started)?;
+            keyfob
+        }
+    };
     std::thread::sleep(Duration::from_secs(1));
     let idle = meter::resident(keyfob.pid());
     eprintln!("keyfob: process {}, ready after {:?}, {idle:.1} MiB idle", keyfob.pid(), keyfob.ready_after);
 
-    let mut bench = Bench::prepare(arguments, &data, &keyfob)?;
+    let binary = match &arguments.keyfob {
+        Some(program) => program.clone(),
+        None => std::env::current_exe()?,
+    };
+    let mut bench = Bench::prepare(arguments, &data, &keyfob, gate.as_ref().unwrap_or(&keyfob))?;
     println!("{}", heading());
     bench.closed_loops()?;
     bench.fixed_rates()?;
@@ -69,10 +96,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     );
     println!("ready after start    {:.0} ms (target 50)", keyfob.ready_after.as_secs_f64() * 1000.0);
     println!("database a grant     {:.0} bytes at {} grants (target 300)", seeded.bytes_a_grant, seeded.grants);
-    println!(
-        "binary               {:.1} MB, load generator included (target 20)",
-        meter::megabytes(&std::env::current_exe()?)
-    );
+    println!("binary               {:.1} MB, load generator included (target 20)", meter::megabytes(&binary));
     println!("load average         {}", meter::load_average());
     Ok(())
 }
@@ -121,6 +145,7 @@ struct Bench<'r> {
     arguments: &'r RunArguments,
     data: &'r Path,
     keyfob: &'r Server,
+    gate: &'r Server,
     bare: Server,
     bare_post: Same,
     bare_get: Same,
@@ -131,7 +156,12 @@ struct Bench<'r> {
 }
 
 impl<'r> Bench<'r> {
-    fn prepare(arguments: &'r RunArguments, data: &'r Path, keyfob: &'r Server) -> anyhow::Result<Bench<'r>> {
+    fn prepare(
+        arguments: &'r RunArguments,
+        data: &'r Path,
+        keyfob: &'r Server,
+        gate: &'r Server,
+    ) -> anyhow::Result<Bench<'r>> {
         let basic = |app| Seeded::basic(data, app);
         let refreshes = |app, keep| anyhow::Ok(Refreshes::new(&basic(app)?, &Seeded::tokens(data, app)?, keep));
         let mut fixed = refreshes("fixed", REPEATED_TOKENS)?;
@@ -143,11 +173,12 @@ impl<'r> Bench<'r> {
         // As long as a reply of Keyfob's, to the letter.
         let post_bytes = format!(r#"{{"access_token":"{access_token}","token_type":"Bearer","expires_in":3600,"refresh_token":"{refresh_token}"}}"#).len();
         let (post_bytes, get_bytes) = (post_bytes.to_string(), GATE_ANSWER.len().to_string());
-        let bare = Server::start(&["bare", "--post-bytes", &post_bytes, "--get-bytes", &get_bytes], None)?;
+        let bare = Server::start(&["bare", "--post-bytes", &post_bytes, "--get-bytes", &get_bytes])?;
         Ok(Bench {
             arguments,
             data,
             keyfob,
+            gate,
             bare,
             bare_post: works::bare_post(&basic("fixed")?, &refresh_token),
             bare_get: Same(works::get("/bench/gate", &format!("authorization: Bearer {access_token}\r\n"))),
@@ -175,6 +206,7 @@ impl<'r> Bench<'r> {
             }
             if let Some(row) = self.wanted("gate call, repeated tokens") {
                 let mut work = InTurn::calls("/bench/gate", &self.fixed.access_tokens);
+                let load = Load { port: self.gate.port, ..load };
                 self.line(row, load, Method::Get, 0.80, |_| &mut work)?;
             }
             if let Some(row) = self.wanted("refresh, fixed, first in an hour") {
@@ -226,7 +258,7 @@ impl<'r> Bench<'r> {
         let connections = load.connections;
         let row = Row { work: name.to_owned(), connections, outcome, processor, bare: None, at_least: None };
         println!("{}", row.line());
-        let keyfob = self.keyfob;
+        let keyfob = if load.port == self.gate.port { self.gate } else { self.keyfob };
         let (outcome, processor) = measured(keyfob, load, pick(self))?;
         println!("{}", Row { work, connections, outcome, processor, bare: Some(bare), at_least }.line());
         Ok(())

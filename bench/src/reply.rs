@@ -10,7 +10,9 @@ pub(crate) struct Reply<'b> {
 pub(crate) fn read(bytes: &[u8]) -> Option<Reply<'_>> {
     let head = find(bytes, b"\r\n\r\n")?;
     let status = std::str::from_utf8(bytes.get(9..12)?).ok()?.parse().ok()?;
-    let length = find(&bytes[..head + 2], b"\r\ncontent-length: ").map_or(0, |at| number(&bytes[at + 18..]));
+    // Lower case is how hyper writes it, the other is how most others do.
+    let names: [&[u8]; 2] = [b"\r\ncontent-length: ", b"\r\nContent-Length: "];
+    let length = names.iter().find_map(|name| find(&bytes[..head + 2], name)).map_or(0, |at| number(&bytes[at + 18..]));
     let body = bytes.get(head + 4..head + 4 + length)?;
     Some(Reply { status, body })
 }

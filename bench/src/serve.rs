@@ -23,8 +23,10 @@ use tokio::net::TcpListener;
 pub(crate) const GATE_ANSWER: &str = r#"{"ok":true}"#;
 
 /// Serves until standard input ends.
-pub(crate) async fn serve(data: &Path) -> anyhow::Result<()> {
-    let parts = Parts::open(data)?;
+pub(crate) async fn serve(data: &Path, reader_cache: Option<u32>) -> anyhow::Result<()> {
+    let mut store = keyfob_store_sqlite::Options::default();
+    store.reader_cache = reader_cache.unwrap_or(store.reader_cache);
+    let parts = Parts::open_with(data, &store)?;
     let keyring = parts.keyring().await?;
     let settings = Settings::new(ISSUER);
     let gate_config =

@@ -3,6 +3,8 @@
 use crate::drive::Work;
 use crate::reply;
 use crate::seed::{REDIRECT_URI, VERIFIER};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use keyfob_protocol::form;
 
 /// The same bytes again and again.
@@ -156,6 +158,16 @@ pub(crate) fn bare_post(basic: &str, token: &str) -> Same {
     let mut request = Vec::new();
     Envelope::refresh(basic, token).around(token.as_bytes(), &mut request);
     Same(request)
+}
+
+/// A form for another server, as it stands.
+pub(crate) fn post(path: &str, client: &str, form: &str) -> Same {
+    let (basic, length) = (STANDARD.encode(client), form.len());
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Basic {basic}\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n\r\n{form}"
+    );
+    Same(request.into_bytes())
 }
 
 /// A GET.
