@@ -10,10 +10,6 @@
     reason = "a measurement needs a clock and a screen, and its server is a composition root"
 )]
 
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 mod bare;
 mod child;
 mod compose;
