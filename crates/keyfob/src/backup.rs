@@ -43,7 +43,7 @@ pub(crate) async fn restore(config: &Config, from: &Path) -> anyhow::Result<()> 
         .map_err(|_| Exit::Conflict.because("an authority is running on this data directory; stop it first"))?;
     let fresh = config.data.join("keyfob.db.restoring");
     std::fs::copy(from, &fresh).with_context(|| format!("{} cannot be copied", from.display()))?;
-    if let Err(error) = check(config, &fresh).await {
+    if let Err(error) = check(config, from, &fresh).await {
         remove_with_log(&fresh);
         return Err(error);
     }
@@ -60,10 +60,11 @@ pub(crate) async fn restore(config: &Config, from: &Path) -> anyhow::Result<()> 
 }
 
 /// The backup opens with the master key of this configuration.
-async fn check(config: &Config, database: &Path) -> anyhow::Result<()> {
+async fn check(config: &Config, from: &Path, database: &Path) -> anyhow::Result<()> {
     let entropy = SystemEntropy::new();
     let master = master_key::load(config, &entropy)?;
-    let store = open_store(database)?;
+    let store = open_store(database)
+        .map_err(|error| Exit::Refused.because(format!("{} is not a backup: {error:#}", from.display())))?;
     let opener =
         Opener { master: &master, issuer: &config.issuer, sandbox: false, algorithm: config.signing_algorithm };
     let identity = keyfob_authority::store::Store::identity(&*store).await?;

@@ -5,7 +5,7 @@ use crate::composition::authority::{open_store, private_directory};
 use crate::composition::clock::SystemClock;
 use crate::composition::entropy::SystemEntropy;
 use crate::composition::log::{self, LogFormat};
-use crate::composition::{signals, tick_mark};
+use crate::composition::{master_key, signals, tick_mark};
 use crate::exit::Exit;
 use crate::output;
 use anyhow::Context;
@@ -13,7 +13,6 @@ use keyfob_authority::keys::MasterKey;
 use keyfob_sandbox::{Parts, SandboxOptions};
 use keyfob_server::follow::TickMark;
 use keyfob_store_sqlite::SqliteStore;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Runs until it is told to stop.
@@ -32,7 +31,8 @@ pub(crate) async fn run(args: SandboxArgs, json: bool) -> anyhow::Result<()> {
         None => (Arc::new(SqliteStore::ephemeral().context("an ephemeral store")?), Arc::new(tick_mark::NoMark)),
     };
     let master = match &args.data {
-        Some(directory) => kept_master_key(&directory.join("master-key"), &entropy)?,
+        // A sandbox's key lies with its data: both are for play.
+        Some(directory) => master_key::kept(&directory.join("master-key"), &*entropy)?,
         None => MasterKey::generate(&*entropy).map_err(keyfob_authority::Fault::from)?,
     };
     let options = SandboxOptions {
@@ -46,18 +46,9 @@ pub(crate) async fn run(args: SandboxArgs, json: bool) -> anyhow::Result<()> {
     let parts = Parts { clock: clock.clone(), entropy, store: store.clone(), master, tick_mark, clock_health: clock };
     let running =
         keyfob_sandbox::start(options, parts).await.map_err(|error| Exit::Refused.because(error.to_string()))?;
+    let stop = signals::stop();
     output::data(json, running.announcement(), || running.welcome().to_owned())?;
-    running.run_until(signals::stop()).await;
+    running.run_until(stop).await;
     store.close().await;
     Ok(())
-}
-
-/// A sandbox's key lies with its data: both are for play.
-fn kept_master_key(path: &Path, entropy: &SystemEntropy) -> anyhow::Result<MasterKey> {
-    if !path.exists() {
-        let key = MasterKey::generate(entropy).map_err(keyfob_authority::Fault::from)?;
-        std::fs::write(path, key.to_text().expose())?;
-    }
-    let text = std::fs::read_to_string(path)?;
-    MasterKey::parse(&text).map_err(|error| Exit::Refused.because(format!("{}: {error}", path.display())))
 }

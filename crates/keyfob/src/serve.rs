@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 /// Runs until it is told to stop.
 pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     log::start(config.log, "info");
+    let told_to_stop = signals::stop();
     let settings = config.settings();
     let gate_config = GateConfig {
         fub_status: config.doorway.fub_status,
@@ -67,7 +68,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         ListenOptions { connections: config.connections, tls: tls.map(|(tls, _)| tls), ..ListenOptions::default() };
     let stopping = doorway.clone();
     let stop = async move {
-        signals::stop().await;
+        told_to_stop.await;
         stopping.readiness.set_stopping();
         tracing::info!("stopping; requests in flight are finished first");
     };

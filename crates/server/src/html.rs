@@ -1,8 +1,7 @@
 //! HTML answers and the headers that every one of them carries (matrix SE-02).
 
-use crate::doorway::Doorway;
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, SET_COOKIE};
 use axum::http::{HeaderName, Response, StatusCode};
 use axum::response::IntoResponse;
 
@@ -10,7 +9,6 @@ const CSP: HeaderName = HeaderName::from_static("content-security-policy");
 
 /// A page. `form_target`: the origin that a form's answer redirects to, which some browsers hold against `form-action`.
 pub(crate) fn page(
-    doorway: &Doorway,
     status: StatusCode,
     html: String,
     form_target: Option<&str>,
@@ -31,15 +29,11 @@ pub(crate) fn page(
     for cookie in cookies {
         headers.append(SET_COOKIE, cookie);
     }
-    browser_headers(doorway, response)
+    browser_headers(response)
 }
 
 /// A redirect of a browser. After a form post it must be 303, so that the form's body goes nowhere else (RFC 9700 section 4.12).
-pub(crate) fn see_other(
-    doorway: &Doorway,
-    location: &str,
-    cookies: impl IntoIterator<Item = HeaderValue>,
-) -> Response<Body> {
+pub(crate) fn see_other(location: &str, cookies: impl IntoIterator<Item = HeaderValue>) -> Response<Body> {
     let Ok(location) = HeaderValue::try_from(location) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -49,10 +43,10 @@ pub(crate) fn see_other(
     for cookie in cookies {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
-    browser_headers(doorway, response)
+    browser_headers(response)
 }
 
-fn browser_headers(doorway: &Doorway, mut response: Response<Body>) -> Response<Body> {
+fn browser_headers(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     for (name, value) in [
         ("x-frame-options", "DENY"),
@@ -63,8 +57,5 @@ fn browser_headers(doorway: &Doorway, mut response: Response<Body>) -> Response<
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if doorway.options.strict_transport {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
-    }
     response
 }

@@ -38,7 +38,7 @@ impl RefusalPage {
             for_developer: self.for_developer,
             request_id: request.to_string(),
         };
-        html::page(doorway, self.status, page.render(), None, [])
+        html::page(self.status, page.render(), None, [])
     }
 }
 
@@ -66,9 +66,9 @@ pub(crate) fn fault(doorway: &Doorway, request: &RequestId, fault: &Fault) -> Re
 }
 
 /// A fault as an answer to the app, once its redirect URI is validated (matrix AZ-16); logged here, once.
-pub(crate) fn fault_to_app(doorway: &Doorway, request: &RequestId, fault: &Fault, redirect: &str) -> Response {
+pub(crate) fn fault_to_app(request: &RequestId, fault: &Fault, redirect: &str) -> Response {
     tracing::error!(request_id = %request, fault = fault.to_string(), "a request failed, and its app is told");
-    html::see_other(doorway, redirect, [])
+    html::see_other(redirect, [])
 }
 
 impl From<DestinationRefusal> for RefusalPage {

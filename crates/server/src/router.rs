@@ -7,6 +7,7 @@ use crate::routes::{
 use crate::{limits, refusal_pages, request_id};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -52,7 +53,7 @@ fn routes() -> Router<Arc<Doorway>> {
         .route("/v1/oauthApps/{id}", get(oauth_apps::show).put(oauth_apps::update))
 }
 
-/// Refuses oversized heads, counts, and logs one line a request (successes at debug): method, pattern, status. Never the URL.
+/// Refuses oversized heads, adds what every answer carries (matrix SE-03), counts, and logs one line a request (successes at debug): method, pattern, status. Never the URL.
 async fn count_and_limit(State(doorway): State<Arc<Doorway>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.extensions.get::<MatchedPath>().cloned();
@@ -61,7 +62,7 @@ async fn count_and_limit(State(doorway): State<Arc<Doorway>>, request: Request, 
     let request = Request::from_parts(parts, body);
     let id = request_id::RequestId::of(&request);
     let route = path.as_ref().map_or("unmatched", MatchedPath::as_str);
-    let response = match oversized {
+    let mut response = match oversized {
         // Row T-01 comes before T-02.
         Some(_) if route == "/oauth/token" && !serves_token(&method, doorway.options.legacy_get) => {
             next.run(request).await
@@ -69,6 +70,9 @@ async fn count_and_limit(State(doorway): State<Arc<Doorway>>, request: Request, 
         Some(status) => refuse_by_size(&doorway, route, status, &id),
         None => next.run(request).await,
     };
+    if doorway.options.strict_transport {
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     let status = response.status();
     if let Some(fault) = response.extensions().get::<Fault>() {
         tracing::error!(request_id = %id, fault = fault.to_string(), "an API request failed");

@@ -20,10 +20,7 @@ pub(crate) fn load(config: &Config, entropy: &dyn Entropy) -> anyhow::Result<Mas
         return MasterKey::parse(&text).map_err(|error| Exit::Refused.because(format!("{VARIABLE}: {error}")));
     }
     let path = &config.master_key_file;
-    if path.exists() {
-        return read(path);
-    }
-    if config.database().exists() {
+    if !path.exists() && config.database().exists() {
         let message = format!(
             "there is data in {}, but its master key file {} is missing; put the file back, or name it by master_key_file",
             config.data.display(),
@@ -31,11 +28,25 @@ pub(crate) fn load(config: &Config, entropy: &dyn Entropy) -> anyhow::Result<Mas
         );
         return Err(Exit::Refused.because(message));
     }
-    let key = MasterKey::generate(entropy)?;
-    create(path, key.to_text().expose())
-        .with_context(|| format!("the master key file {} cannot be made", path.display()))?;
-    output::say(&format!("keyfob: made a new master key in {}; keep a copy of it apart from the data", path.display()));
+    let new = !path.exists();
+    let key = kept(path, entropy)?;
+    if new {
+        output::say(&format!(
+            "keyfob: made a new master key in {}; keep a copy of it apart from the data",
+            path.display()
+        ));
+    }
     Ok(key)
+}
+
+/// The key in this file, which is made if it is not there.
+pub(crate) fn kept(path: &Path, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+    if !path.exists() {
+        let key = MasterKey::generate(entropy)?;
+        create(path, key.to_text().expose())
+            .with_context(|| format!("the master key file {} cannot be made", path.display()))?;
+    }
+    read(path)
 }
 
 fn read(path: &Path) -> anyhow::Result<MasterKey> {

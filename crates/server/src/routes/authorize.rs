@@ -56,9 +56,9 @@ async fn show(doorway: &Doorway, form: &Form<'_>, headers: &HeaderMap, id: &Requ
     let flow = Flow::of(doorway, headers)?;
     let begun = match doorway.authority.begin_authorize(form, flow.id, now).await? {
         AuthorizeOutcome::Page(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, id)),
-        AuthorizeOutcome::Redirect(url) => return Ok(html::see_other(doorway, &url, [])),
+        AuthorizeOutcome::Redirect(url) => return Ok(html::see_other(&url, [])),
         AuthorizeOutcome::Failed { fault, redirect } => {
-            return Ok(refusal_pages::fault_to_app(doorway, id, &fault, &redirect));
+            return Ok(refusal_pages::fault_to_app(id, &fault, &redirect));
         }
         AuthorizeOutcome::Interact(begun) => begun,
     };
@@ -66,7 +66,7 @@ async fn show(doorway: &Doorway, form: &Form<'_>, headers: &HeaderMap, id: &Requ
         Ok(response) => Ok(response),
         Err(fault) => {
             let redirect = doorway.authority.failed(&begun.interaction, &begun.app, &fault);
-            Ok(refusal_pages::fault_to_app(doorway, id, &fault, &redirect))
+            Ok(refusal_pages::fault_to_app(id, &fault, &redirect))
         }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn revoke(State(doorway): State<Arc<Doorway>>, request: Request
         None => Ok(()),
     };
     match ended {
-        Ok(()) => html::see_other(&doorway, "/connections", []),
+        Ok(()) => html::see_other("/connections", []),
         Err(fault) => refusal_pages::fault(&doorway, &id, &fault),
     }
 }
@@ -67,7 +67,7 @@ pub(crate) async fn sign_out(State(doorway): State<Arc<Doorway>>, request: Reque
         link: Some(Link { text: "Sign in again".to_owned(), href: "/connections".to_owned() }),
     };
     let forget = Cookie::Session.clear(doorway.options.secure_cookies);
-    html::page(&doorway, StatusCode::OK, page.render(), None, [forget])
+    html::page(StatusCode::OK, page.render(), None, [forget])
 }
 
 /// The user who posted a form of this page, and the grant that it names. The form must be of their own session.
@@ -111,7 +111,7 @@ async fn show(doorway: &Doorway, signed_in: &SignedIn) -> Result<Response, Fault
         notice: None,
         csrf: doorway.authority.keys().csrf_token(FORM, &[&signed_in.session.id.0]),
     };
-    Ok(html::page(doorway, StatusCode::OK, page.render(), None, []))
+    Ok(html::page(StatusCode::OK, page.render(), None, []))
 }
 
 fn connection(doorway: &Doorway, grant: &Grant, app_name: String, system_name: String) -> Connection {

@@ -44,7 +44,7 @@ pub(crate) fn page(
         csrf: doorway.authority.consent_csrf(interaction, signed_in),
         action: "/oauth/authorize/decision".to_owned(),
     };
-    Ok(html::page(doorway, StatusCode::OK, page.render(), Some(&redirect_uri.origin()), cookies))
+    Ok(html::page(StatusCode::OK, page.render(), Some(&redirect_uri.origin()), cookies))
 }
 
 /// What the declared scopes say of themselves (decision D18).

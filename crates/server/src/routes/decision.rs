@@ -54,11 +54,11 @@ async fn choose(doorway: &Doorway, posted: &Posted, form: &Form<'_>) -> Result<R
         Decision::Refused(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, &posted.id)),
     };
     Ok(match doorway.authority.decide_on(&interaction, &app, csrf, &signed_in, choice, now).await {
-        Ok(Decision::Granted(url)) => html::see_other(doorway, &url, []),
+        Ok(Decision::Granted(url)) => html::see_other(&url, []),
         Ok(Decision::Refused(refusal)) => RefusalPage::from(refusal).answer(doorway, &posted.id),
         Err(fault) => {
             let redirect = doorway.authority.failed(&interaction, &app, &fault);
-            refusal_pages::fault_to_app(doorway, &posted.id, &fault, &redirect)
+            refusal_pages::fault_to_app(&posted.id, &fault, &redirect)
         }
     })
 }

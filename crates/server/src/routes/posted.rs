@@ -40,6 +40,7 @@ impl Posted {
     }
 
     /// The form.
+    #[expect(clippy::result_large_err, reason = "the error is the answer itself, made once")]
     pub(crate) fn form(&self, doorway: &Doorway) -> Result<Form<'_>, Response> {
         Form::parse(&self.body).map_err(|_| malformed(doorway, &self.id))
     }

@@ -60,7 +60,7 @@ pub(crate) fn page(
         action: action.to_owned(),
         cancel_action: None,
     };
-    html::page(doorway, status, page.render(), None, cookies)
+    html::page(status, page.render(), None, cookies)
 }
 
 /// `POST /oauth/authorize/sign-in`: on success the consent page, at once and by the same answer, since a sealed interaction never stands
@@ -112,14 +112,14 @@ async fn towards_consent(doorway: &Doorway, posted: &Posted, form: &Form<'_>) ->
     };
     Ok(answered.unwrap_or_else(|fault| {
         let redirect = doorway.authority.failed(&interaction, &app, &fault);
-        refusal_pages::fault_to_app(doorway, &posted.id, &fault, &redirect)
+        refusal_pages::fault_to_app(&posted.id, &fault, &redirect)
     }))
 }
 
 async fn towards_connections(doorway: &Doorway, posted: &Posted, form: &Form<'_>) -> Result<Response, Fault> {
     match attempt(doorway, posted, form, Ask::plain, doorway.now()).await? {
         Attempt::Answered(response) => Ok(*response),
-        Attempt::SignedIn { cookie, .. } => Ok(html::see_other(doorway, "/connections", [cookie])),
+        Attempt::SignedIn { cookie, .. } => Ok(html::see_other("/connections", [cookie])),
     }
 }
 
