@@ -1,1 +1,16 @@
 //! The binary as a process: configuration, crashes, restores, commands beside a running authority.
+//!
+//! `place`, `serving`, `visitor` and `partner` are the actors; the other files are the tests. Every server listens on a free port of
+//! 127.0.0.1, and only processes that a test started are stopped.
+
+mod partner;
+mod place;
+mod serving;
+mod visitor;
+
+mod between_steps;
+mod clocks;
+mod crashes;
+mod master_key;
+mod restores;
+mod two_processes;
