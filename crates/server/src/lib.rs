@@ -4,6 +4,7 @@
 //! its store. Handlers translate; they decide nothing. No query of the authorize or token endpoint, no header that authenticates and
 //! no body is ever logged.
 
+mod around;
 pub mod clock_health;
 mod cookies;
 pub mod doorway;

@@ -1,8 +1,8 @@
 //! Sizes and times that no request may exceed (table T, row T-02; matrix RL-04). An oversized value is never cut.
 
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::time::Duration;
@@ -17,12 +17,12 @@ pub(crate) const MAX_BODY: usize = 64 * 1024;
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// The status that answers an oversized head.
-pub(crate) fn oversized(parts: &Parts) -> Option<StatusCode> {
-    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+pub(crate) fn oversized(request: &Request) -> Option<StatusCode> {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_TARGET {
         return Some(StatusCode::URI_TOO_LONG);
     }
-    let headers: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     (headers > MAX_HEADERS).then_some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
 }
 

@@ -1,46 +1,46 @@
 //! A request's id: in the answer, on error pages and in the log. Made here, never taken from the client.
 
-use crate::doorway::Doorway;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
-use keyfob_protocol::{base62, entropy};
+use keyfob_protocol::{Entropy, base62, entropy};
 use std::fmt;
-use std::sync::Arc;
 
-/// Names one request.
+/// The header that carries it.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Names one request. Kept as the header it becomes, which is cheap to copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(String);
+pub struct RequestId(HeaderValue);
 
 impl RequestId {
+    /// A fresh one. Without randomness the request has none worth the name, and whatever needs randomness will say so itself.
+    pub(crate) fn draw(source: &dyn Entropy) -> RequestId {
+        match entropy::random::<8>(source) {
+            Ok(bytes) => {
+                RequestId(HeaderValue::try_from(base62::encode(&bytes)).expect("invariant: base62 fits a header"))
+            }
+            Err(_) => RequestId(HeaderValue::from_static("unknown")),
+        }
+    }
+
     /// Reads it from a request's extensions.
     pub(crate) fn of(request: &Request) -> RequestId {
-        request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId("unknown".to_owned()))
+        request.extensions().get::<RequestId>().cloned().unwrap_or(RequestId(HeaderValue::from_static("unknown")))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.to_str().expect("invariant: base62 is text")
+    }
+
+    /// The header's value.
+    pub(crate) fn header(&self) -> HeaderValue {
+        self.0.clone()
     }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
-}
-
-/// The header that carries it.
-const HEADER: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Gives every request an id. Without randomness the request has none, and whatever needs randomness will say so itself.
-pub(crate) async fn assign(State(doorway): State<Arc<Doorway>>, mut request: Request, next: Next) -> Response {
-    let Ok(bytes) = entropy::random::<8>(&*doorway.entropy) else { return next.run(request).await };
-    let id = base62::encode(&bytes);
-    let header = HeaderValue::try_from(id.as_str()).expect("invariant: base62 fits a header");
-    request.extensions_mut().insert(RequestId(id));
-    let mut response = next.run(request).await;
-    response.headers_mut().insert(HEADER, header);
-    response
 }

@@ -1,10 +1,10 @@
 //! A posted HTML form of ours, read strictly.
 
+use crate::around::refuse_by_size;
 use crate::doorway::Doorway;
 use crate::limits;
 use crate::refusal_pages::RefusalPage;
 use crate::request_id::RequestId;
-use crate::router::refuse_by_size;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
