@@ -60,9 +60,8 @@ impl Browser {
             .spawn()
             .unwrap_or_else(|error| panic!("{CHROMEDRIVER} does not start: {error}; reinstall chromium-driver"));
         let mut said = BufReader::new(process.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
-        let port = said.find_map(|line| {
-            Some(line.split_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok()?)
-        });
+        let port =
+            said.find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok());
         // From here on dropping it ends the process.
         let mut browser = Browser { driver: None, process, profile, requests: Mutex::default() };
         let port = port.unwrap_or_else(|| panic!("{CHROMEDRIVER} names no port; reinstall chromium-driver"));

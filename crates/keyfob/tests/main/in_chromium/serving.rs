@@ -154,10 +154,11 @@ fn keyfob(place: &TempDir, arguments: &[&str]) -> Command {
 /// A command that must succeed; its JSON.
 fn command_line(place: &TempDir, arguments: &[&str], input: &str) -> Value {
     let mut command = keyfob(place, &[arguments, &["--json"]].concat());
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the binary starts");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
     // A command that does not read its input closes it.
     let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
     let output = child.wait_with_output().expect("the binary ends");
-    assert!(output.status.success(), "{arguments:?}: {}", output.status);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
 }
