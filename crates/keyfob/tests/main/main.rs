@@ -2,3 +2,4 @@
 
 mod in_chromium;
 mod processes;
+mod readme;
