@@ -20,6 +20,9 @@ use tempfile::TempDir;
 use crate::engine::{Engine, Fault, OpenError, Options};
 use crate::{administration, apps, grants, ledger, people, revocations, schema, sessions, settings, sweep};
 
+/// Bytes of free disk below which the store says that it is full: about what one batch of writes takes.
+const LEAST_ROOM: u64 = 1 << 20;
+
 /// A store in one SQLite file. Several processes may have it open at the same time.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -269,6 +272,12 @@ impl Store for SqliteStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.write(settings::probe).await
+        self.write(settings::probe).await?;
+        // A small write may still fit into what a failed one left in the log, while no ordinary one fits any more.
+        match rustix::fs::statvfs(self.engine.path()) {
+            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < LEAST_ROOM => Err(store_error(Fault::Full)),
+            Ok(_) => Ok(()),
+            Err(error) => Err(store_error(Fault::Io(error.to_string()))),
+        }
     }
 }
