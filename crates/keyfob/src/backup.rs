@@ -12,10 +12,11 @@ use crate::output;
 use crate::serve::lock_file;
 use anyhow::Context;
 use keyfob_authority::open::Opener;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// Copies the store while others use it.
-pub(crate) async fn backup(config: &Config, to: &Path) -> anyhow::Result<()> {
+pub(crate) async fn backup(config: &Config, to: &Path, json: bool) -> anyhow::Result<()> {
     if !config.database().exists() {
         return Err(Exit::NotFound.because(format!("there is no store at {}", config.database().display())));
     }
@@ -29,11 +30,11 @@ pub(crate) async fn backup(config: &Config, to: &Path) -> anyhow::Result<()> {
         to.display(),
         config.master_key_file.display()
     ));
-    Ok(())
+    output::data(json, &json!({ "backup": to }), || to.display().to_string())
 }
 
 /// Checks a backup, keeps the present store beside it, and puts the backup in its place.
-pub(crate) async fn restore(config: &Config, from: &Path) -> anyhow::Result<()> {
+pub(crate) async fn restore(config: &Config, from: &Path, json: bool) -> anyhow::Result<()> {
     if !from.is_file() {
         return Err(Exit::NotFound.because(format!("there is no backup at {}", from.display())));
     }
@@ -50,13 +51,14 @@ pub(crate) async fn restore(config: &Config, from: &Path) -> anyhow::Result<()> 
     let kept = keep_present(config)?;
     std::fs::rename(&fresh, config.database())?;
     std::fs::File::open(&config.data)?.sync_all()?;
-    if let Some(kept) = kept {
+    if let Some(kept) = &kept {
         output::say(&format!("keyfob: the store that was here is kept as {}", kept.display()));
     }
     output::say(
         "keyfob: restored; what was revoked since the backup was made is alive again: revoke it again where it matters",
     );
-    Ok(())
+    let database = config.database();
+    output::data(json, &json!({ "restored": database, "kept": kept }), || database.display().to_string())
 }
 
 /// The backup opens with the master key of this configuration.

@@ -6,7 +6,6 @@ use crate::args::{ConfigCommand, Place};
 use crate::composition::log::LogFormat;
 use crate::exit::Exit;
 use crate::output;
-use anyhow::Context;
 use keyfob_authority::Settings;
 use keyfob_authority::authority::DeclaredScope;
 use keyfob_pages::Brand;
@@ -153,7 +152,7 @@ impl Config {
 }
 
 /// `keyfob config …`
-pub(crate) fn run(command: ConfigCommand, place: &Place) -> anyhow::Result<()> {
+pub(crate) fn run(command: ConfigCommand, place: &Place, json: bool) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Sample => output::data(false, &(), || sample::SAMPLE.to_owned()),
         ConfigCommand::Check => {
@@ -162,21 +161,32 @@ pub(crate) fn run(command: ConfigCommand, place: &Place) -> anyhow::Result<()> {
                 keyfob_server::listen::tls::Tls::load(&tls.certificate, &tls.key)
                     .map_err(|error| Exit::Refused.because(format!("tls: {error}")))?;
             }
-            let found = format!(
-                "issuer {}\nlisten {} ({})\ndata {}\nmaster key {}",
-                config.issuer,
-                config.listen,
-                if config.tls.is_some() { "TLS" } else { "plain, for a proxy on this machine" },
-                config.data.display(),
-                config.master_key_file.display()
-            );
-            output::data(false, &(), || found)
+            let found = serde_json::json!({
+                "issuer": config.issuer,
+                "listen": config.listen,
+                "tls": config.tls.is_some(),
+                "data": config.data,
+                "masterKeyFile": config.master_key_file,
+            });
+            output::data(json, &found, || {
+                format!(
+                    "issuer {}\nlisten {} ({})\ndata {}\nmaster key {}",
+                    config.issuer,
+                    config.listen,
+                    if config.tls.is_some() { "TLS" } else { "plain, for a proxy on this machine" },
+                    config.data.display(),
+                    config.master_key_file.display()
+                )
+            })
         }
     }
 }
 
 fn parse(path: &Path) -> anyhow::Result<File> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("configuration {}", path.display()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Refused };
+        exit.because(format!("configuration {}: {error}", path.display()))
+    })?;
     toml::from_str(&text).map_err(|error| Exit::Refused.because(format!("configuration {}: {error}", path.display())))
 }
 

@@ -39,9 +39,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Command::App { place, command } => admin::app::run(command, &place.open().await?, json).await,
         Command::Grant { place, command } => admin::grant::run(command, &place.open().await?, json).await,
         Command::Ledger { place, filter } => admin::ledger::run(filter, &place.open().await?, json).await,
-        Command::Backup { place, to } => backup::backup(&place.config()?, &to).await,
-        Command::Restore { place, from } => backup::restore(&place.config()?, &from).await,
-        Command::Config { place, command } => config::run(command, &place),
+        Command::Backup { place, to } => backup::backup(&place.config()?, &to, json).await,
+        Command::Restore { place, from } => backup::restore(&place.config()?, &from, json).await,
+        Command::Config { place, command } => config::run(command, &place, json),
         Command::Completions { shell } => output::completions(shell),
         Command::Man { directory } => output::man_pages(&directory),
     }

@@ -4,6 +4,7 @@ use crate::composition::authority::Opened;
 use crate::composition::clock::SystemClock;
 use crate::composition::{log, signals, tick_mark::FileMark};
 use crate::config::Config;
+use crate::exit::Exit;
 use crate::output;
 use anyhow::Context;
 use axum::Router;
@@ -33,7 +34,10 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         ..GateConfig::new(&settings.issuer, &settings.audience)
     };
     let tls = match &config.tls {
-        Some(files) => Some((Tls::load(&files.certificate, &files.key).context("tls")?, files.clone())),
+        Some(files) => {
+            let tls = Tls::load(&files.certificate, &files.key);
+            Some((tls.map_err(|error| Exit::Refused.because(format!("tls: {error}")))?, files.clone()))
+        }
         None => None,
     };
     let clock = Arc::new(SystemClock::start());

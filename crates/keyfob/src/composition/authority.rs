@@ -15,7 +15,8 @@ use keyfob_authority::{Authority, RevocationSink};
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_protocol::{Clock, Timestamp};
 use keyfob_server::follow::KeySource;
-use keyfob_store_sqlite::{Options, SqliteStore};
+use keyfob_store_sqlite::engine::Fault;
+use keyfob_store_sqlite::{OpenError as OpenStoreError, Options, SqliteStore};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -70,8 +71,20 @@ impl Opened {
 
 /// Opens the database of a data directory.
 pub(crate) fn open_store(database: &Path) -> anyhow::Result<Arc<SqliteStore>> {
-    let store = SqliteStore::open(database, &Options::default());
-    Ok(Arc::new(store.with_context(|| format!("the store {} cannot be opened", database.display()))?))
+    SqliteStore::open(database, &Options::default()).map(Arc::new).map_err(|error| {
+        // What is in the file stays wrong; that it cannot be read or written may pass.
+        let exit = match &error {
+            OpenStoreError::Content { .. } | OpenStoreError::Database { source: Fault::Corrupt(_), .. } => {
+                Exit::Refused
+            }
+            _ => Exit::Unavailable,
+        };
+        let hint = match exit {
+            Exit::Unavailable => "; is the disk full or read-only, or the file another user's?",
+            _ => "; nothing was changed",
+        };
+        exit.because(format!("the store cannot be opened: {error}{hint}"))
+    })
 }
 
 /// Makes a directory that only its owner can enter.
