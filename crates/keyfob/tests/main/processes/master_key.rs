@@ -148,7 +148,7 @@ fn km_01_a_file_that_is_no_database_is_refused_and_kept() {
     }
     std::fs::write(place.database(), &garbage).expect("written");
     let (code, said) = Serving::refused(place.command(&["serve"]));
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("keyfob.db") && !said.contains("panicked"), "{said}");
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("keyfob.db") && said.contains("damaged") && !said.contains("panicked"), "{said}");
     assert_eq!(std::fs::read_to_string(place.database()).expect("kept"), garbage);
 }

@@ -10,7 +10,10 @@ mod visitor;
 
 mod between_steps;
 mod clocks;
+mod commands;
 mod crashes;
+mod disks;
+mod listening;
 mod master_key;
 mod restores;
 mod two_processes;

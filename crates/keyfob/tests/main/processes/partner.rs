@@ -18,7 +18,6 @@ pub(super) enum Shape {
 /// Client id and secret.
 #[derive(Clone)]
 pub(super) struct Partner {
-    pub(super) id: i64,
     pub(super) client_id: String,
     pub(super) client_secret: String,
 }
@@ -27,8 +26,7 @@ impl Partner {
     /// From what `keyfob app add --json` prints.
     pub(super) fn of(json: &Value) -> Partner {
         let text = |name: &str| json[name].as_str().unwrap_or_else(|| panic!("no {name}: {json}")).to_owned();
-        let id = json["id"].as_i64().expect("a number");
-        Partner { id, client_id: text("clientId"), client_secret: text("clientSecret") }
+        Partner { client_id: text("clientId"), client_secret: text("clientSecret") }
     }
 
     /// The authorize request of the followupboss dialect.
