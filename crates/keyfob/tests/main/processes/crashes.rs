@@ -40,6 +40,17 @@ impl Chance {
     }
 }
 
+/// Names the run whose choices failed, also when a worker did.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("it failed in run {}, which is its seed", self.0);
+        }
+    }
+}
+
 fn runs() -> u64 {
     if std::env::var_os("KEYFOB_LONG").is_some() { 10_000 } else { 200 }
 }
@@ -60,7 +71,7 @@ async fn st_04_op_02_kill_9_at_random_points_loses_and_revives_nothing() {
     let mut seen = Seen::default();
     let mut found: Vec<GrantLife> = Vec::new();
     for run in 0..=runs() {
-        // Choices of this run; printed with every failure, so that it can be run again alone.
+        let _seed = Seed(run);
         let mut chance = Chance(run);
         if run % 10 == 9 {
             // Also while it starts: before it is ready, or just then.

@@ -3,6 +3,8 @@
 //! `place`, `serving`, `visitor` and `partner` are the actors; the other files are the tests. Every server listens on a free port of
 //! 127.0.0.1, and only processes that a test started are stopped.
 
+#![expect(clippy::disallowed_methods, reason = "processes are awaited in real time; their own clock is the system's")]
+
 mod partner;
 mod place;
 mod serving;
