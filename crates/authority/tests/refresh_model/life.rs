@@ -3,7 +3,7 @@
 use super::history::{Answer, History};
 use super::store::{Authority, approved};
 use super::{Rule, Token};
-use keyfob_authority::law::refresh::{RefreshNote, RefreshTerms};
+use keyfob_authority::law::refresh::RefreshTerms;
 use keyfob_authority::model::GrantState;
 use keyfob_protocol::Timestamp;
 use proptest::sample::Index;

@@ -51,8 +51,11 @@ async fn the_announcement_has_the_documented_shape_and_is_there_to_be_asked_for(
     })
     .await;
     let announced = serde_json::to_value(&running.announcement).expect("JSON");
-    let keys =
-        |value: &serde_json::Value| -> Vec<String> { value.as_object().expect("an object").keys().cloned().collect() };
+    let keys = |value: &serde_json::Value| {
+        let mut keys: Vec<String> = value.as_object().expect("an object").keys().cloned().collect();
+        keys.sort_unstable();
+        keys
+    };
     assert_eq!(keys(&announced), ["api", "apps", "demo", "issuer", "system", "users"]);
     assert_eq!(keys(&announced["system"]), ["key", "name"]);
     assert_eq!(keys(&announced["apps"][0]), ["clientId", "clientSecret", "policy", "redirectUris"]);

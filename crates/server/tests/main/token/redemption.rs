@@ -18,7 +18,11 @@ async fn tk_01_get_answers_the_legacy_envelope_and_nothing_else() {
     let answer = app.exchange_by_get(&server, &code(&server, &app).await).await;
     assert_eq!(answer.status(), 200);
     let body = answer.json();
-    let keys = |value: &serde_json::Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    let keys = |value: &serde_json::Value| {
+        let mut keys: Vec<_> = value.as_object().expect("an object").keys().cloned().collect();
+        keys.sort_unstable();
+        keys
+    };
     assert_eq!(keys(&body), ["data", "success"]);
     assert_eq!(body["success"], true);
     let data = &body["data"];
@@ -37,7 +41,8 @@ async fn tk_02_post_answers_flat_json() {
     let answer = app.exchange(&server, &code(&server, &app).await).await;
     assert_eq!(answer.status(), 200);
     let body = answer.json();
-    let keys: Vec<_> = body.as_object().expect("an object").keys().cloned().collect();
+    let mut keys: Vec<_> = body.as_object().expect("an object").keys().cloned().collect();
+    keys.sort_unstable();
     assert_eq!(keys, ["access_token", "expires_in", "refresh_token", "token_type"]);
     assert_eq!((body["token_type"].as_str(), body["expires_in"].as_i64()), (Some("Bearer"), Some(3600)));
     assert_eq!(identity(&server, &answer.at("access_token")).await, 200);

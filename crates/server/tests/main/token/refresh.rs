@@ -17,14 +17,16 @@ async fn rf_01_a_grant_by_one_method_refreshes_by_the_other() {
     let (server, app) = start().await;
     let by_get = app.exchange_by_get(&server, &code(&server, &app).await).await;
     let refreshed = app.refresh(&server, &by_get.at("data.refresh_token")).await;
-    let keys: Vec<_> = refreshed.json().as_object().expect("an object").keys().cloned().collect();
+    let mut keys: Vec<_> = refreshed.json().as_object().expect("an object").keys().cloned().collect();
+    keys.sort_unstable();
     assert_eq!(keys, ["access_token", "expires_in", "refresh_token", "token_type"]);
     assert_ne!(refreshed.at("access_token"), by_get.at("data.access_token"), "a new access token");
 
     let by_post = app.exchange(&server, &code(&server, &app).await).await;
     let refreshed = app.refresh_by_get(&server, &by_post.at("refresh_token")).await;
     let data = &refreshed.json()["data"];
-    let keys: Vec<_> = data.as_object().expect("an object").keys().cloned().collect();
+    let mut keys: Vec<_> = data.as_object().expect("an object").keys().cloned().collect();
+    keys.sort_unstable();
     assert_eq!(keys, ["access_token", "expires_at", "issued_at", "refresh_token", "token_type", "ttl"]);
     assert_eq!(identity(&server, &refreshed.at("data.access_token")).await, 200);
 }

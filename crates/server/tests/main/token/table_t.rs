@@ -86,7 +86,8 @@ impl Case {
         assert_eq!(answer.status(), status, "{context}");
         check_headers(answer);
         let body = answer.json();
-        let keys: Vec<_> = body.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut keys: Vec<_> = body.as_object().expect("an object").keys().map(String::as_str).collect();
+        keys.sort_unstable();
         match self.column {
             Column::Legacy => {
                 assert_eq!(body["errorCode"], error, "{context}");
