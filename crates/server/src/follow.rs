@@ -1,6 +1,6 @@
 //! What a node does besides answering: follow the store, tick, sweep, and judge its own health.
 //!
-//! A change that another process made (the command line, another node) acts here within [`POLL`] and a little. Without a complete
+//! A change that another process made (the command line, another node) acts here within a quarter of a second and a little. Without a complete
 //! reading of the store the node is not ready and its gate serves nothing.
 
 use crate::clock_health::ClockHealth;

@@ -3,7 +3,12 @@
 //! `place`, `serving`, `visitor` and `partner` are the actors; the other files are the tests. Every server listens on a free port of
 //! 127.0.0.1, and only processes that a test started are stopped.
 
-#![expect(clippy::disallowed_methods, reason = "processes are awaited in real time; their own clock is the system's")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "processes are awaited in real time by the system clock, and a run says its seed and its times"
+)]
 
 mod partner;
 mod place;
