@@ -69,7 +69,7 @@ impl Authority {
 
     /// The CSRF token of a consent form.
     pub fn consent_csrf(&self, interaction: &Interaction, signed_in: &SignedIn) -> String {
-        self.keys.load().csrf_token("decision", &[&signed_in.session.id.0, &interaction.csrf_binding()])
+        self.keys.load().csrf_token("decision", &consent_binding(interaction, signed_in))
     }
 
     /// Takes the decision and returns the URL to redirect to.
@@ -99,8 +99,7 @@ impl Authority {
         choice: Choice,
         now: Timestamp,
     ) -> Result<Decision<String, DecisionRefusal>, Fault> {
-        let bound_to: [&[u8]; 2] = [&signed_in.session.id.0, &interaction.csrf_binding()];
-        if !self.keys.load().is_csrf_token(csrf, "decision", &bound_to) {
+        if !self.keys.load().is_csrf_token(csrf, "decision", &consent_binding(interaction, signed_in)) {
             return Ok(Decision::Refused(DecisionRefusal::ForeignForm));
         }
         if !interaction.accepts(signed_in.session.id) {
@@ -188,6 +187,11 @@ impl Authority {
         }
         Ok(())
     }
+}
+
+/// What the CSRF token of a consent form must not outlive: this session, this request.
+fn consent_binding<'b>(interaction: &'b Interaction, signed_in: &'b SignedIn) -> [&'b [u8]; 2] {
+    [&signed_in.session.id.0, interaction.grant_bytes()]
 }
 
 /// Whether the app may still have what was validated when the request was frozen. All of its scope or nothing: less could come down

@@ -133,8 +133,8 @@ impl Interaction {
         Interaction { signed_in: Some(session.0), ..self }
     }
 
-    /// What a CSRF token of the consent form is bound to.
-    pub(crate) fn csrf_binding(&self) -> [u8; 16] {
-        self.grant
+    /// The same, as it lies here: what a CSRF token is bound to.
+    pub(crate) fn grant_bytes(&self) -> &[u8] {
+        &self.grant
     }
 }

@@ -24,9 +24,11 @@ pub(crate) fn say(text: &str) {
     eprintln!("{text}");
 }
 
-/// Lines of columns, aligned. The first row is the heading.
-pub(crate) fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
+/// Lines of columns, aligned, below a heading.
+pub(crate) fn table(heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let heading: Vec<String> = heading.iter().map(|name| (*name).to_owned()).collect();
+    let columns = heading.len();
+    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {

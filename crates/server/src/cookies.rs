@@ -3,9 +3,10 @@
 use crate::doorway::Doorway;
 use axum::http::HeaderMap;
 use axum::http::header::{COOKIE, HeaderValue};
+use keyfob_authority::Fault;
 use keyfob_authority::interaction::FlowId;
-use keyfob_authority::session::cookie_digest;
-use keyfob_protocol::{EntropyFailed, Secret};
+use keyfob_authority::session::{SignedIn, cookie_digest};
+use keyfob_protocol::{EntropyFailed, Secret, Timestamp};
 
 /// A cookie of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,18 @@ impl Cookie {
         let mut header = HeaderValue::try_from(text).expect("invariant: cookie values are letters and digits");
         header.set_sensitive(true);
         header
+    }
+}
+
+/// Who is signed in with this browser, if anybody still is.
+pub(crate) async fn signed_in(
+    doorway: &Doorway,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Option<SignedIn>, Fault> {
+    match Cookie::Session.read(headers, doorway.options.secure_cookies) {
+        Some(cookie) => doorway.authority.signed_in(&cookie, now).await,
+        None => Ok(None),
     }
 }
 

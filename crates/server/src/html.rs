@@ -46,7 +46,8 @@ pub(crate) fn see_other(location: &str, cookies: impl IntoIterator<Item = Header
     browser_headers(response)
 }
 
-fn browser_headers(mut response: Response<Body>) -> Response<Body> {
+/// What every answer to a browser carries beside its Content-Security-Policy; nobody keeps it unless it says otherwise.
+pub fn browser_headers(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     for (name, value) in [
         ("x-frame-options", "DENY"),

@@ -20,4 +20,5 @@ mod routes;
 
 pub use clock_health::ClockHealth;
 pub use doorway::{Doorway, Options};
+pub use html::browser_headers;
 pub use request_id::RequestId;

@@ -57,11 +57,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
         }
         Command::List => {
             let accounts = opened.store.accounts().await?;
-            output::data(json, &accounts, || {
-                let heading = vec!["ID", "STATUS", "DOMAIN", "NAME"].into_iter().map(str::to_owned).collect();
-                let rows = accounts.iter().map(row);
-                table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
-            })
+            output::data(json, &accounts, || table(&["ID", "STATUS", "DOMAIN", "NAME"], accounts.iter().map(row)))
         }
         Command::Show { id } => show(opened, AccountId(id), json).await,
         Command::Update { id, name, domain } => {

@@ -135,10 +135,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 None => None,
             };
             let apps = opened.store.apps(system).await?;
-            output::data(json, &apps, || {
-                let heading = ["ID", "STATUS", "SYSTEM", "NAME", "CLIENT ID"].map(str::to_owned).to_vec();
-                table(&std::iter::once(heading).chain(apps.iter().map(row)).collect::<Vec<_>>())
-            })
+            output::data(json, &apps, || table(&["ID", "STATUS", "SYSTEM", "NAME", "CLIENT ID"], apps.iter().map(row)))
         }
         Command::Show { app } => show(&find(opened, &app).await?, json),
         Command::Update { app, name, redirect_uris, policy } => {

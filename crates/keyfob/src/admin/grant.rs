@@ -46,8 +46,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             let grants = opened.store.grants(filter, limit).await?;
             let documents: Vec<Value> = grants.iter().map(document).collect();
             output::data(json, &documents, || {
-                let heading = ["ID", "STATE", "USER", "APP", "SINCE", "LAST USED"].map(str::to_owned).to_vec();
-                table(&std::iter::once(heading).chain(grants.iter().map(row)).collect::<Vec<_>>())
+                table(&["ID", "STATE", "USER", "APP", "SINCE", "LAST USED"], grants.iter().map(row))
             })
         }
         Command::Show { id } => {

@@ -33,10 +33,7 @@ pub(crate) async fn run(filter: Filter, opened: &Opened, json: bool) -> anyhow::
     let wanted = LedgerFilter { grant, app, user: filter.user.map(UserId) };
     let entries = opened.store.ledger(wanted, filter.limit).await?;
     let documents: Vec<Value> = entries.iter().map(document).collect();
-    output::data(json, &documents, || {
-        let heading = ["AT", "WHAT", "GRANT", "APP", "USER", "DETAIL"].map(str::to_owned).to_vec();
-        table(&std::iter::once(heading).chain(entries.iter().map(row)).collect::<Vec<_>>())
-    })
+    output::data(json, &documents, || table(&["AT", "WHAT", "GRANT", "APP", "USER", "DETAIL"], entries.iter().map(row)))
 }
 
 fn document(entry: &LedgerEntry) -> Value {

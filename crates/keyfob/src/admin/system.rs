@@ -58,10 +58,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
         }
         Command::List => {
             let systems = opened.store.systems().await?;
-            output::data(json, &systems, || {
-                let heading = ["ID", "STATUS", "NAME"].map(str::to_owned).to_vec();
-                table(&std::iter::once(heading).chain(systems.iter().map(row)).collect::<Vec<_>>())
-            })
+            output::data(json, &systems, || table(&["ID", "STATUS", "NAME"], systems.iter().map(row)))
         }
         Command::Show { id } => {
             let system = find(opened, id).await?;

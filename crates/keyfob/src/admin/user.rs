@@ -102,8 +102,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
         Command::List { account } => {
             let users = opened.store.users(account.map(AccountId)).await?;
             output::data(json, &users, || {
-                let heading = ["ID", "ACCOUNT", "STATUS", "ROLE", "E-MAIL", "NAME"].map(str::to_owned).to_vec();
-                table(&std::iter::once(heading).chain(users.iter().map(row)).collect::<Vec<_>>())
+                table(&["ID", "ACCOUNT", "STATUS", "ROLE", "E-MAIL", "NAME"], users.iter().map(row))
             })
         }
         Command::Show { id } => show(opened, UserId(id), json).await,

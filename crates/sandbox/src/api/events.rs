@@ -53,11 +53,7 @@ pub(super) async fn list(
     let person = paging.query.whole("personId", 1, i64::MAX)?;
     let events = {
         let data = state.data();
-        let user = state.user(caller.user);
-        let visible = |event: &&Event| {
-            person.is_none_or(|person| event.person_id == person)
-                && data.people.get(caller.account, event.person_id).is_some_and(|person| visibility::sees(user, person))
-        };
+        let visible = |event: &&Event| visibility::about(&state, &data, &caller, person, event.person_id);
         data.events.of_account(caller.account).filter(visible).map(page::shown).collect()
     };
     let page = paging.answer(state.origin(), &EVENTS, events)?;

@@ -31,11 +31,7 @@ pub(super) async fn list(
     let person = paging.query.whole("personId", 1, i64::MAX)?;
     let notes = {
         let data = state.data();
-        let user = state.user(caller.user);
-        let visible = |note: &&Note| {
-            person.is_none_or(|person| note.person_id == person)
-                && data.people.get(caller.account, note.person_id).is_some_and(|person| visibility::sees(user, person))
-        };
+        let visible = |note: &&Note| visibility::about(&state, &data, &caller, person, note.person_id);
         data.notes.of_account(caller.account).filter(visible).map(|note| shown(&state, note)).collect()
     };
     let page = paging.answer(state.origin(), &NOTES, notes)?;

@@ -36,6 +36,12 @@ pub(super) fn people<'d>(state: &ApiState, data: &'d Data, caller: &ApiCaller) -
     data.people.of_account(caller.account).filter(move |person| sees(&user, person))
 }
 
+/// Whether a caller sees what is kept of the person with this number, and asked for it, if `asked` names somebody.
+pub(super) fn about(state: &ApiState, data: &Data, caller: &ApiCaller, asked: Option<i64>, person: i64) -> bool {
+    asked.is_none_or(|asked| asked == person)
+        && data.people.get(caller.account, person).is_some_and(|person| sees(state.user(caller.user), person))
+}
+
 /// Refuses whoever may not change people.
 pub(super) fn may_change_people(user: &User) -> Result<(), ApiError> {
     if user.role == Role::Lender {

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use keyfob_pages::{Link, Message};
 
 use crate::start::compose::brand;
@@ -52,18 +52,9 @@ impl Answers {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_SECURITY_POLICY, self.policy.clone());
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for (name, value) in [
-            ("x-frame-options", "DENY"),
-            ("x-content-type-options", "nosniff"),
-            ("referrer-policy", "no-referrer"),
-            ("cross-origin-opener-policy", "same-origin"),
-        ] {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
         if let Some(cookie) = cookie {
             headers.append(header::SET_COOKIE, cookie);
         }
-        response
+        keyfob_server::browser_headers(response)
     }
 }

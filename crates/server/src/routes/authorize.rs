@@ -1,6 +1,6 @@
 //! `GET` and `POST /oauth/authorize`: validates a request and shows the sign-in or the consent page. Nothing is approved here.
 
-use crate::cookies::{Cookie, Flow};
+use crate::cookies::{Flow, signed_in};
 use crate::doorway::Doorway;
 use crate::html;
 use crate::refusal_pages::{self, RefusalPage};
@@ -80,11 +80,7 @@ async fn first_page(
     id: &RequestId,
     now: Timestamp,
 ) -> Result<Response, Fault> {
-    let signed_in = match Cookie::Session.read(headers, doorway.options.secure_cookies) {
-        Some(cookie) => doorway.authority.signed_in(&cookie, now).await?,
-        None => None,
-    };
-    match signed_in {
+    match signed_in(doorway, headers, now).await? {
         Some(signed_in) if begun.interaction.accepts(signed_in.session.id) => {
             consent::page(doorway, &begun.interaction, &begun.sealed, &begun.app, &signed_in, flow.set, id)
         }

@@ -1,6 +1,6 @@
 //! `/connections`: what a user has connected, taking it back, and signing out (matrix IN-09, SE-04).
 
-use crate::cookies::Cookie;
+use crate::cookies::{self, Cookie};
 use crate::doorway::Doorway;
 use crate::html;
 use crate::refusal_pages::{self, RefusalPage};
@@ -8,7 +8,7 @@ use crate::request_id::RequestId;
 use crate::routes::posted::{Posted, field};
 use crate::routes::{consent, sign_in};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use keyfob_authority::Fault;
 use keyfob_authority::decide::DecisionRefusal;
@@ -26,7 +26,7 @@ pub(crate) async fn list(State(doorway): State<Arc<Doorway>>, request: Request) 
     let id = RequestId::of(&request);
     let headers = request.headers().clone();
     let shown = async {
-        let Some(signed_in) = who(&doorway, &headers).await? else {
+        let Some(signed_in) = cookies::signed_in(&doorway, &headers, doorway.now()).await? else {
             return Ok(sign_in::instead_of(&doorway, &headers, &id));
         };
         show(&doorway, &signed_in).await
@@ -78,7 +78,7 @@ async fn posted_by_user(
     let posted = Posted::read(doorway, request).await?;
     let form = posted.form(doorway)?;
     let foreign = || RefusalPage::from(DecisionRefusal::ForeignForm).answer(doorway, &posted.id);
-    let signed_in = who(doorway, &posted.headers).await;
+    let signed_in = cookies::signed_in(doorway, &posted.headers, doorway.now()).await;
     let signed_in =
         signed_in.map_err(|fault| refusal_pages::fault(doorway, &posted.id, &fault))?.ok_or_else(foreign)?;
     if !doorway.authority.keys().is_csrf_token(field(&form, "csrf"), FORM, &[&signed_in.session.id.0]) {
@@ -86,13 +86,6 @@ async fn posted_by_user(
     }
     let grant = GrantId::parse(field(&form, "grant"));
     Ok((signed_in, grant, posted.id.clone()))
-}
-
-async fn who(doorway: &Doorway, headers: &HeaderMap) -> Result<Option<SignedIn>, Fault> {
-    match Cookie::Session.read(headers, doorway.options.secure_cookies) {
-        Some(cookie) => doorway.authority.signed_in(&cookie, doorway.now()).await,
-        None => Ok(None),
-    }
 }
 
 async fn show(doorway: &Doorway, signed_in: &SignedIn) -> Result<Response, Fault> {

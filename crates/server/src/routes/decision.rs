@@ -1,6 +1,6 @@
 //! `POST /oauth/authorize/decision`: the user's choice, once (matrix IN-03, IN-04).
 
-use crate::cookies::{Cookie, Flow};
+use crate::cookies::{Flow, signed_in};
 use crate::doorway::Doorway;
 use crate::html;
 use crate::refusal_pages::{self, RefusalPage};
@@ -40,11 +40,7 @@ async fn choose(doorway: &Doorway, posted: &Posted, form: &Form<'_>) -> Result<R
         _ => return Ok(malformed(doorway, &posted.id)),
     };
     let now = doorway.now();
-    let signed_in = match Cookie::Session.read(&posted.headers, doorway.options.secure_cookies) {
-        Some(cookie) => doorway.authority.signed_in(&cookie, now).await?,
-        None => None,
-    };
-    let Some(signed_in) = signed_in else {
+    let Some(signed_in) = signed_in(doorway, &posted.headers, now).await? else {
         return ask_to_sign_in(doorway, posted, form, "Your session has ended. Sign in to go on.").await;
     };
     let flow = Flow::existing(doorway, &posted.headers);
