@@ -1,14 +1,12 @@
 //! The parts of an authority on a file, with a real clock and real randomness: what seeding and serving share.
 
 use anyhow::Context;
-use async_trait::async_trait;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use keyfob_authority::keys::{Keyring, MasterKey};
-use keyfob_authority::open::{OpenError, Opener};
+use keyfob_authority::open::Opener;
 use keyfob_authority::store::Store;
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_protocol::{Clock, Entropy, EntropyFailed, Timestamp};
-use keyfob_server::follow::KeySource;
 use keyfob_store_sqlite::{Options, SqliteStore};
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +44,7 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) keys: Arc<StoredKeys>,
+    pub(crate) opener: Opener,
 }
 
 impl Parts {
@@ -71,31 +69,12 @@ impl Parts {
         let sqlite = SqliteStore::open(&path, options).with_context(|| path.display().to_string())?;
         let sqlite = Arc::new(sqlite);
         let store: Arc<dyn Store> = sqlite.clone();
-        let keys = Arc::new(StoredKeys { master, store: store.clone() });
-        Ok(Parts { sqlite, store, clock: Arc::new(SystemClock), entropy, keys })
+        let opener = Opener { master, issuer: ISSUER.to_owned(), sandbox: false, algorithm: SigningAlgorithm::EdDsa };
+        Ok(Parts { sqlite, store, clock: Arc::new(SystemClock), entropy, opener })
     }
 
     /// Makes the store ours if it is nobody's, and opens its keys.
     pub(crate) async fn keyring(&self) -> anyhow::Result<Keyring> {
-        Ok(self.keys.opener().open(&*self.store, self.clock.now(), &*self.entropy).await?)
-    }
-}
-
-/// Opens the keys of the store.
-pub(crate) struct StoredKeys {
-    master: MasterKey,
-    store: Arc<dyn Store>,
-}
-
-impl StoredKeys {
-    fn opener(&self) -> Opener<'_> {
-        Opener { master: &self.master, issuer: ISSUER, sandbox: false, algorithm: SigningAlgorithm::EdDsa }
-    }
-}
-
-#[async_trait]
-impl KeySource for StoredKeys {
-    async fn keys(&self) -> Result<Keyring, OpenError> {
-        self.opener().keys(&*self.store).await
+        Ok(self.opener.open(&*self.store, self.clock.now(), &*self.entropy).await?)
     }
 }

@@ -47,7 +47,7 @@ pub(crate) async fn serve(data: &Path, reader_cache: Option<u32>) -> anyhow::Res
     });
     let follower = Follower {
         doorway: doorway.clone(),
-        keys: parts.keys.clone(),
+        opener: parts.opener,
         clock_health: Arc::new(Believed),
         tick_mark: Arc::new(MemoryMark(AtomicI64::new(i64::MIN))),
     };

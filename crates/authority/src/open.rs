@@ -42,18 +42,18 @@ pub enum OpenError {
 }
 
 /// Who opens the store.
-pub struct Opener<'a> {
+pub struct Opener {
     /// The master key.
-    pub master: &'a MasterKey,
+    pub master: MasterKey,
     /// The configured issuer.
-    pub issuer: &'a str,
+    pub issuer: String,
     /// Whether a sandbox opens it.
     pub sandbox: bool,
     /// What new signing keys are for.
     pub algorithm: SigningAlgorithm,
 }
 
-impl Opener<'_> {
+impl Opener {
     /// Opens a store, or makes a new one ours. Whichever node is first makes the keys.
     pub async fn open(&self, store: &dyn Store, now: Timestamp, entropy: &dyn Entropy) -> Result<Keyring, OpenError> {
         let identity = match store.identity().await.map_err(Fault::from)? {
@@ -61,12 +61,12 @@ impl Opener<'_> {
             None => self.claim(store, now, entropy).await?,
         };
         if identity.issuer != self.issuer {
-            return Err(OpenError::OtherIssuer { stored: identity.issuer, configured: self.issuer.to_owned() });
+            return Err(OpenError::OtherIssuer { stored: identity.issuer, configured: self.issuer.clone() });
         }
         if identity.sandbox != self.sandbox {
             return Err(OpenError::Sandbox(identity.sandbox));
         }
-        if identity.key_check != self.master.check(self.issuer) {
+        if identity.key_check != self.master.check(&self.issuer) {
             return Err(OpenError::OtherMasterKey);
         }
         self.keys(store).await
@@ -75,7 +75,7 @@ impl Opener<'_> {
     /// The store's keys as they are now.
     pub async fn keys(&self, store: &dyn Store) -> Result<Keyring, OpenError> {
         let keys = store.keys().await.map_err(Fault::from)?;
-        Ok(Keyring::open(self.master, self.issuer, &keys)?)
+        Ok(Keyring::open(&self.master, &self.issuer, &keys)?)
     }
 
     async fn claim(
@@ -84,9 +84,9 @@ impl Opener<'_> {
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<StoreIdentity, OpenError> {
-        let keys = Keyring::generate(self.master, self.issuer, self.algorithm, now, entropy).map_err(Fault::from)?;
-        let key_check = self.master.check(self.issuer);
-        let identity = StoreIdentity { issuer: self.issuer.to_owned(), key_check, sandbox: self.sandbox };
+        let keys = Keyring::generate(&self.master, &self.issuer, self.algorithm, now, entropy).map_err(Fault::from)?;
+        let key_check = self.master.check(&self.issuer);
+        let identity = StoreIdentity { issuer: self.issuer.clone(), key_check, sandbox: self.sandbox };
         match store.claim(identity.clone(), keys).await.map_err(Fault::from)? {
             Written::Won => Ok(identity),
             Written::Lost => {

@@ -67,8 +67,8 @@ async fn check(config: &Config, from: &Path, database: &Path) -> anyhow::Result<
     let master = master_key::load(config, &entropy)?;
     let store = open_store(database)
         .map_err(|error| Exit::Refused.because(format!("{} is not a backup: {error:#}", from.display())))?;
-    let opener =
-        Opener { master: &master, issuer: &config.issuer, sandbox: false, algorithm: config.signing_algorithm };
+    let issuer = config.issuer.clone();
+    let opener = Opener { master, issuer, sandbox: false, algorithm: config.signing_algorithm };
     let identity = keyfob_authority::store::Store::identity(&*store).await?;
     let checked = match identity {
         None => Err(Exit::Refused.because("the backup is not a store of an authority")),

@@ -18,6 +18,7 @@ use keyfob_server::follow::Follower;
 use keyfob_server::listen::{self, ListenOptions, tls::Tls};
 use keyfob_server::metrics::Metrics;
 use keyfob_server::{Doorway, router};
+use keyfob_store_sqlite::SqliteStore;
 use std::fs::File;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -57,14 +58,14 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     });
     let follower = Follower {
         doorway: doorway.clone(),
-        keys: opened.keys.clone(),
+        opener: opened.opener,
         clock_health: clock,
         tick_mark: Arc::new(FileMark::in_directory(&config.data)),
     };
     let followed = follower.start().await.context("the store cannot be read")?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen {}", config.listen))?;
     let metrics = metrics_listener(config, doorway.clone()).await?;
-    greet(config, &opened, listener.local_addr()?.to_string().as_str()).await?;
+    greet(config, &opened.store, listener.local_addr()?.to_string().as_str()).await?;
 
     let watch =
         tls.as_ref().map(|(tls, files)| tokio::spawn(tls.clone().follow(files.certificate.clone(), files.key.clone())));
@@ -99,7 +100,7 @@ async fn metrics_listener(
 }
 
 /// Says where it listens and, while there is nobody to serve, how to begin.
-async fn greet(config: &Config, opened: &Opened, address: &str) -> anyhow::Result<()> {
+async fn greet(config: &Config, store: &SqliteStore, address: &str) -> anyhow::Result<()> {
     tracing::info!(issuer = config.issuer, address, data = %config.data.display(), "ready");
     if config.key_lies_with_data() {
         tracing::warn!(
@@ -107,7 +108,7 @@ async fn greet(config: &Config, opened: &Opened, address: &str) -> anyhow::Resul
             "the master key lies in the data directory, so one copy holds both; move it and set master_key_file"
         );
     }
-    if opened.store.accounts().await?.is_empty() {
+    if store.accounts().await?.is_empty() {
         let data = config.data.display();
         output::say(&format!(
             "\nThere is no account yet. In another terminal:\n\n  \

@@ -5,9 +5,7 @@
 
 use crate::clock_health::ClockHealth;
 use crate::doorway::Doorway;
-use async_trait::async_trait;
-use keyfob_authority::keys::Keyring;
-use keyfob_authority::open::{CLOCK_TOLERANCE, OpenError};
+use keyfob_authority::open::{CLOCK_TOLERANCE, OpenError, Opener};
 use keyfob_authority::sweep::MAX_PAUSE;
 use keyfob_authority::{Fault, model::LedgerEntry, model::LedgerKind};
 use keyfob_protocol::Timestamp;
@@ -29,13 +27,6 @@ const SWEEP_ROUND: i64 = 3600;
 /// Revocations read at once.
 const PAGE: u32 = 1000;
 
-/// Opens the keys of the store again, when they may have changed.
-#[async_trait]
-pub trait KeySource: Send + Sync {
-    /// The keys as they are now.
-    async fn keys(&self) -> Result<Keyring, OpenError>;
-}
-
 /// Keeps the highest tick that this node has seen, outside the store.
 pub trait TickMark: Send + Sync {
     /// The highest tick seen, if any.
@@ -48,8 +39,8 @@ pub trait TickMark: Send + Sync {
 pub struct Follower {
     /// The node.
     pub doorway: Arc<Doorway>,
-    /// Its keys.
-    pub keys: Arc<dyn KeySource>,
+    /// Opens its keys again, when they may have changed.
+    pub opener: Opener,
     /// The judge of its clock.
     pub clock_health: Arc<dyn ClockHealth>,
     /// Where it remembers the tick.
@@ -119,7 +110,7 @@ impl Follower {
         let now = self.doorway.now();
         let version = authority.store().settings_version().await.map_err(Fault::from)?;
         if position.settings_version != Some(version) {
-            let keys = self.keys.keys().await?;
+            let keys = self.opener.keys(&**authority.store()).await?;
             gate.set_keys(&keys.jwks()).map_err(|error| FollowError::Gate(error.to_string()))?;
             authority.reload(Some(keys));
             position.settings_version = Some(version);

@@ -4,16 +4,15 @@ use crate::answer::Answer;
 use crate::app::TestApp;
 use crate::clock::ManualClock;
 use crate::entropy::SeededEntropy;
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
-use keyfob_authority::keys::{Keyring, MasterKey};
+use keyfob_authority::keys::MasterKey;
 use keyfob_authority::model::{
     Account, AccountId, AccountStatus, AppPolicy, RefreshPolicy, Role, System, SystemId, User, UserId, UserStatus,
 };
-use keyfob_authority::open::{OpenError, Opener};
+use keyfob_authority::open::Opener;
 use keyfob_authority::passwords::Passwords;
 use keyfob_authority::register::NewApp;
 use keyfob_authority::secrets;
@@ -25,7 +24,7 @@ use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_protocol::redirect_uri::RedirectUriRules;
 use keyfob_protocol::{Clock, Entropy, Secret, Timestamp};
 use keyfob_server::doorway::{GateSink, Readiness};
-use keyfob_server::follow::{Followed, Follower, KeySource, TickMark};
+use keyfob_server::follow::{Followed, Follower, TickMark};
 use keyfob_server::metrics::Metrics;
 use keyfob_server::{Doorway, Options, clock_health::Believed};
 use keyfob_store_sqlite::SqliteStore;
@@ -110,13 +109,13 @@ impl TestServer {
         let clock = options.clock.unwrap_or_else(|| Arc::new(ManualClock::new(START)));
         let entropy = Arc::new(SeededEntropy::new(options.entropy_seed));
         let store = options.store.unwrap_or_else(|| Arc::new(SqliteStore::ephemeral().expect("a store")));
-        let keys = Arc::new(Keys {
+        let opener = Opener {
             master: MasterKey::parse(MASTER_KEY).expect("a key"),
             issuer: options.settings.issuer.clone(),
+            sandbox: false,
             algorithm: options.algorithm,
-            store: store.clone(),
-        });
-        let keyring = keys.opener().open(&*store, clock.now(), &*entropy).await.expect("a store of ours");
+        };
+        let keyring = opener.open(&*store, clock.now(), &*entropy).await.expect("a store of ours");
         let gate_config = GateConfig {
             fub_status: options.doorway.fub_status,
             without_news: WithoutNews::KeepServing,
@@ -137,7 +136,7 @@ impl TestServer {
             readiness: Readiness::default(),
         });
         let tick_mark = Arc::new(MemoryMark(AtomicI64::new(i64::MIN)));
-        let follower = Follower { doorway: doorway.clone(), keys, clock_health: Arc::new(Believed), tick_mark };
+        let follower = Follower { doorway: doorway.clone(), opener, clock_health: Arc::new(Believed), tick_mark };
         let followed = follower.start().await.expect("a store that can be read");
         let (system, system_key, owner) = people(&authority, &passwords, &*entropy, clock.now()).await;
         let router = keyfob_server::router::router(doorway.clone());
@@ -297,26 +296,6 @@ fn done(administered: Administered) -> i64 {
     match administered {
         Administered::Done(id) => id,
         other => panic!("{other:?}"),
-    }
-}
-
-struct Keys {
-    master: MasterKey,
-    issuer: String,
-    algorithm: SigningAlgorithm,
-    store: Arc<dyn Store>,
-}
-
-impl Keys {
-    fn opener(&self) -> Opener<'_> {
-        Opener { master: &self.master, issuer: &self.issuer, sandbox: false, algorithm: self.algorithm }
-    }
-}
-
-#[async_trait]
-impl KeySource for Keys {
-    async fn keys(&self) -> Result<Keyring, OpenError> {
-        self.opener().keys(&*self.store).await
     }
 }
 

@@ -6,15 +6,10 @@ use crate::composition::master_key;
 use crate::config::Config;
 use crate::exit::Exit;
 use anyhow::Context;
-use async_trait::async_trait;
 use keyfob_authority::authority::NoGate;
-use keyfob_authority::keys::{Keyring, MasterKey};
 use keyfob_authority::open::{OpenError, Opener};
-use keyfob_authority::store::Store;
 use keyfob_authority::{Authority, RevocationSink};
-use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_protocol::{Clock, Timestamp};
-use keyfob_server::follow::KeySource;
 use keyfob_store_sqlite::engine::Fault;
 use keyfob_store_sqlite::{OpenError as OpenStoreError, Options, SqliteStore};
 use std::os::unix::fs::DirBuilderExt;
@@ -27,7 +22,7 @@ pub(crate) struct Opened {
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) entropy: Arc<SystemEntropy>,
-    pub(crate) keys: Arc<StoreKeys>,
+    pub(crate) opener: Opener,
 }
 
 impl Opened {
@@ -47,20 +42,15 @@ impl Opened {
         private_directory(&config.data).with_context(|| format!("data directory {}", config.data.display()))?;
         let master = master_key::load(config, &*entropy)?;
         let store = open_store(&config.database())?;
-        let keys = Arc::new(StoreKeys {
-            master,
-            issuer: settings.issuer.clone(),
-            algorithm: config.signing_algorithm,
-            sandbox: false,
-            store: store.clone(),
-        });
-        let keyring = match keys.opener().open(&*store, clock.now(), &*entropy).await {
+        let issuer = settings.issuer.clone();
+        let opener = Opener { master, issuer, sandbox: false, algorithm: config.signing_algorithm };
+        let keyring = match opener.open(&*store, clock.now(), &*entropy).await {
             Ok(keyring) => keyring,
             Err(OpenError::Fault(fault)) => return Err(fault.into()),
             Err(refused) => return Err(Exit::Refused.because(refused.to_string())),
         };
         let authority = Arc::new(Authority::new(store.clone(), keyring, settings, entropy.clone(), sink));
-        Ok(Opened { authority, store, clock, entropy, keys })
+        Ok(Opened { authority, store, clock, entropy, opener })
     }
 
     /// The time.
@@ -90,26 +80,4 @@ pub(crate) fn open_store(database: &Path) -> anyhow::Result<Arc<SqliteStore>> {
 /// Makes a directory that only its owner can enter.
 pub(crate) fn private_directory(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-/// Opens the keys of a store with the master key of this process.
-pub(crate) struct StoreKeys {
-    pub(crate) master: MasterKey,
-    pub(crate) issuer: String,
-    pub(crate) algorithm: SigningAlgorithm,
-    pub(crate) sandbox: bool,
-    pub(crate) store: Arc<dyn Store>,
-}
-
-impl StoreKeys {
-    pub(crate) fn opener(&self) -> Opener<'_> {
-        Opener { master: &self.master, issuer: &self.issuer, sandbox: self.sandbox, algorithm: self.algorithm }
-    }
-}
-
-#[async_trait]
-impl KeySource for StoreKeys {
-    async fn keys(&self) -> Result<Keyring, OpenError> {
-        self.opener().keys(&*self.store).await
-    }
 }

@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::Router;
-use keyfob_authority::keys::{Keyring, MasterKey};
 use keyfob_authority::open::{OpenError, Opener};
 use keyfob_authority::passwords::Passwords;
 use keyfob_authority::sign_in::LocalPasswords;
-use keyfob_authority::store::Store;
 use keyfob_authority::{Authority, Fault, Settings};
 use keyfob_gate::{Gate, GateConfig, WithoutNews};
 use keyfob_pages::Brand;
 use keyfob_protocol::Clock;
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_server::doorway::{GateSink, Readiness};
-use keyfob_server::follow::{Follower, KeySource};
+use keyfob_server::follow::Follower;
 use keyfob_server::metrics::Metrics;
 use keyfob_server::{Doorway, Options};
 
@@ -48,8 +45,13 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
     let seed = Arc::new(Seed::new(options.seed));
     let clock = Arc::new(SandboxClock::open(parts.clock.clone(), options.seed, options.data.as_deref())?);
 
-    let keys = Arc::new(Keys { master: parts.master, issuer: addresses.issuer.clone(), store: parts.store.clone() });
-    let keyring = keys.opener().open(&*parts.store, clock.now(), &*parts.entropy).await?;
+    let opener = Opener {
+        master: parts.master,
+        issuer: addresses.issuer.clone(),
+        sandbox: true,
+        algorithm: SigningAlgorithm::EdDsa,
+    };
+    let keyring = opener.open(&*parts.store, clock.now(), &*parts.entropy).await?;
     let settings = Settings::new(&addresses.issuer);
     let gate_config = GateConfig {
         fub_status: options.fub_status,
@@ -82,7 +84,7 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
         readiness: Readiness::default(),
     });
     let follower =
-        Follower { doorway: doorway.clone(), keys, clock_health: parts.clock_health, tick_mark: parts.tick_mark };
+        Follower { doorway: doorway.clone(), opener, clock_health: parts.clock_health, tick_mark: parts.tick_mark };
     let followed = follower.start().await?;
 
     let api = ApiState::open(ApiOptions {
@@ -128,23 +130,4 @@ fn served(listeners: Listeners, whole: Router, addresses: &Arc<Addresses>) -> Ve
 /// Whose pages these are: nobody should take them for a real platform's.
 pub(crate) fn brand() -> Brand {
     Brand { name: "Keyfob Sandbox".to_owned(), ..Brand::default() }
-}
-
-struct Keys {
-    master: MasterKey,
-    issuer: String,
-    store: Arc<dyn Store>,
-}
-
-impl Keys {
-    fn opener(&self) -> Opener<'_> {
-        Opener { master: &self.master, issuer: &self.issuer, sandbox: true, algorithm: SigningAlgorithm::EdDsa }
-    }
-}
-
-#[async_trait]
-impl KeySource for Keys {
-    async fn keys(&self) -> Result<Keyring, OpenError> {
-        self.opener().keys(&*self.store).await
-    }
 }
