@@ -3,32 +3,31 @@
 use std::sync::LazyLock;
 
 use keyfob_authority::model::{
-    AccountId, ActiveGrant, AppId, ApprovedGrant, CodeBinding, EndReason, Grant, GrantState, GrantVersion, Holder,
-    RedeemedCode, Stage, UserId,
+    ActiveGrant, AppId, ApprovedGrant, CodeBinding, EndReason, Grant, GrantState, GrantVersion, RedeemedCode, Stage,
+    UserId,
 };
 use keyfob_authority::store::{GrantChange, GrantFilter, GrantWrite, HeldGrant, Written};
 use keyfob_protocol::pkce::CodeChallenge;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::GrantId;
 use keyfob_protocol::{Dialect, Timestamp};
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, named_params, params};
 
 use crate::columns::{named, senseless};
-use crate::{ledger, people, revocations, settings};
+use crate::holders::Holders;
+use crate::{ledger, revocations, settings};
 
-static HELD: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT {COLUMNS}, u.status, u.tokens_after, a.id, a.status, a.tokens_after FROM grants g \
-         LEFT JOIN users u ON u.id = g.user_id LEFT JOIN accounts a ON a.id = u.account WHERE g.id = ?"
-    )
-});
+static HELD: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {COLUMNS}, (SELECT settings_version FROM store) FROM grants g WHERE g.id = ?"));
+/// The settings version's place behind [`COLUMNS`].
+const VERSION: usize = 22;
 
-pub(crate) fn held(connection: &Connection, id: GrantId) -> Result<Option<HeldGrant>> {
-    connection
-        .prepare_cached(&HELD)?
-        .query_row([id.0], |row| Ok(HeldGrant { grant: read(row)?, holder: read_holder(row)? }))
-        .optional()
+pub(crate) fn held(connection: &Connection, holders: &Holders, id: GrantId) -> Result<Option<HeldGrant>> {
+    let read =
+        connection.prepare_cached(&HELD)?.query_row([id.0], |row| Ok((read(row)?, row.get(VERSION)?))).optional()?;
+    let Some((grant, version)) = read else { return Ok(None) };
+    let holder = holders.holder(connection, grant.user, version)?;
+    Ok(Some(HeldGrant { grant, holder }))
 }
 
 pub(crate) fn list(connection: &Connection, filter: GrantFilter, limit: u32) -> Result<Vec<Grant>> {
@@ -213,12 +212,11 @@ impl StateColumns<'_> {
     }
 }
 
-/// The columns in the order in which [`read`] and [`read_holder`] take them. By place, because looking a column up by its name
+/// The columns in the order in which [`read`] takes them. By place, because looking a column up by its name
 /// costs more than reading it.
 const COLUMNS: &str = "g.id, g.app, g.user_id, g.root_key, g.salt, g.dialect, g.scope, g.created_at, g.stage, g.generation, \
      g.branch, g.parent_branch, g.rotated_at, g.last_used_at, g.code_expires_at, g.code_challenge, g.code_binding, \
      g.request_digest, g.redirect_uri, g.state_digest, g.end_reason, g.ended_at";
-const HOLDER: usize = 22;
 
 fn read(row: &Row<'_>) -> Result<Grant> {
     Ok(Grant {
@@ -267,17 +265,4 @@ fn read_redeemed(row: &Row<'_>, expires_at: Timestamp) -> Result<RedeemedCode> {
         (other, _) => return Err(senseless("grants.code_binding", other)),
     };
     Ok(RedeemedCode { expires_at, binding, request_digest: row.get(17)? })
-}
-
-fn read_holder(row: &Row<'_>) -> Result<Holder> {
-    let user = match row.get_ref(HOLDER)? {
-        ValueRef::Null => None,
-        text => Some(people::user_status(text.as_str()?)?),
-    };
-    let account = match row.get::<_, Option<i64>>(HOLDER + 2)? {
-        None => None,
-        Some(id) => Some((AccountId(id), people::account_status(row.get_ref(HOLDER + 3)?.as_str()?)?)),
-    };
-    let later = row.get::<_, Option<i64>>(HOLDER + 1)?.max(row.get(HOLDER + 4)?);
-    Ok(Holder { user, account, tokens_after: Timestamp(later.unwrap_or(0)) })
 }

@@ -8,6 +8,7 @@ mod apps;
 mod columns;
 pub mod engine;
 mod grants;
+mod holders;
 mod ledger;
 mod people;
 mod revocations;

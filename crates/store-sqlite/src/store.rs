@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::engine::{Engine, Fault, OpenError, Options};
+use crate::holders::Holders;
 use crate::{administration, apps, grants, ledger, people, revocations, schema, sessions, settings, sweep};
 
 /// Bytes of free disk below which the store says that it is full: about what one batch of writes takes.
@@ -27,6 +28,7 @@ const LEAST_ROOM: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct SqliteStore {
     engine: Arc<Engine>,
+    holders: Holders,
     // After the engine, which must let go of the files first.
     _directory: Option<TempDir>,
 }
@@ -44,7 +46,7 @@ impl SqliteStore {
                 schema::Unsuitable::Content(problem) => OpenError::Content { path: path.to_owned(), problem },
             })
         })?;
-        Ok(Self { engine: Arc::new(engine), _directory: None })
+        Ok(Self { engine: Arc::new(engine), holders: Holders::default(), _directory: None })
     }
 
     /// A store that lives as long as this value, in a private temporary directory. It survives nothing, so it waits for no
@@ -122,7 +124,7 @@ fn store_error(fault: Fault) -> StoreError {
 #[async_trait]
 impl Store for SqliteStore {
     async fn held_grant(&self, id: GrantId) -> Result<Option<HeldGrant>, StoreError> {
-        self.read(|connection| grants::held(connection, id))
+        self.read(|connection| grants::held(connection, &self.holders, id))
     }
 
     async fn grants(&self, filter: GrantFilter, limit: u32) -> Result<Vec<Grant>, StoreError> {

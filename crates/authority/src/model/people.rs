@@ -90,8 +90,8 @@ pub enum UserStatus {
     Disabled,
 }
 
-/// The state of the user and account behind a grant, read with the grant in one query.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The state of the user and account behind a grant, as of the moment the grant was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// `None`: the user was deleted.
     pub user: Option<UserStatus>,

@@ -3,10 +3,11 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use keyfob_authority::model::{User, UserId, UserStatus};
 use keyfob_authority::store::{Administered, Administration, GrantFilter, Store as _, Written};
 use keyfob_store_sqlite::{Options, SqliteStore};
 
-use super::build::{Place, account, active, approved, insert, update};
+use super::build::{Place, account, active, approved, insert, update, user};
 
 const FILE: &str = "KEYFOB_TEST_FILE_OF_THE_PARENT";
 const EACH: u32 = 300;
@@ -71,4 +72,25 @@ async fn two_stores_of_one_process_share_a_file() {
     assert_eq!(two.write_grant(insert(2, approved(2))).await.unwrap(), Written::Won);
     let grants = two.grants(GrantFilter::default(), 10).await.unwrap();
     assert_eq!(grants[1].state.version().generation, 2 * EACH);
+}
+
+#[tokio::test]
+async fn rf_10_a_holder_changed_through_another_store_counts_from_the_next_read_on() {
+    let place = Place::new();
+    let (ours, other) = (place.store(), place.store());
+    let administer = async |change| {
+        let done = other.administer(change, vec![], vec![]).await.unwrap();
+        assert!(matches!(done, Administered::Done(_)), "{done:?}");
+    };
+    administer(Administration::AddAccount(account())).await;
+    administer(Administration::AddUser(user(1))).await;
+    assert_eq!(ours.write_grant(insert(1, approved(1))).await.unwrap(), Written::Won);
+    let status = async || ours.held_grant(approved(1).id).await.unwrap().unwrap().holder.user;
+    for expected in [UserStatus::Active, UserStatus::Disabled, UserStatus::Active] {
+        administer(Administration::UpdateUser(User { id: UserId(1), status: expected, ..user(1) })).await;
+        assert_eq!(status().await, Some(expected));
+        assert_eq!(status().await, Some(expected), "and from memory");
+    }
+    administer(Administration::RemoveUser(UserId(1))).await;
+    assert_eq!(status().await, None);
 }
