@@ -46,7 +46,7 @@ pub struct Options {
     pub writer_cache: u32,
     /// A reader's page cache in KiB. Default 256: every commit empties it.
     pub reader_cache: u32,
-    /// Bytes of log that are copied into the database and synced at a time. Default 4 MiB.
+    /// Bytes of log that are waiting before they are copied into the database and synced. Default 128 KiB, one to two milliseconds.
     pub checkpoint_step: u64,
     /// Bytes of log after which it starts again from its beginning. Default 64 MiB.
     pub checkpoint_start: u64,
@@ -72,7 +72,7 @@ impl Default for Options {
             page_size: 4096,
             writer_cache: 16 * 1024,
             reader_cache: 256,
-            checkpoint_step: 4 << 20,
+            checkpoint_step: 128 << 10,
             checkpoint_start: 64 << 20,
             checkpoint_slow: 160 << 20,
             checkpoint_cap: 240 << 20,
