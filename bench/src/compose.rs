@@ -8,6 +8,9 @@ use keyfob_authority::store::Store;
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_protocol::{Clock, Entropy, EntropyFailed, Timestamp};
 use keyfob_store_sqlite::{Options, SqliteStore};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -61,7 +64,9 @@ impl Parts {
             Ok(text) => MasterKey::parse(&text)?,
             Err(_) => {
                 let master = MasterKey::generate(&*entropy)?;
-                std::fs::write(&key_file, master.to_text().expose())?;
+                // `keyfob serve` takes no key that others can read.
+                let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key_file)?;
+                file.write_all(master.to_text().expose().as_bytes())?;
                 master
             }
         };

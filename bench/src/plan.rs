@@ -125,7 +125,10 @@ fn lay_out(seed: &Path, data: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(data)?;
     for entry in std::fs::read_dir(seed)? {
         let entry = entry?;
-        std::fs::copy(entry.path(), data.join(entry.file_name()))?;
+        let copy = data.join(entry.file_name());
+        std::fs::copy(entry.path(), &copy)?;
+        // Or the kernel would write it out in the middle of a measurement.
+        std::fs::File::open(&copy)?.sync_all()?;
     }
     for needed in [DATABASE, MASTER_KEY] {
         anyhow::ensure!(data.join(needed).exists(), "{needed} is missing from the seeded data");
