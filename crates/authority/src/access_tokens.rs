@@ -3,7 +3,7 @@
 use crate::authority::{Fault, Settings};
 use crate::keys::Keyring;
 use crate::model::{App, Grant, Holder};
-use keyfob_protocol::access_token::{AccessTokenClaims, Audience};
+use keyfob_protocol::access_token::{AccessTokenClaims, Audience, IssuedAfter};
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_reply::IssuedTokens;
 use keyfob_protocol::{Entropy, Secret, Timestamp, base62, entropy};
@@ -36,8 +36,6 @@ impl AccessTokens {
         scope: &Scope,
         refresh_token: Secret<String>,
     ) -> Result<IssuedTokens, Fault> {
-        // A wider revocation refuses tokens up to its second, so what is issued after it is dated after it.
-        let issued_at = now.max(app.tokens_after.plus(1)).max(holder.tokens_after.plus(1));
         let jti: [u8; 16] = entropy::random(entropy)?;
         let scope = (!scope.is_empty()).then(|| scope.to_string());
         let claims = AccessTokenClaims {
@@ -45,16 +43,26 @@ impl AccessTokens {
             sub: grant.user.0.to_string(),
             aud: Audience::One(self.audience.clone()),
             client_id: app.client_id.clone(),
-            iat: issued_at,
-            exp: issued_at.plus(self.lifetime),
+            iat: now,
+            exp: now.plus(self.lifetime),
             nbf: None,
             jti: base62::encode(&jti),
             scope: scope.clone(),
             gid: grant.id.to_text(),
             acc: holder.account.map_or(0, |(account, _)| account.0),
             app: app.id.0,
+            after: IssuedAfter {
+                app: reached_by(app.tokens_after, now),
+                user: reached_by(holder.user_tokens_after, now),
+                account: reached_by(holder.account_tokens_after, now),
+            },
         };
         let access_token = keys.signing_key().sign(&claims)?;
-        Ok(IssuedTokens { access_token, refresh_token, issued_at, expires_in: self.lifetime, scope })
+        Ok(IssuedTokens { access_token, refresh_token, issued_at: now, expires_in: self.lifetime, scope })
     }
+}
+
+/// The revocation up to `not_before`, where it would refuse a token of this second.
+fn reached_by(not_before: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    (now <= not_before).then_some(not_before)
 }

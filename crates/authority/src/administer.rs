@@ -24,20 +24,23 @@ impl Authority {
         Ok(done)
     }
 
-    /// Enables or disables an app. Disabling refuses its access tokens up to `now`.
+    /// Enables or disables an app. Disabling refuses the access tokens that it was issued before.
     pub async fn set_app_enabled(&self, id: AppId, enabled: bool, now: Timestamp) -> Result<Administered, Fault> {
         let Some(app) = self.store.app(id).await? else { return Ok(Administered::Missing) };
-        let app = App { enabled, updated_at: now, tokens_after: after(app.tokens_after, enabled, now), ..app };
-        let entry = LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::AppChanged) };
-        let revocations = self.unless(enabled, RevokedKind::App, id.0, now);
-        self.administer(Administration::UpdateApp(app), vec![entry.with_detail(able(enabled))], revocations).await
+        let (tokens_after, revocations) = match enabled {
+            true => (app.tokens_after, Vec::new()),
+            false => self.revoked(RevokedKind::App, id.0, app.tokens_after, now),
+        };
+        let app = App { enabled, updated_at: now, tokens_after, ..app };
+        let entry = app_entry(id, now).with_detail(able(enabled));
+        self.administer(Administration::UpdateApp(app), vec![entry], revocations).await
     }
 
     /// Removes an app; its tokens die with it.
     pub async fn remove_app(&self, id: AppId, now: Timestamp) -> Result<Administered, Fault> {
-        let entry =
-            LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::AppChanged) }.with_detail("removed");
-        let revocations = self.unless(false, RevokedKind::App, id.0, now);
+        let Some(app) = self.store.app(id).await? else { return Ok(Administered::Missing) };
+        let (_, revocations) = self.revoked(RevokedKind::App, id.0, app.tokens_after, now);
+        let entry = app_entry(id, now).with_detail("removed");
         self.administer(Administration::RemoveApp(id), vec![entry], revocations).await
     }
 
@@ -54,13 +57,15 @@ impl Authority {
         self.administer(Administration::ExpireSecret { app, secret, at }, vec![entry], Vec::new()).await
     }
 
-    /// Enables or disables a user. Disabling refuses the access tokens that name them up to `now`.
+    /// Enables or disables a user. Disabling refuses the access tokens that were issued for them before.
     pub async fn set_user_enabled(&self, id: UserId, enabled: bool, now: Timestamp) -> Result<Administered, Fault> {
         let Some(user) = self.store.user(id).await? else { return Ok(Administered::Missing) };
-        let status = if enabled { UserStatus::Active } else { UserStatus::Disabled };
-        let user = User { status, tokens_after: after(user.tokens_after, enabled, now), ..user };
+        let (status, (tokens_after, revocations)) = match enabled {
+            true => (UserStatus::Active, (user.tokens_after, Vec::new())),
+            false => (UserStatus::Disabled, self.revoked(RevokedKind::User, id.0, user.tokens_after, now)),
+        };
+        let user = User { status, tokens_after, ..user };
         let entry = user_entry(&user, now).with_detail(able(enabled));
-        let revocations = self.unless(enabled, RevokedKind::User, id.0, now);
         self.administer(Administration::UpdateUser(user), vec![entry], revocations).await
     }
 
@@ -79,8 +84,9 @@ impl Authority {
 
     /// Removes a user; their grants no longer work and their tokens are refused.
     pub async fn remove_user(&self, id: UserId, now: Timestamp) -> Result<Administered, Fault> {
+        let Some(user) = self.store.user(id).await? else { return Ok(Administered::Missing) };
+        let (_, revocations) = self.revoked(RevokedKind::User, id.0, user.tokens_after, now);
         let entry = LedgerEntry { user: Some(id), ..LedgerEntry::new(now, LedgerKind::UserChanged) };
-        let revocations = self.unless(false, RevokedKind::User, id.0, now);
         self.administer(Administration::RemoveUser(id), vec![entry.with_detail("removed")], revocations).await
     }
 
@@ -97,7 +103,7 @@ impl Authority {
         self.administer(Administration::UpdateAccount(account), vec![entry], Vec::new()).await
     }
 
-    /// Opens or suspends an account. Suspending refuses its users' access tokens up to `now`.
+    /// Opens or suspends an account. Suspending refuses the access tokens that were issued for its users before.
     pub async fn set_account_enabled(
         &self,
         id: AccountId,
@@ -105,9 +111,11 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Administered, Fault> {
         let Some(account) = self.store.account(id).await? else { return Ok(Administered::Missing) };
-        let status = if enabled { AccountStatus::Active } else { AccountStatus::Suspended };
-        let account = Account { status, tokens_after: after(account.tokens_after, enabled, now), ..account };
-        let revocations = self.unless(enabled, RevokedKind::Account, id.0, now);
+        let (status, (tokens_after, revocations)) = match enabled {
+            true => (AccountStatus::Active, (account.tokens_after, Vec::new())),
+            false => (AccountStatus::Suspended, self.revoked(RevokedKind::Account, id.0, account.tokens_after, now)),
+        };
+        let account = Account { status, tokens_after, ..account };
         let entry = account_entry(id, now).with_detail(able(enabled));
         self.administer(Administration::UpdateAccount(account), vec![entry], revocations).await
     }
@@ -137,19 +145,27 @@ impl Authority {
         self.administer(Administration::RemoveSystem(id), vec![entry], Vec::new()).await
     }
 
-    fn unless(&self, enabled: bool, kind: RevokedKind, id: i64, now: Timestamp) -> Vec<NewRevocation> {
+    /// The revocation of all tokens of an app, user or account whose last one was `earlier`, and its `not_before`. Later than every one
+    /// before it, also within a second: what was issued in between says that it came after the earlier one, and no more.
+    fn revoked(
+        &self,
+        kind: RevokedKind,
+        id: i64,
+        earlier: Timestamp,
+        now: Timestamp,
+    ) -> (Timestamp, Vec<NewRevocation>) {
+        let not_before = now.max(earlier.plus(1));
         let until = self.revocation_until(now);
-        if enabled { Vec::new() } else { vec![NewRevocation { kind, id: id.to_string(), not_before: now, until }] }
+        (not_before, vec![NewRevocation { kind, id: id.to_string(), not_before, until }])
     }
-}
-
-/// Tokens issued later are dated after the second in which earlier ones were refused.
-fn after(earlier: Timestamp, enabled: bool, now: Timestamp) -> Timestamp {
-    if enabled { earlier } else { earlier.max(now) }
 }
 
 fn able(enabled: bool) -> &'static str {
     if enabled { "enabled" } else { "disabled" }
+}
+
+fn app_entry(id: AppId, now: Timestamp) -> LedgerEntry {
+    LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::AppChanged) }
 }
 
 fn user_entry(user: &User, now: Timestamp) -> LedgerEntry {

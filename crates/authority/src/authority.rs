@@ -195,7 +195,7 @@ impl Authority {
         }
     }
 
-    /// When the last access token that can exist at `now` has expired. Tokens may be dated a second ahead.
+    /// When the last access token that can exist at `now` has expired. The minute is for nodes whose clocks run ahead.
     pub(crate) fn revocation_until(&self, now: Timestamp) -> Timestamp {
         now.plus(self.settings.access_token_lifetime + MINUTE)
     }

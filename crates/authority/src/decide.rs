@@ -208,7 +208,8 @@ pub fn is_active(signed_in: &SignedIn) -> bool {
     let holder = Holder {
         user: Some(signed_in.user.status),
         account: account.map(|account| (account.id, account.status)),
-        tokens_after: signed_in.user.tokens_after,
+        user_tokens_after: signed_in.user.tokens_after,
+        account_tokens_after: account.map_or(Timestamp(0), |account| account.tokens_after),
     };
     law::holder::problem(&holder).is_none()
 }

@@ -10,7 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue, header};
 use keyfob_gate::{Gate, GateConfig, WithoutNews};
 use keyfob_protocol::access_token::{
-    AccessTokenClaims, Audience, JwkSet, PublicJwk, SigningAlgorithm, encoded_header, signing_input, with_signature,
+    AccessTokenClaims, Audience, IssuedAfter, JwkSet, PublicJwk, SigningAlgorithm, encoded_header, signing_input,
+    with_signature,
 };
 use keyfob_protocol::revocation::{Revocation, RevokedKind};
 use keyfob_protocol::token_name::GrantId;
@@ -45,6 +46,7 @@ fn claims(number: usize) -> AccessTokenClaims {
         gid: GrantId([7; 16]).to_text(),
         acc: 5,
         app: 3,
+        after: IssuedAfter::default(),
     }
 }
 

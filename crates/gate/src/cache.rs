@@ -100,6 +100,7 @@ fn lock(set: &Mutex<Set>) -> MutexGuard<'_, Set> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keyfob_protocol::access_token::IssuedAfter;
     use keyfob_protocol::token_name::GrantId;
 
     fn token(text: &str, expires_at: i64) -> Arc<VerifiedToken> {
@@ -112,6 +113,7 @@ mod tests {
             jti: String::new(),
             scope: None,
             issued_at: Timestamp(0),
+            issued_after: IssuedAfter::default(),
             expires_at: Timestamp(expires_at),
         };
         Arc::new(VerifiedToken::new(text, 1, Arc::new(caller)))

@@ -2,7 +2,7 @@
 
 use crate::challenge::Challenge;
 use keyfob_protocol::Timestamp;
-use keyfob_protocol::access_token::AccessTokenClaims;
+use keyfob_protocol::access_token::{AccessTokenClaims, IssuedAfter};
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::GrantId;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub struct Caller {
     pub scope: Option<Scope>,
     /// When the token was issued.
     pub issued_at: Timestamp,
+    /// Which revocations of that very second it was issued after.
+    pub issued_after: IssuedAfter,
     /// When the token ends.
     pub expires_at: Timestamp,
 }
@@ -44,6 +46,7 @@ impl Caller {
             jti: claims.jti.clone(),
             scope: claims.scope.as_deref().map(Scope::parse).transpose().ok()?,
             issued_at: claims.iat,
+            issued_after: claims.after,
             expires_at: claims.exp,
         })
     }

@@ -30,6 +30,13 @@ struct Wide {
     until: Timestamp,
 }
 
+impl Wide {
+    /// By the second of issue, unless the token says that it was issued after this revocation or a later one.
+    fn covers(&self, issued_at: Timestamp, issued_after: Option<Timestamp>) -> bool {
+        issued_at <= self.not_before && issued_after.is_none_or(|after| after < self.not_before)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Entries {
     grants: HashMap<[u8; 16], Timestamp>,
@@ -113,12 +120,12 @@ impl RevocationSet {
             return false;
         }
         let entries = self.read();
-        let covers = |wide: Option<&Wide>| wide.is_some_and(|wide| caller.issued_at <= wide.not_before);
+        let (at, after) = (caller.issued_at, &caller.issued_after);
         entries.grants.contains_key(&caller.grant.0)
             || entries.tokens.contains_key(caller.jti.as_str())
-            || covers(entries.apps.get(&caller.app))
-            || covers(entries.users.get(&caller.user))
-            || covers(entries.accounts.get(&caller.account))
+            || entries.apps.get(&caller.app).is_some_and(|wide| wide.covers(at, after.app))
+            || entries.users.get(&caller.user).is_some_and(|wide| wide.covers(at, after.user))
+            || entries.accounts.get(&caller.account).is_some_and(|wide| wide.covers(at, after.account))
     }
 
     /// Number of entries: a metric.

@@ -58,6 +58,31 @@ pub struct AccessTokenClaims {
     pub acc: i64,
     /// The app's number, by which a revocation names it.
     pub app: i64,
+    /// Which revocations it was issued after, where `iat` alone does not show it.
+    #[serde(default, skip_serializing_if = "IssuedAfter::is_unsaid")]
+    pub after: IssuedAfter,
+}
+
+/// The claim `after`. A revocation of an app, user or account refuses tokens by their second; who is enabled again within that second
+/// gets tokens that name the `not_before` they were issued after. Nothing is dated ahead of the clock for it, and a gate that
+/// does not know the claim refuses more, never less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedAfter {
+    /// The app's last revocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<Timestamp>,
+    /// The user's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Timestamp>,
+    /// The account's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Timestamp>,
+}
+
+impl IssuedAfter {
+    fn is_unsaid(&self) -> bool {
+        *self == IssuedAfter::default()
+    }
 }
 
 /// `aud`: one value, or several (RFC 7519 section 4.1.3).

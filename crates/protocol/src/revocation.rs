@@ -3,7 +3,7 @@
 use crate::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What a revocation names. Wider kinds refuse every token issued up to `not_before`.
+/// What a revocation names. Wider kinds (`App`, `User`, `Account`) refuse every token issued up to `not_before`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RevokedKind {
@@ -28,7 +28,8 @@ pub struct Revocation {
     pub kind: RevokedKind,
     /// Which one.
     pub id: String,
-    /// Tokens with `iat` up to and including this second are refused. Ignored for `Grant` and `Token`, which name dead things.
+    /// Tokens with `iat` up to and including this second are refused, unless they say that they were issued after this revocation
+    /// ([`crate::access_token::IssuedAfter`]). Ignored for `Grant` and `Token`, which name dead things.
     pub not_before: Timestamp,
     /// When the last token that this entry concerns has expired and the entry may be forgotten.
     pub until: Timestamp,

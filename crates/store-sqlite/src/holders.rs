@@ -53,15 +53,20 @@ fn read(connection: &Connection, user: UserId) -> Result<Holder> {
         )?
         .query_row([user.0], |row| {
             let account = row.get::<_, Option<i64>>(2)?.map(|id| read_account(row, AccountId(id))).transpose()?;
-            let later = row.get::<_, i64>(1)?.max(row.get::<_, Option<i64>>(4)?.unwrap_or(0));
             Ok(Holder {
                 user: Some(people::user_status(row.get_ref(0)?.as_str()?)?),
                 account,
-                tokens_after: Timestamp(later),
+                user_tokens_after: Timestamp(row.get(1)?),
+                account_tokens_after: Timestamp(row.get::<_, Option<i64>>(4)?.unwrap_or(0)),
             })
         })
         .optional()?;
-    Ok(holder.unwrap_or(Holder { user: None, account: None, tokens_after: Timestamp(0) }))
+    Ok(holder.unwrap_or(Holder {
+        user: None,
+        account: None,
+        user_tokens_after: Timestamp(0),
+        account_tokens_after: Timestamp(0),
+    }))
 }
 
 fn read_account(row: &Row<'_>, id: AccountId) -> Result<(AccountId, AccountStatus)> {

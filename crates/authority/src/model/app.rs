@@ -44,7 +44,7 @@ pub struct App {
     pub policy: AppPolicy,
     /// The live and the retired secrets.
     pub secrets: Vec<AppSecret>,
-    /// Access tokens are dated after this second.
+    /// `not_before` of its last revocation; 0: none. Access tokens of that second say that they came after it.
     pub tokens_after: Timestamp,
     /// When it was added.
     pub created_at: Timestamp,

@@ -15,7 +15,7 @@ pub struct Account {
     pub domain: String,
     /// Whether its users may connect and call.
     pub status: AccountStatus,
-    /// Access tokens of its users are dated after this second (design: a wider revocation refuses tokens up to it).
+    /// `not_before` of its last revocation; 0: none. Access tokens of that second say that they came after it.
     pub tokens_after: Timestamp,
     /// When it was added.
     pub created_at: Timestamp,
@@ -49,7 +49,7 @@ pub struct User {
     /// Argon2id, in the PHC string format; `None` where another system signs them in.
     #[serde(skip)]
     pub password_hash: Option<String>,
-    /// Access tokens are dated after this second.
+    /// `not_before` of their last revocation; 0: none. Access tokens of that second say that they came after it.
     pub tokens_after: Timestamp,
     /// When they were added.
     pub created_at: Timestamp,
@@ -97,8 +97,10 @@ pub struct Holder {
     pub user: Option<UserStatus>,
     /// `None`: the account is missing.
     pub account: Option<(AccountId, AccountStatus)>,
-    /// The later of both `tokens_after`.
-    pub tokens_after: Timestamp,
+    /// The user's `tokens_after`.
+    pub user_tokens_after: Timestamp,
+    /// The account's.
+    pub account_tokens_after: Timestamp,
 }
 
 /// A session cookie's digest. The cookie itself is not stored.

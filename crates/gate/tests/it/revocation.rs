@@ -47,6 +47,28 @@ fn jw_04_a_wide_revocation_stops_tokens_up_to_its_second_and_none_after() {
 }
 
 #[test]
+fn jw_04_a_token_of_the_second_passes_only_the_revocation_that_it_was_issued_after() {
+    for ((kind, ours, _), member) in WIDE.into_iter().zip(["app", "user", "account"]) {
+        for (after, refused) in [(-1, true), (0, false), (1, false)] {
+            let world = World::new();
+            let token = world.token(&with(claims(), "after", json!({ member: ISSUED.0 + after })));
+            assert!(world.call(&token).is_ok());
+            world.revoke(kind, ours, ISSUED);
+            let expected = if refused { Some(invalid(InvalidReason::Revoked)) } else { None };
+            assert_eq!(world.call(&token).err(), expected, "{kind:?} {after}");
+            world.revoke(kind, ours, ISSUED.plus(2));
+            assert_eq!(world.call(&token).unwrap_err(), invalid(InvalidReason::Revoked), "{kind:?}, the next one");
+        }
+        for (other, ours, _) in WIDE.into_iter().filter(|(other, ..)| *other != kind) {
+            let world = World::new();
+            let token = world.token(&with(claims(), "after", json!({ member: ISSUED.0 })));
+            world.revoke(other, ours, ISSUED);
+            assert_eq!(world.call(&token).unwrap_err(), invalid(InvalidReason::Revoked), "{other:?}, not {kind:?}");
+        }
+    }
+}
+
+#[test]
 fn jw_04_entries_for_one_thing_only_widen() {
     let world = World::new();
     let token = world.token(&claims());

@@ -1,6 +1,6 @@
 //! `keyfob account …`
 
-use super::{changed, done, later_than, missing};
+use super::{changed, done, missing};
 use crate::composition::authority::Opened;
 use crate::output::{self, table};
 use clap::Subcommand;
@@ -68,9 +68,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             show(opened, AccountId(id), json).await
         }
         Command::Enable { id } => {
-            let account = opened.store.account(AccountId(id)).await?.ok_or_else(|| missing("account"))?;
-            let now = later_than(opened, account.tokens_after).await;
-            done(authority.set_account_enabled(account.id, true, now).await?, "account", TAKEN)?;
+            done(authority.set_account_enabled(AccountId(id), true, now).await?, "account", TAKEN)?;
             changed(json, "account", id, "enabled")
         }
         Command::Disable { id } => {

@@ -1,6 +1,6 @@
 //! `keyfob app …`
 
-use super::{changed, done, later_than, missing};
+use super::{changed, done, missing};
 use crate::composition::authority::Opened;
 use crate::exit::Exit;
 use crate::output::{self, table};
@@ -197,8 +197,7 @@ async fn find_system(opened: &Opened, named: &str) -> anyhow::Result<System> {
 
 async fn set_enabled(opened: &Opened, named: &str, enabled: bool, json: bool) -> anyhow::Result<()> {
     let app = find(opened, named).await?;
-    let now = if enabled { later_than(opened, app.tokens_after).await } else { opened.now() };
-    done(opened.authority.set_app_enabled(app.id, enabled, now).await?, "app", "")?;
+    done(opened.authority.set_app_enabled(app.id, enabled, opened.now()).await?, "app", "")?;
     changed(json, "app", app.id.0, if enabled { "enabled" } else { "disabled" })
 }
 

@@ -14,7 +14,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use keyfob_gate::{Gate, GateConfig};
-use keyfob_protocol::access_token::{self, AccessTokenClaims, Audience, JwkSet, PublicJwk, SigningAlgorithm};
+use keyfob_protocol::access_token::{
+    self, AccessTokenClaims, Audience, IssuedAfter, JwkSet, PublicJwk, SigningAlgorithm,
+};
 use keyfob_protocol::token_name::GrantId;
 use keyfob_protocol::{Clock, Timestamp};
 use keyfob_sandbox::api::{self, ApiOptions, ApiState};
@@ -132,6 +134,7 @@ impl Sandbox {
             gid: GrantId::parse(&"0".repeat(22)).map_or_else(String::new, |grant| grant.to_text()),
             acc: user.account,
             app: 1,
+            after: IssuedAfter::default(),
         };
         let input =
             access_token::signing_input(&access_token::encoded_header(SigningAlgorithm::EdDsa, KEY_ID), &claims);

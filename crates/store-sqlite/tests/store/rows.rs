@@ -163,13 +163,13 @@ async fn a_grant_is_read_with_its_holder() {
     let holder = store.held_grant(approved(1).id).await.unwrap().unwrap().holder;
     assert_eq!(holder.user, Some(UserStatus::Active));
     assert_eq!(holder.account, Some((AccountId(1), AccountStatus::Active)));
-    assert_eq!(holder.tokens_after, Timestamp(5));
+    assert_eq!((holder.user_tokens_after, holder.account_tokens_after), (Timestamp(5), Timestamp(0)));
 
     let suspended = Account { id: AccountId(1), status: AccountStatus::Suspended, tokens_after: NOW, ..account() };
     administer(&store, Administration::UpdateAccount(suspended)).await;
     let holder = store.held_grant(approved(1).id).await.unwrap().unwrap().holder;
     assert_eq!(holder.account, Some((AccountId(1), AccountStatus::Suspended)));
-    assert_eq!(holder.tokens_after, NOW);
+    assert_eq!((holder.user_tokens_after, holder.account_tokens_after), (Timestamp(5), NOW));
 
     administer(&store, Administration::RemoveUser(UserId(1))).await;
     let holder = store.held_grant(approved(1).id).await.unwrap().unwrap().holder;

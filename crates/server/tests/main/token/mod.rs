@@ -3,6 +3,7 @@
 mod at_rest;
 mod client_authentication;
 mod cross_feed;
+mod enabling;
 mod faults;
 mod gate;
 mod lifetimes;

@@ -1,0 +1,139 @@
+//! Row BR-09 where the clock stands: who is disabled and enabled within one second keeps no token from before, and gets one that works.
+
+use super::{Connected, HOUR, connect, connected, identity};
+use keyfob_authority::model::AppId;
+use keyfob_authority::store::Administered;
+use keyfob_testkit::{START, TestApp, TestServer};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wide {
+    App,
+    User,
+    Account,
+}
+
+const WIDE: [Wide; 3] = [Wide::App, Wide::User, Wide::Account];
+
+/// One connection on a node whose clock stands.
+struct Second {
+    server: TestServer,
+    app: TestApp,
+    first: Connected,
+}
+
+impl Second {
+    async fn begin() -> Second {
+        let server = TestServer::start().await;
+        let app = server.confidential_app("Listing Lantern").await;
+        let first = connect(&server, &app).await;
+        Second { server, app, first }
+    }
+
+    async fn set_enabled(&self, wide: Wide, enabled: bool) {
+        let (authority, now, user) = (self.server.authority(), self.server.clock_now(), &self.server.owner.user);
+        let done = match wide {
+            Wide::App => authority.set_app_enabled(self.app.app.id, enabled, now).await,
+            Wide::User => authority.set_user_enabled(user.id, enabled, now).await,
+            Wide::Account => authority.set_account_enabled(user.account, enabled, now).await,
+        };
+        assert!(matches!(done.expect("no fault"), Administered::Done(_)));
+    }
+
+    async fn off_and_on(&self, wide: Wide) {
+        self.set_enabled(wide, false).await;
+        self.set_enabled(wide, true).await;
+    }
+
+    async fn another_token(&self) -> String {
+        connected(&self.app.refresh(&self.server, &self.first.refresh_token).await).access_token
+    }
+
+    async fn identity(&self, access_token: &str) -> u16 {
+        identity(&self.server, access_token).await
+    }
+}
+
+#[tokio::test]
+async fn br_09_each_disabling_of_a_second_refuses_all_tokens_before_it_and_none_after() {
+    for wide in WIDE {
+        let second = Second::begin().await;
+        let mut before = vec![second.first.access_token.clone()];
+        for _ in 0..3 {
+            second.off_and_on(wide).await;
+            for token in &before {
+                assert_eq!(second.identity(token).await, 401, "{wide:?}");
+            }
+            let token = second.another_token().await;
+            assert_eq!(second.identity(&token).await, 200, "{wide:?}");
+            before.push(token);
+        }
+        let last = before.pop().expect("the last one");
+        assert_eq!(second.server.clock_now(), START, "the clock stands");
+        // As the seconds pass nothing of it changes, up to the end of all these tokens.
+        for seconds in [1, 60, HOUR - 62] {
+            second.server.clock.advance(seconds);
+            second.server.doorway.gate.forget_expired();
+            for token in &before {
+                assert_eq!(second.identity(token).await, 401, "{wide:?}");
+            }
+            assert_eq!(second.identity(&last).await, 200, "{wide:?}");
+        }
+        second.server.clock.advance(1);
+        assert_eq!(second.identity(&last).await, 401, "{wide:?}: an hour after its issue, to the second");
+    }
+}
+
+#[tokio::test]
+async fn br_09_a_token_issued_after_one_disabling_does_not_outlive_another_of_that_second() {
+    for one in WIDE {
+        for other in WIDE.into_iter().filter(|other| *other != one) {
+            let second = Second::begin().await;
+            for _ in 0..3 {
+                second.off_and_on(one).await;
+            }
+            let between = second.another_token().await;
+            assert_eq!(second.identity(&between).await, 200, "{one:?}");
+            second.off_and_on(other).await;
+            assert_eq!(second.identity(&between).await, 401, "{one:?}, then {other:?}");
+            let after = second.another_token().await;
+            assert_eq!(second.identity(&after).await, 200, "{one:?}, then {other:?}");
+            second.set_enabled(one, false).await;
+            assert_eq!(second.identity(&after).await, 401, "{one:?} again");
+        }
+    }
+}
+
+#[tokio::test]
+async fn br_09_what_is_removed_keeps_no_token_of_that_second() {
+    for wide in [Wide::App, Wide::User] {
+        let second = Second::begin().await;
+        second.off_and_on(wide).await;
+        let token = second.another_token().await;
+        assert_eq!(second.identity(&token).await, 200, "{wide:?}");
+        let (authority, now) = (second.server.authority(), second.server.clock_now());
+        let removed = match wide {
+            Wide::App => authority.remove_app(second.app.app.id, now).await,
+            _ => authority.remove_user(second.server.owner.user.id, now).await,
+        };
+        assert!(matches!(removed.expect("no fault"), Administered::Done(_)));
+        assert_eq!(second.identity(&token).await, 401, "{wide:?}");
+        let missing = authority.remove_app(AppId(4711), now).await.expect("no fault");
+        assert_eq!(missing, Administered::Missing);
+    }
+}
+
+#[tokio::test]
+async fn br_09_no_number_of_disablings_dates_a_token_ahead_of_the_clock() {
+    let second = Second::begin().await;
+    for _ in 0..100 {
+        second.off_and_on(Wide::User).await;
+    }
+    let answer = second.app.refresh_by_get(&second.server, &second.first.refresh_token).await;
+    assert_eq!(answer.at("data.issued_at"), START.to_utc());
+    assert_eq!(answer.at("data.expires_at"), START.plus(HOUR).to_utc());
+    let token = answer.at("data.access_token");
+    assert_eq!(second.identity(&token).await, 200, "at once, not when the clock has caught up");
+    second.server.clock.advance(50);
+    second.set_enabled(Wide::User, false).await;
+    assert_eq!(second.identity(&token).await, 401);
+}
