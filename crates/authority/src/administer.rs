@@ -8,6 +8,10 @@ use crate::store::{Administered, Administration, NewRevocation};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::revocation::RevokedKind;
 
+/// For so many seconds after a change somebody may still issue on what was read before it: a node hears of it within one (matrix BR-09),
+/// but the change takes effect when it is committed, and a write may wait for ten.
+const STILL_ISSUED: i64 = 10;
+
 impl Authority {
     /// One administration; its revocations act on the gate of this process at once.
     pub async fn administer(
@@ -146,7 +150,8 @@ impl Authority {
     }
 
     /// The revocation of all tokens of an app, user or account whose last one was `earlier`, and its `not_before`. Later than every one
-    /// before it, also within a second: what was issued in between says that it came after the earlier one, and no more.
+    /// before it, also within a second: what was issued in between says that it came after the earlier one, and no more. A little ahead
+    /// of `now`, and no harm in it: who issues after the change knows of it and says so.
     fn revoked(
         &self,
         kind: RevokedKind,
@@ -154,7 +159,7 @@ impl Authority {
         earlier: Timestamp,
         now: Timestamp,
     ) -> (Timestamp, Vec<NewRevocation>) {
-        let not_before = now.max(earlier.plus(1));
+        let not_before = now.plus(STILL_ISSUED).max(earlier.plus(1));
         let until = self.revocation_until(now);
         (not_before, vec![NewRevocation { kind, id: id.to_string(), not_before, until }])
     }

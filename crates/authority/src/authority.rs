@@ -195,7 +195,8 @@ impl Authority {
         }
     }
 
-    /// When the last access token that can exist at `now` has expired. The minute is for nodes whose clocks run ahead.
+    /// When the last access token that can exist at `now` has expired. The minute is for nodes whose clocks run ahead,
+    /// and for what is issued on old news a moment later.
     pub(crate) fn revocation_until(&self, now: Timestamp) -> Timestamp {
         now.plus(self.settings.access_token_lifetime + MINUTE)
     }

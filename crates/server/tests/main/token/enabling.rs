@@ -1,9 +1,10 @@
 //! Row BR-09 where the clock stands: who is disabled and enabled within one second keeps no token from before, and gets one that works.
 
+use super::watched_store::WatchedStore;
 use super::{Connected, HOUR, connect, connected, identity};
 use keyfob_authority::model::AppId;
-use keyfob_authority::store::Administered;
-use keyfob_testkit::{START, TestApp, TestServer};
+use keyfob_authority::store::{Administered, StoreError};
+use keyfob_testkit::{START, TestApp, TestServer, TestServerOptions};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Wide {
@@ -136,4 +137,27 @@ async fn br_09_no_number_of_disablings_dates_a_token_ahead_of_the_clock() {
     second.server.clock.advance(50);
     second.set_enabled(Wide::User, false).await;
     assert_eq!(second.identity(&token).await, 401);
+}
+
+#[tokio::test]
+async fn br_09_a_node_that_has_not_heard_of_a_disabling_issues_nothing_that_lasts() {
+    let (store, one) = WatchedStore::serve(TestServerOptions::default()).await;
+    let (shared, clock) = (store.clone(), one.clock.clone());
+    let options = TestServerOptions { store: Some(shared), clock: Some(clock), entropy_seed: 2, ..Default::default() };
+    let two = TestServer::start_with(options).await;
+    let app = one.confidential_app("Listing Lantern").await;
+    let tokens = connect(&two, &app).await;
+    // From here on neither node follows the store, and the second one goes by what it has cached of the app.
+    store.fail("settings_version", StoreError::Unavailable("no news".to_owned()));
+    let disabled = one.authority().set_app_enabled(app.app.id, false, one.clock_now()).await.expect("no fault");
+    assert!(matches!(disabled, Administered::Done(_)));
+    for _ in 0..3 {
+        one.clock.advance(1);
+        let late = connected(&app.refresh(&two, &tokens.refresh_token).await).access_token;
+        assert_eq!(identity(&one, &late).await, 401, "issued on old news");
+    }
+    let enabled = one.authority().set_app_enabled(app.app.id, true, one.clock_now()).await.expect("no fault");
+    assert!(matches!(enabled, Administered::Done(_)));
+    let token = connected(&app.refresh(&one, &tokens.refresh_token).await).access_token;
+    assert_eq!(identity(&one, &token).await, 200, "issued on the news");
 }
