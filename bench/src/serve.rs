@@ -3,20 +3,15 @@
 use crate::compose::{ISSUER, Parts};
 use axum::Router;
 use axum::routing::get;
-use keyfob_authority::passwords::Passwords;
-use keyfob_authority::sign_in::LocalPasswords;
-use keyfob_authority::{Authority, Settings};
-use keyfob_gate::{Gate, GateConfig, GateLayer, WithoutNews};
+use keyfob_authority::Settings;
+use keyfob_gate::GateLayer;
 use keyfob_server::clock_health::Believed;
-use keyfob_server::doorway::{GateSink, Readiness};
-use keyfob_server::follow::{Follower, TickMark};
+use keyfob_server::follow::MemoryMark;
 use keyfob_server::listen::ListenOptions;
-use keyfob_server::metrics::Metrics;
-use keyfob_server::{Doorway, Options};
+use keyfob_server::{Node, NodeParts, Options};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::net::TcpListener;
 
 /// What the route behind the gate answers.
@@ -27,32 +22,21 @@ pub(crate) async fn serve(data: &Path, reader_cache: Option<u32>) -> anyhow::Res
     let mut store = keyfob_store_sqlite::Options::default();
     store.reader_cache = reader_cache.unwrap_or(store.reader_cache);
     let parts = Parts::open_with(data, &store)?;
-    let keyring = parts.keyring().await?;
-    let settings = Settings::new(ISSUER);
-    let gate_config =
-        GateConfig { without_news: WithoutNews::KeepServing, ..GateConfig::new(ISSUER, &settings.audience) };
-    let gate = Arc::new(Gate::new(gate_config, parts.clock.clone()));
-    let sink = Arc::new(GateSink(gate.clone()));
-    let authority = Authority::new(parts.store.clone(), keyring, settings, parts.entropy.clone(), sink);
-    let passwords = Arc::new(Passwords::new(&*parts.entropy)?);
-    let doorway = Arc::new(Doorway {
-        sign_in: Arc::new(LocalPasswords::new(parts.store.clone(), passwords, parts.entropy.clone())),
-        authority: Arc::new(authority),
-        gate: gate.clone(),
-        clock: parts.clock.clone(),
-        entropy: parts.entropy.clone(),
-        options: Options { secure_cookies: false, strict_transport: false, ..Options::default() },
-        metrics: Metrics::default(),
-        readiness: Readiness::default(),
-    });
-    let follower = Follower {
-        doorway: doorway.clone(),
+    let node = Node::open(NodeParts {
+        store: parts.store,
         opener: parts.opener,
+        settings: Settings::new(ISSUER),
+        options: Options::plain_loopback(),
+        clock: parts.clock,
         clock_health: Arc::new(Believed),
-        tick_mark: Arc::new(MemoryMark(AtomicI64::new(i64::MIN))),
-    };
-    let _followed = follower.start().await?;
-    let behind_gate = Router::new().route("/bench/gate", get(async || GATE_ANSWER)).layer(GateLayer::new(gate));
+        entropy: parts.entropy,
+        tick_mark: Arc::new(MemoryMark::default()),
+    });
+    let node = node.await?;
+    let doorway = node.doorway.clone();
+    let _followed = node.follow().await?;
+    let behind_gate =
+        Router::new().route("/bench/gate", get(async || GATE_ANSWER)).layer(GateLayer::new(doorway.gate.clone()));
     listen(keyfob_server::router::router(doorway).merge(behind_gate)).await
 }
 
@@ -67,16 +51,4 @@ pub(crate) async fn listen(router: Router) -> anyhow::Result<()> {
     });
     keyfob_server::listen::serve(listener, router, ListenOptions::default(), async { drop(end.await) }).await;
     Ok(())
-}
-
-struct MemoryMark(AtomicI64);
-
-impl TickMark for MemoryMark {
-    fn seen(&self) -> Option<i64> {
-        Some(self.0.load(Ordering::SeqCst)).filter(|seen| *seen != i64::MIN)
-    }
-
-    fn note(&self, tick: i64) {
-        self.0.fetch_max(tick, Ordering::SeqCst);
-    }
 }

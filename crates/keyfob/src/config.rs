@@ -119,8 +119,7 @@ impl Config {
                 brand,
                 fub_status: file.fub_status,
                 legacy_get: file.legacy_get.unwrap_or(true),
-                secure_cookies: https,
-                strict_transport: https,
+                ..if https { Options::default() } else { Options::plain_loopback() }
             },
             api_audience: file.api_audience,
             code_lifetime,

@@ -11,7 +11,7 @@ use crate::output;
 use anyhow::Context;
 use keyfob_authority::keys::MasterKey;
 use keyfob_sandbox::{Parts, SandboxOptions};
-use keyfob_server::follow::TickMark;
+use keyfob_server::follow::{MemoryMark, TickMark};
 use keyfob_store_sqlite::SqliteStore;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(crate) async fn run(args: SandboxArgs, json: bool) -> anyhow::Result<()> {
             private_directory(directory).with_context(|| format!("data directory {}", directory.display()))?;
             (open_store(&directory.join("keyfob.db"))?, Arc::new(tick_mark::FileMark::in_directory(directory)))
         }
-        None => (Arc::new(SqliteStore::ephemeral().context("an ephemeral store")?), Arc::new(tick_mark::NoMark)),
+        None => (Arc::new(SqliteStore::ephemeral().context("an ephemeral store")?), Arc::new(MemoryMark::default())),
     };
     let master = match &args.data {
         // A sandbox's key lies with its data: both are for play.

@@ -1,7 +1,6 @@
 //! `keyfob serve`: the authority for real use.
 
-use crate::composition::authority::Opened;
-use crate::composition::clock::SystemClock;
+use crate::composition::authority::{Data, ours};
 use crate::composition::{log, signals, tick_mark::FileMark};
 use crate::config::Config;
 use crate::exit::Exit;
@@ -9,15 +8,9 @@ use crate::output;
 use anyhow::Context;
 use axum::Router;
 use axum::routing::get;
-use keyfob_authority::passwords::Passwords;
-use keyfob_authority::sign_in::LocalPasswords;
 use keyfob_authority::store::Store;
-use keyfob_gate::{Gate, GateConfig, WithoutNews};
-use keyfob_server::doorway::{GateSink, Readiness};
-use keyfob_server::follow::Follower;
 use keyfob_server::listen::{self, ListenOptions, tls::Tls};
-use keyfob_server::metrics::Metrics;
-use keyfob_server::{Doorway, router};
+use keyfob_server::{Doorway, Node, NodeParts, router};
 use keyfob_store_sqlite::SqliteStore;
 use std::fs::File;
 use std::sync::Arc;
@@ -27,13 +20,6 @@ use tokio::net::TcpListener;
 pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     log::start(config.log, "info");
     let told_to_stop = signals::stop();
-    let settings = config.settings();
-    let gate_config = GateConfig {
-        fub_status: config.doorway.fub_status,
-        // This gate is told of each revocation at its commit; other processes' reach it by following the store.
-        without_news: WithoutNews::KeepServing,
-        ..GateConfig::new(&settings.issuer, &settings.audience)
-    };
     let tls = match &config.tls {
         Some(files) => {
             let tls = Tls::load(&files.certificate, &files.key);
@@ -41,31 +27,24 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         }
         None => None,
     };
-    let clock = Arc::new(SystemClock::start());
-    let gate = Arc::new(Gate::new(gate_config, clock.clone()));
-    let opened = Opened::open_with(config, clock.clone(), Arc::new(GateSink(gate.clone()))).await?;
-    let _lock = lock_shared(config)?;
-    let passwords = Arc::new(Passwords::new(&*opened.entropy).map_err(keyfob_authority::Fault::from)?);
-    let doorway = Arc::new(Doorway {
-        sign_in: Arc::new(LocalPasswords::new(opened.store.clone(), passwords, opened.entropy.clone())),
-        authority: opened.authority.clone(),
-        gate,
-        clock: clock.clone(),
-        entropy: opened.entropy.clone(),
+    let Data { store, opener, clock, entropy } = Data::open(config)?;
+    let node = Node::open(NodeParts {
+        store: store.clone(),
+        opener,
+        settings: config.settings(),
         options: config.doorway.clone(),
-        metrics: Metrics::default(),
-        readiness: Readiness::default(),
-    });
-    let follower = Follower {
-        doorway: doorway.clone(),
-        opener: opened.opener,
+        clock: clock.clone(),
         clock_health: clock,
+        entropy,
         tick_mark: Arc::new(FileMark::in_directory(&config.data)),
-    };
-    let followed = follower.start().await.context("the store cannot be read")?;
+    });
+    let node = ours(node.await)?;
+    let _lock = lock_shared(config)?;
+    let doorway = node.doorway.clone();
+    let followed = node.follow().await.context("the store cannot be read")?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen {}", config.listen))?;
     let metrics = metrics_listener(config, doorway.clone()).await?;
-    greet(config, &opened.store, listener.local_addr()?.to_string().as_str()).await?;
+    greet(config, &store, listener.local_addr()?.to_string().as_str()).await?;
 
     let watch =
         tls.as_ref().map(|(tls, files)| tokio::spawn(tls.clone().follow(files.certificate.clone(), files.key.clone())));
@@ -82,7 +61,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         task.abort();
     }
     drop(followed);
-    opened.store.close().await;
+    store.close().await;
     tracing::info!("stopped");
     Ok(())
 }

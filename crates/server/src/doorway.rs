@@ -27,6 +27,13 @@ pub struct Options {
     pub strict_transport: bool,
 }
 
+impl Options {
+    /// Without what only https can keep: for a listener that nobody reaches from another machine.
+    pub fn plain_loopback() -> Options {
+        Options { secure_cookies: false, strict_transport: false, ..Options::default() }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Options {

@@ -10,6 +10,7 @@ use keyfob_authority::sweep::MAX_PAUSE;
 use keyfob_authority::{Fault, model::LedgerEntry, model::LedgerKind};
 use keyfob_protocol::Timestamp;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::{MissedTickBehavior, interval};
@@ -31,20 +32,38 @@ const PAGE: u32 = 1000;
 pub trait TickMark: Send + Sync {
     /// The highest tick seen, if any.
     fn seen(&self) -> Option<i64>;
-    /// Remembers a higher one.
+    /// Remembers this one, also where it is lower: then the store went back, and that was said.
     fn note(&self, tick: i64);
 }
 
+/// Remembers the tick for as long as the process lives: for data that does not outlive it.
+pub struct MemoryMark(AtomicI64);
+
+impl Default for MemoryMark {
+    fn default() -> Self {
+        MemoryMark(AtomicI64::new(NONE_SEEN))
+    }
+}
+
+/// No store has this tick: the first is 0.
+const NONE_SEEN: i64 = i64::MIN;
+
+impl TickMark for MemoryMark {
+    fn seen(&self) -> Option<i64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|seen| *seen != NONE_SEEN)
+    }
+
+    fn note(&self, tick: i64) {
+        self.0.store(tick, Ordering::Relaxed);
+    }
+}
+
 /// What following needs beside the doorway.
-pub struct Follower {
-    /// The node.
-    pub doorway: Arc<Doorway>,
-    /// Opens its keys again, when they may have changed.
-    pub opener: Opener,
-    /// The judge of its clock.
-    pub clock_health: Arc<dyn ClockHealth>,
-    /// Where it remembers the tick.
-    pub tick_mark: Arc<dyn TickMark>,
+pub(crate) struct Follower {
+    pub(crate) doorway: Arc<Doorway>,
+    pub(crate) opener: Opener,
+    pub(crate) clock_health: Arc<dyn ClockHealth>,
+    pub(crate) tick_mark: Arc<dyn TickMark>,
 }
 
 /// Why a node cannot follow its store.
@@ -70,10 +89,7 @@ struct Position {
 
 impl Follower {
     /// Reads the store completely once, and then follows it until the returned tasks are dropped.
-    ///
-    /// # Errors
-    /// If the first reading fails; then the node must not start.
-    pub async fn start(self) -> Result<Followed, FollowError> {
+    pub(crate) async fn start(self) -> Result<Followed, FollowError> {
         let follower = Arc::new(self);
         let mut position = Position::default();
         follower.step(&mut position).await?;

@@ -1,7 +1,6 @@
 //! The doorway of the authority: HTTP in, the law's decisions out.
 //!
-//! A router to nest ([`router::router`]) over a [`Doorway`], the listeners that serve it, and the tasks that keep a node in step with
-//! its store. Handlers translate; they decide nothing. No query of the authorize or token endpoint, no header that authenticates and
+//! A [`Node`] to put together from its parts, a router to nest ([`router::router`]) over its [`Doorway`], and the listeners that serve it. Handlers translate; they decide nothing. No query of the authorize or token endpoint, no header that authenticates and
 //! no body is ever logged.
 
 mod around;
@@ -13,6 +12,7 @@ mod html;
 mod limits;
 pub mod listen;
 pub mod metrics;
+pub mod node;
 mod refusal_pages;
 mod request_id;
 pub mod router;
@@ -21,4 +21,5 @@ mod routes;
 pub use clock_health::ClockHealth;
 pub use doorway::{Doorway, Options};
 pub use html::browser_headers;
+pub use node::{Node, NodeParts};
 pub use request_id::RequestId;

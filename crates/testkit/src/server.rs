@@ -16,20 +16,15 @@ use keyfob_authority::open::Opener;
 use keyfob_authority::passwords::Passwords;
 use keyfob_authority::register::NewApp;
 use keyfob_authority::secrets;
-use keyfob_authority::sign_in::LocalPasswords;
 use keyfob_authority::store::{Administered, Store};
 use keyfob_authority::{Authority, Decision, Settings};
-use keyfob_gate::{Gate, GateConfig, WithoutNews};
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_protocol::redirect_uri::RedirectUriRules;
 use keyfob_protocol::{Clock, Entropy, Secret, Timestamp};
-use keyfob_server::doorway::{GateSink, Readiness};
-use keyfob_server::follow::{Followed, Follower, TickMark};
-use keyfob_server::metrics::Metrics;
-use keyfob_server::{Doorway, Options, clock_health::Believed};
+use keyfob_server::follow::{Followed, MemoryMark};
+use keyfob_server::{Doorway, Node, NodeParts, Options, clock_health::Believed};
 use keyfob_store_sqlite::SqliteStore;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use tower::ServiceExt;
 
 /// When every test begins: 2026-11-23T12:00:00Z.
@@ -56,7 +51,7 @@ pub struct TestServerOptions {
 impl Default for TestServerOptions {
     fn default() -> Self {
         TestServerOptions {
-            doorway: Options { secure_cookies: false, strict_transport: false, ..Options::default() },
+            doorway: Options::plain_loopback(),
             settings: Settings::new("https://auth.example.com"),
             algorithm: SigningAlgorithm::EdDsa,
             store: None,
@@ -115,30 +110,20 @@ impl TestServer {
             sandbox: false,
             algorithm: options.algorithm,
         };
-        let keyring = opener.open(&*store, clock.now(), &*entropy).await.expect("a store of ours");
-        let gate_config = GateConfig {
-            fub_status: options.doorway.fub_status,
-            without_news: WithoutNews::KeepServing,
-            ..GateConfig::new(&options.settings.issuer, &options.settings.audience)
-        };
-        let gate = Arc::new(Gate::new(gate_config, clock.clone()));
-        let sink = Arc::new(GateSink(gate.clone()));
-        let authority = Arc::new(Authority::new(store.clone(), keyring, options.settings, entropy.clone(), sink));
-        let passwords = Arc::new(Passwords::new(&*entropy).expect("entropy"));
-        let doorway = Arc::new(Doorway {
-            sign_in: Arc::new(LocalPasswords::new(store.clone(), passwords.clone(), entropy.clone())),
-            authority: authority.clone(),
-            gate,
-            clock: clock.clone(),
-            entropy: entropy.clone(),
+        let node = Node::open(NodeParts {
+            store,
+            opener,
+            settings: options.settings,
             options: options.doorway,
-            metrics: Metrics::default(),
-            readiness: Readiness::default(),
+            clock: clock.clone(),
+            clock_health: Arc::new(Believed),
+            entropy: entropy.clone(),
+            tick_mark: Arc::new(MemoryMark::default()),
         });
-        let tick_mark = Arc::new(MemoryMark(AtomicI64::new(i64::MIN)));
-        let follower = Follower { doorway: doorway.clone(), opener, clock_health: Arc::new(Believed), tick_mark };
-        let followed = follower.start().await.expect("a store that can be read");
-        let (system, system_key, owner) = people(&authority, &passwords, &*entropy, clock.now()).await;
+        let node = node.await.expect("a store of ours");
+        let (doorway, passwords) = (node.doorway.clone(), node.passwords.clone());
+        let followed = node.follow().await.expect("a store that can be read");
+        let (system, system_key, owner) = people(&doorway.authority, &passwords, &*entropy, clock.now()).await;
         let router = keyfob_server::router::router(doorway.clone());
         TestServer { doorway, clock, entropy, passwords, system, system_key, owner, router, _followed: followed }
     }
@@ -296,17 +281,5 @@ fn done(administered: Administered) -> i64 {
     match administered {
         Administered::Done(id) => id,
         other => panic!("{other:?}"),
-    }
-}
-
-struct MemoryMark(AtomicI64);
-
-impl TickMark for MemoryMark {
-    fn seen(&self) -> Option<i64> {
-        Some(self.0.load(Ordering::SeqCst)).filter(|seen| *seen != i64::MIN)
-    }
-
-    fn note(&self, tick: i64) {
-        self.0.fetch_max(tick, Ordering::SeqCst);
     }
 }

@@ -1,4 +1,4 @@
-//! The authority over a data directory: for `serve`, and for commands beside a running one.
+//! The authority over a data directory: its parts for `serve`, and without a doorway for commands beside a running one.
 
 use crate::composition::clock::SystemClock;
 use crate::composition::entropy::SystemEntropy;
@@ -6,9 +6,9 @@ use crate::composition::master_key;
 use crate::config::Config;
 use crate::exit::Exit;
 use anyhow::Context;
+use keyfob_authority::Authority;
 use keyfob_authority::authority::NoGate;
 use keyfob_authority::open::{OpenError, Opener};
-use keyfob_authority::{Authority, RevocationSink};
 use keyfob_protocol::{Clock, Timestamp};
 use keyfob_store_sqlite::engine::Fault;
 use keyfob_store_sqlite::{OpenError as OpenStoreError, Options, SqliteStore};
@@ -16,47 +16,56 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// An authority without its doorway.
-pub(crate) struct Opened {
-    pub(crate) authority: Arc<Authority>,
+/// What lies in a data directory and what opens it. Whose it is has not been asked yet.
+pub(crate) struct Data {
     pub(crate) store: Arc<SqliteStore>,
+    pub(crate) opener: Opener,
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) entropy: Arc<SystemEntropy>,
-    pub(crate) opener: Opener,
 }
 
-impl Opened {
-    /// For a command beside a running authority: nobody's gate is told, the running one follows the store.
-    pub(crate) async fn open(config: &Config) -> anyhow::Result<Opened> {
-        Opened::open_with(config, Arc::new(SystemClock::start()), Arc::new(NoGate)).await
-    }
-
-    /// Opens or makes the data, checks whose it is, and puts the law in front of it.
-    pub(crate) async fn open_with(
-        config: &Config,
-        clock: Arc<SystemClock>,
-        sink: Arc<dyn RevocationSink>,
-    ) -> anyhow::Result<Opened> {
-        let settings = config.settings();
+impl Data {
+    /// Opens the data directory, or makes it.
+    pub(crate) fn open(config: &Config) -> anyhow::Result<Data> {
         let entropy = Arc::new(SystemEntropy::new());
         private_directory(&config.data).with_context(|| format!("data directory {}", config.data.display()))?;
         let master = master_key::load(config, &*entropy)?;
         let store = open_store(&config.database())?;
-        let issuer = settings.issuer.clone();
+        let issuer = config.issuer.clone();
         let opener = Opener { master, issuer, sandbox: false, algorithm: config.signing_algorithm };
-        let keyring = match opener.open(&*store, clock.now(), &*entropy).await {
-            Ok(keyring) => keyring,
-            Err(OpenError::Fault(fault)) => return Err(fault.into()),
-            Err(refused) => return Err(Exit::Refused.because(refused.to_string())),
-        };
-        let authority = Arc::new(Authority::new(store.clone(), keyring, settings, entropy.clone(), sink));
-        Ok(Opened { authority, store, clock, entropy, opener })
+        Ok(Data { store, opener, clock: Arc::new(SystemClock::start()), entropy })
+    }
+}
+
+/// An authority without its doorway, for a command beside a running one: nobody's gate is told, the running one follows the store.
+pub(crate) struct Opened {
+    pub(crate) authority: Authority,
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) clock: Arc<SystemClock>,
+    pub(crate) entropy: Arc<SystemEntropy>,
+}
+
+impl Opened {
+    /// Opens or makes the data, checks whose it is, and puts the law in front of it.
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Opened> {
+        let Data { store, opener, clock, entropy } = Data::open(config)?;
+        let keyring = ours(opener.open(&*store, clock.now(), &*entropy).await)?;
+        let authority = Authority::new(store.clone(), keyring, config.settings(), entropy.clone(), Arc::new(NoGate));
+        Ok(Opened { authority, store, clock, entropy })
     }
 
     /// The time.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
+
+/// A store of another's, or under another key, is the operator's to sort out; a failing one may pass.
+pub(crate) fn ours<T>(opened: Result<T, OpenError>) -> anyhow::Result<T> {
+    opened.map_err(|error| match error {
+        OpenError::Fault(fault) => fault.into(),
+        refused => Exit::Refused.because(refused.to_string()),
+    })
 }
 
 /// Opens the database of a data directory.

@@ -33,14 +33,3 @@ impl TickMark for FileMark {
         }
     }
 }
-
-/// Nothing to remember: the data dies with the process.
-pub(crate) struct NoMark;
-
-impl TickMark for NoMark {
-    fn seen(&self) -> Option<i64> {
-        None
-    }
-
-    fn note(&self, _: i64) {}
-}

@@ -4,17 +4,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use keyfob_authority::open::{OpenError, Opener};
-use keyfob_authority::passwords::Passwords;
-use keyfob_authority::sign_in::LocalPasswords;
-use keyfob_authority::{Authority, Fault, Settings};
-use keyfob_gate::{Gate, GateConfig, WithoutNews};
+use keyfob_authority::{Fault, Settings};
 use keyfob_pages::Brand;
 use keyfob_protocol::Clock;
 use keyfob_protocol::access_token::SigningAlgorithm;
-use keyfob_server::doorway::{GateSink, Readiness};
-use keyfob_server::follow::Follower;
-use keyfob_server::metrics::Metrics;
-use keyfob_server::{Doorway, Options};
+use keyfob_server::{Node, NodeParts, Options};
 
 use super::addresses::{Addresses, Listeners};
 use super::hosts::{Part, only};
@@ -51,46 +45,30 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
         sandbox: true,
         algorithm: SigningAlgorithm::EdDsa,
     };
-    let keyring = opener.open(&*parts.store, clock.now(), &*parts.entropy).await?;
-    let settings = Settings::new(&addresses.issuer);
-    let gate_config = GateConfig {
-        fub_status: options.fub_status,
-        without_news: WithoutNews::KeepServing,
-        ..GateConfig::new(&addresses.issuer, &settings.audience)
-    };
-    let gate = Arc::new(Gate::new(gate_config, clock.clone()));
-    let sink = Arc::new(GateSink(gate.clone()));
-    let authority = Arc::new(Authority::new(parts.store.clone(), keyring, settings, parts.entropy.clone(), sink));
-    let passwords = Arc::new(Passwords::new(&*parts.entropy)?);
+    let node = Node::open(NodeParts {
+        store: parts.store,
+        opener,
+        settings: Settings::new(&addresses.issuer),
+        options: Options { brand: brand(), fub_status: options.fub_status, ..Options::plain_loopback() },
+        clock: clock.clone(),
+        clock_health: parts.clock_health,
+        entropy: parts.entropy.clone(),
+        tick_mark: parts.tick_mark,
+    });
+    let node = node.await?;
+    let doorway = node.doorway.clone();
+    let authority = doorway.authority.clone();
 
     let redirect_uris = RedirectUris::new(&addresses.demo, options.redirect_uris.clone());
     let seeding = Seeding { authority: authority.clone(), seed: seed.clone(), redirect_uris: redirect_uris.clone() };
-    seeding.complete(passwords.clone(), parts.entropy.clone(), clock.now()).await?;
+    seeding.complete(node.passwords.clone(), parts.entropy.clone(), clock.now()).await?;
 
-    let doorway = Arc::new(Doorway {
-        sign_in: Arc::new(LocalPasswords::new(parts.store.clone(), passwords, parts.entropy.clone())),
-        authority: authority.clone(),
-        gate: gate.clone(),
-        clock: clock.clone(),
-        entropy: parts.entropy.clone(),
-        options: Options {
-            brand: brand(),
-            fub_status: options.fub_status,
-            secure_cookies: false,
-            strict_transport: false,
-            ..Options::default()
-        },
-        metrics: Metrics::default(),
-        readiness: Readiness::default(),
-    });
-    let follower =
-        Follower { doorway: doorway.clone(), opener, clock_health: parts.clock_health, tick_mark: parts.tick_mark };
-    let followed = follower.start().await?;
+    let followed = node.follow().await?;
 
     let api = ApiState::open(ApiOptions {
         seed: seed.clone(),
         clock: clock.clone(),
-        gate,
+        gate: doorway.gate.clone(),
         origin: addresses.api.clone(),
         file: options.data.as_ref().map(|directory| directory.join(API_FILE)),
     })?;

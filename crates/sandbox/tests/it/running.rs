@@ -4,9 +4,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_trait::async_trait;
 use keyfob_authority::keys::MasterKey;
 use keyfob_authority::store::Store;
 use keyfob_client::{Driver, Header, HeaderValue, HttpRequest, HttpResponse, Method, Surroundings, Transport};
@@ -14,7 +13,7 @@ use keyfob_protocol::{Clock, Secret, Timestamp};
 use keyfob_sandbox::seed::{SEEDED_UNTIL, SeededEntropy};
 use keyfob_sandbox::{Announcement, Parts, SandboxError, SandboxOptions, start};
 use keyfob_server::clock_health::Believed;
-use keyfob_server::follow::TickMark;
+use keyfob_server::follow::MemoryMark;
 use keyfob_store_sqlite::{Options, SqliteStore};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -29,19 +28,6 @@ struct Noon;
 impl Clock for Noon {
     fn now(&self) -> Timestamp {
         SEEDED_UNTIL
-    }
-}
-
-struct Mark(AtomicI64);
-
-#[async_trait]
-impl TickMark for Mark {
-    fn seen(&self) -> Option<i64> {
-        Some(self.0.load(Ordering::SeqCst)).filter(|seen| *seen != i64::MIN)
-    }
-
-    fn note(&self, tick: i64) {
-        self.0.fetch_max(tick, Ordering::SeqCst);
     }
 }
 
@@ -129,7 +115,7 @@ pub(crate) fn parts(data: Option<PathBuf>) -> Parts {
         entropy: Arc::new(SeededEntropy::new(STARTED.fetch_add(1, Ordering::SeqCst), "tests")),
         store,
         master: MasterKey::parse(MASTER_KEY).unwrap(),
-        tick_mark: Arc::new(Mark(AtomicI64::new(i64::MIN))),
+        tick_mark: Arc::new(MemoryMark::default()),
         clock_health: Arc::new(Believed),
     }
 }
