@@ -167,7 +167,8 @@ pub struct StoreIdentity {
 /// The store's own account of time and order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreTick {
-    /// Grows with every ended grant and once a minute; a lower one than seen before means the store went back.
+    /// Grows with every ended grant, with every administration, and once a minute; a lower one than seen before means the store went
+    /// back.
     pub tick: i64,
     /// The time that was handed in with the last tick.
     pub at: Timestamp,

@@ -127,9 +127,12 @@ impl Place {
         Config::read(self.config.as_deref(), self.data.clone())
     }
 
-    /// Opens the authority's store with the law in front of it.
-    pub(crate) async fn open(&self) -> anyhow::Result<Opened> {
-        Opened::open(&self.config()?).await
+    /// Runs a command on the authority's store with the law in front of it.
+    pub(crate) async fn with(&self, run: impl AsyncFnOnce(&Opened) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let opened = Opened::open(&self.config()?).await?;
+        let done = run(&opened).await;
+        opened.note_tick().await?;
+        done
     }
 }
 

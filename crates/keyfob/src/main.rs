@@ -33,12 +33,14 @@ async fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Sandbox(options) => sandbox::run(options, json).await,
         Command::Serve(place) => serve::run(&place.config()?).await,
-        Command::Account { place, command } => admin::account::run(command, &place.open().await?, json).await,
-        Command::User { place, command } => admin::user::run(command, &place.open().await?, json).await,
-        Command::System { place, command } => admin::system::run(command, &place.open().await?, json).await,
-        Command::App { place, command } => admin::app::run(command, &place.open().await?, json).await,
-        Command::Grant { place, command } => admin::grant::run(command, &place.open().await?, json).await,
-        Command::Ledger { place, filter } => admin::ledger::run(filter, &place.open().await?, json).await,
+        Command::Account { place, command } => {
+            place.with(async |at| admin::account::run(command, at, json).await).await
+        }
+        Command::User { place, command } => place.with(async |at| admin::user::run(command, at, json).await).await,
+        Command::System { place, command } => place.with(async |at| admin::system::run(command, at, json).await).await,
+        Command::App { place, command } => place.with(async |at| admin::app::run(command, at, json).await).await,
+        Command::Grant { place, command } => place.with(async |at| admin::grant::run(command, at, json).await).await,
+        Command::Ledger { place, filter } => place.with(async |at| admin::ledger::run(filter, at, json).await).await,
         Command::Backup { place, to } => backup::backup(&place.config()?, &to, json).await,
         Command::Restore { place, from } => backup::restore(&place.config()?, &from, json).await,
         Command::Config { place, command } => config::run(command, &place, json),

@@ -60,7 +60,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     for task in [watch, metrics].into_iter().flatten() {
         task.abort();
     }
-    drop(followed);
+    followed.stop().await;
     store.close().await;
     tracing::info!("stopped");
     Ok(())

@@ -3,22 +3,23 @@
 //! A change that another process made (the command line, another node) acts here within a quarter of a second and a little. Without a complete
 //! reading of the store the node is not ready and its gate serves nothing.
 
+mod tick;
+
+pub use tick::{MemoryMark, TickMark};
+
 use crate::clock_health::ClockHealth;
 use crate::doorway::Doorway;
+use keyfob_authority::Fault;
 use keyfob_authority::open::{CLOCK_TOLERANCE, OpenError, Opener};
 use keyfob_authority::sweep::MAX_PAUSE;
-use keyfob_authority::{Fault, model::LedgerEntry, model::LedgerKind};
 use keyfob_protocol::Timestamp;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How often the store is asked for news. A change acts within a second (matrix BR-09).
 const POLL: Duration = Duration::from_millis(250);
-/// How often the tick is raised and the clock compared with it.
-const TICK: Duration = Duration::from_secs(60);
 /// How often the store is asked whether it can be written to.
 const PROBE: Duration = Duration::from_secs(5);
 /// Between two small steps of the sweeper.
@@ -27,36 +28,6 @@ const SWEEP: Duration = Duration::from_millis(250);
 const SWEEP_ROUND: i64 = 3600;
 /// Revocations read at once.
 const PAGE: u32 = 1000;
-
-/// Keeps the highest tick that this node has seen, outside the store.
-pub trait TickMark: Send + Sync {
-    /// The highest tick seen, if any.
-    fn seen(&self) -> Option<i64>;
-    /// Remembers this one, also where it is lower: then the store went back, and that was said.
-    fn note(&self, tick: i64);
-}
-
-/// Remembers the tick for as long as the process lives: for data that does not outlive it.
-pub struct MemoryMark(AtomicI64);
-
-impl Default for MemoryMark {
-    fn default() -> Self {
-        MemoryMark(AtomicI64::new(NONE_SEEN))
-    }
-}
-
-/// No store has this tick: the first is 0.
-const NONE_SEEN: i64 = i64::MIN;
-
-impl TickMark for MemoryMark {
-    fn seen(&self) -> Option<i64> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|seen| *seen != NONE_SEEN)
-    }
-
-    fn note(&self, tick: i64) {
-        self.0.store(tick, Ordering::Relaxed);
-    }
-}
 
 /// What following needs beside the doorway.
 pub(crate) struct Follower {
@@ -94,15 +65,15 @@ impl Follower {
         let mut position = Position::default();
         follower.step(&mut position).await?;
         follower.judge_clock();
-        follower.check_tick().await?;
+        follower.raise_tick().await?;
         follower.doorway.readiness.set_followed();
         let tasks = vec![
             tokio::spawn(follower.clone().follow(position)),
             tokio::spawn(follower.clone().watch_health()),
-            tokio::spawn(follower.clone().tick()),
+            tokio::spawn(follower.clone().watch_tick()),
             tokio::spawn(follower.clone().sweep()),
         ];
-        Ok(Followed(tasks))
+        Ok(Followed { follower, tasks })
     }
 
     async fn follow(self: Arc<Self>, mut position: Position) {
@@ -192,45 +163,6 @@ impl Follower {
         too_far
     }
 
-    async fn tick(self: Arc<Self>) {
-        let mut pace = interval(TICK);
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        pace.tick().await;
-        loop {
-            pace.tick().await;
-            self.doorway.gate.forget_expired();
-            if let Err(error) = self.check_tick().await {
-                tracing::warn!(%error, "the tick could not be raised");
-            }
-        }
-    }
-
-    /// Notices a store that went back (design: the store may go back), then raises the tick; not while the clock is wrong, so that a
-    /// wrong time is never written.
-    async fn check_tick(&self) -> Result<(), FollowError> {
-        let Doorway { authority, metrics, .. } = &*self.doorway;
-        let stored = authority.store().tick().await.map_err(Fault::from)?;
-        let ahead = self.judge_stored_time(stored.at);
-        let now = self.doorway.now();
-        if let Some(seen) = self.tick_mark.seen().filter(|seen| *seen > stored.tick) {
-            metrics.store_behind.inc();
-            tracing::error!(
-                seen,
-                stored = stored.tick,
-                "the store went back: restored from a backup, or a failover lost writes"
-            );
-            let entry = LedgerEntry::new(now, LedgerKind::StoreBehind);
-            let entry = entry.with_detail(format!("tick {} after {seen} was seen", stored.tick));
-            authority.store().record(vec![entry]).await.map_err(Fault::from)?;
-        }
-        if ahead || self.clock_health.problem().is_some() {
-            return Ok(());
-        }
-        let raised = authority.store().raise_tick(now).await.map_err(Fault::from)?;
-        self.tick_mark.note(raised.tick);
-        Ok(())
-    }
-
     /// Small steps without end; a round, then a pause. A clock that jumped far stops it: a wrong clock may refuse, it never deletes.
     async fn sweep(self: Arc<Self>) {
         let mut pace = interval(SWEEP);
@@ -277,11 +209,23 @@ impl Follower {
 }
 
 /// The tasks of a node; they end when this is dropped.
-pub struct Followed(Vec<tokio::task::JoinHandle<()>>);
+pub struct Followed {
+    follower: Arc<Follower>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Followed {
+    /// Ends them, and notes what ended since they last looked. For after the last request was answered.
+    pub async fn stop(self) {
+        if let Err(error) = self.follower.look_at_tick().await {
+            tracing::warn!(%error, "the tick could not be noted; a store that goes back may go unnoticed");
+        }
+    }
+}
 
 impl Drop for Followed {
     fn drop(&mut self) {
-        for task in &self.0 {
+        for task in &self.tasks {
             task.abort();
         }
     }

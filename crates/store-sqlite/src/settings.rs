@@ -10,8 +10,12 @@ pub(crate) fn version(connection: &Connection) -> Result<i64> {
     connection.prepare_cached("SELECT settings_version FROM store")?.query_row([], |row| row.get(0))
 }
 
+/// Also raises the tick: in a store that lost an administration, a disabled user or a retired secret may live again.
 pub(crate) fn raise_version(connection: &Connection) -> Result<()> {
-    connection.prepare_cached("UPDATE store SET settings_version = settings_version + 1")?.execute([]).map(drop)
+    connection
+        .prepare_cached("UPDATE store SET settings_version = settings_version + 1, tick = tick + 1")?
+        .execute([])
+        .map(drop)
 }
 
 pub(crate) fn identity(connection: &Connection) -> Result<Option<StoreIdentity>> {

@@ -3,13 +3,16 @@
 use crate::composition::clock::SystemClock;
 use crate::composition::entropy::SystemEntropy;
 use crate::composition::master_key;
+use crate::composition::tick_mark::FileMark;
 use crate::config::Config;
 use crate::exit::Exit;
 use anyhow::Context;
 use keyfob_authority::Authority;
 use keyfob_authority::authority::NoGate;
 use keyfob_authority::open::{OpenError, Opener};
+use keyfob_authority::store::Store;
 use keyfob_protocol::{Clock, Timestamp};
+use keyfob_server::follow::TickMark;
 use keyfob_store_sqlite::engine::Fault;
 use keyfob_store_sqlite::{OpenError as OpenStoreError, Options, SqliteStore};
 use std::os::unix::fs::DirBuilderExt;
@@ -43,6 +46,7 @@ pub(crate) struct Opened {
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) entropy: Arc<SystemEntropy>,
+    tick_mark: FileMark,
 }
 
 impl Opened {
@@ -51,7 +55,17 @@ impl Opened {
         let Data { store, opener, clock, entropy } = Data::open(config)?;
         let keyring = ours(opener.open(&*store, clock.now(), &*entropy).await)?;
         let authority = Authority::new(store.clone(), keyring, config.settings(), entropy.clone(), Arc::new(NoGate));
-        Ok(Opened { authority, store, clock, entropy })
+        let tick_mark = FileMark::in_directory(&config.data);
+        Ok(Opened { authority, store, clock, entropy, tick_mark })
+    }
+
+    /// Notes what this command raised the tick to: no server may be running to do it. That the store went back is for a server to say.
+    pub(crate) async fn note_tick(&self) -> anyhow::Result<()> {
+        let tick = self.store.tick().await?.tick;
+        if self.tick_mark.seen().is_none_or(|seen| seen < tick) {
+            self.tick_mark.note(tick);
+        }
+        Ok(())
     }
 
     /// The time.

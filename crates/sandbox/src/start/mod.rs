@@ -168,6 +168,6 @@ impl RunningSandbox {
         self.doorway.readiness.set_stopping();
         stopping.send_replace(true);
         while listeners.join_next().await.is_some() {}
-        drop(self.followed);
+        self.followed.stop().await;
     }
 }

@@ -285,4 +285,6 @@ async fn the_tick_only_grows() {
     assert_eq!(store.tick().await.unwrap(), StoreTick { tick: 2, at: NOW.plus(60) });
     store.probe().await.unwrap();
     assert_eq!(store.tick().await.unwrap().tick, 2);
+    administer(&store, Administration::AddAccount(account())).await;
+    assert_eq!(store.tick().await.unwrap(), StoreTick { tick: 3, at: NOW.plus(60) }, "so does an administration");
 }
