@@ -50,10 +50,18 @@ impl Authority {
             Ok(interaction) => interaction,
             Err(problem) => return Ok(Decision::Refused(DecisionRefusal::Interaction(problem))),
         };
-        match self.store.app(interaction.app).await? {
-            Some(app) if is_still_welcome(&app, &interaction) => Ok(Decision::Granted((interaction, app))),
-            _ => Ok(Decision::Refused(DecisionRefusal::AppChanged)),
-        }
+        Ok(match self.app_of(&interaction).await? {
+            Decision::Granted(app) => Decision::Granted((interaction, app)),
+            Decision::Refused(refusal) => Decision::Refused(refusal),
+        })
+    }
+
+    /// The app that asks, as it is now, if it may still have what it asked for.
+    pub async fn app_of(&self, interaction: &Interaction) -> Result<Decision<App, DecisionRefusal>, Fault> {
+        Ok(match self.store.app(interaction.app).await? {
+            Some(app) if is_still_welcome(&app, interaction) => Decision::Granted(app),
+            _ => Decision::Refused(DecisionRefusal::AppChanged),
+        })
     }
 
     /// The interaction after this session signed in for it, sealed anew.
@@ -72,25 +80,9 @@ impl Authority {
         self.keys.load().csrf_token("decision", &consent_binding(interaction, signed_in))
     }
 
-    /// Takes the decision and returns the URL to redirect to.
+    /// Takes the decision and returns the URL to redirect to. `app` is what [`Authority::open_interaction`] or [`Authority::app_of`] said
+    /// of this interaction a moment ago; the caller keeps both, so that the app can be told of a fault.
     pub async fn decide(
-        &self,
-        sealed: &str,
-        flow: Option<FlowId>,
-        csrf: &str,
-        signed_in: &SignedIn,
-        choice: Choice,
-        now: Timestamp,
-    ) -> Result<Decision<String, DecisionRefusal>, Fault> {
-        let (interaction, app) = match self.open_interaction(sealed, flow, now).await? {
-            Decision::Granted(opened) => opened,
-            Decision::Refused(refusal) => return Ok(Decision::Refused(refusal)),
-        };
-        self.decide_on(&interaction, &app, csrf, signed_in, choice, now).await
-    }
-
-    /// The same for an interaction that was opened already, so that the app can be told of a fault.
-    pub async fn decide_on(
         &self,
         interaction: &Interaction,
         app: &App,
@@ -173,7 +165,7 @@ impl Authority {
             Some(code) => AuthorizeAnswer::Approved { code: code.expose() },
             None => AuthorizeAnswer::Denied,
         };
-        let redirect_uri = registered(app, &interaction.redirect_uri).expect("invariant: open_interaction checked it");
+        let redirect_uri = registered(app, &interaction.redirect_uri).expect("invariant: app_of checked it");
         self.answer_on(app, redirect_uri, interaction.dialect, &answer, interaction.state.as_deref())
     }
 

@@ -129,7 +129,7 @@ impl Interaction {
     }
 
     /// The same, signed in to by this session.
-    pub(crate) fn signed_in_by(self, session: SessionId) -> Interaction {
+    pub fn signed_in_by(self, session: SessionId) -> Interaction {
         Interaction { signed_in: Some(session.0), ..self }
     }
 

@@ -9,9 +9,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use keyfob_authority::authorize::{AuthorizeOutcome, Begun, DestinationRefusal};
+use keyfob_authority::authorize::{AuthorizeOutcome, DestinationRefusal};
 use keyfob_authority::decide::{Choice, DecisionRefusal};
-use keyfob_authority::interaction::FlowId;
+use keyfob_authority::interaction::{FlowId, Interaction};
 use keyfob_authority::model::User;
 use keyfob_authority::session::SignedIn;
 use keyfob_authority::{Decision, Fault};
@@ -96,7 +96,7 @@ async fn decide(control: &Control, form: &Form<'_>, email: &str, choice: Choice)
         AuthorizeOutcome::Interact(begun) => *begun,
     };
     let signed_in = sign_in(control, user, now).await?;
-    let decided = decide_as(control, begun, flow, &signed_in, choice, now).await;
+    let decided = decide_as(control, begun.interaction, &signed_in, choice, now).await;
     // The session served one decision; nobody holds its cookie.
     control.authority.sign_out(&signed_in, now).await?;
     Ok(match decided? {
@@ -116,15 +116,19 @@ async fn sign_in(control: &Control, user: User, now: Timestamp) -> Result<Signed
 
 async fn decide_as(
     control: &Control,
-    begun: Begun,
-    flow: FlowId,
+    interaction: Interaction,
     signed_in: &SignedIn,
     choice: Choice,
     now: Timestamp,
 ) -> Result<Decision<String, DecisionRefusal>, Fault> {
-    let (interaction, sealed) = control.authority.signed_in_for(begun.interaction, signed_in)?;
+    let interaction = interaction.signed_in_by(signed_in.session.id);
+    let app = match control.authority.app_of(&interaction).await? {
+        Decision::Granted(app) => app,
+        Decision::Refused(refusal) => return Ok(Decision::Refused(refusal)),
+    };
+    // Of the form that nobody was shown.
     let csrf = control.authority.consent_csrf(&interaction, signed_in);
-    control.authority.decide(&sealed, Some(flow), &csrf, signed_in, choice, now).await
+    control.authority.decide(&interaction, &app, &csrf, signed_in, choice, now).await
 }
 
 /// What a browser would have been shown.
@@ -156,7 +160,7 @@ fn decision(refusal: DecisionRefusal) -> (StatusCode, &'static str) {
             (StatusCode::BAD_REQUEST, "The app was disabled or changed while the decision was taken.")
         }
         DecisionRefusal::Decided => (StatusCode::BAD_REQUEST, "This request was decided already."),
-        // Not to be reached from here: the request was frozen, signed in for and signed a moment ago.
+        // Not to be reached from here: the request was frozen and signed in for a moment ago, and never left this process.
         DecisionRefusal::Interaction(_) | DecisionRefusal::ForeignForm | DecisionRefusal::SignInAgain => {
             (StatusCode::FORBIDDEN, "The request is not accepted; try again.")
         }

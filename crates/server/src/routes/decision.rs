@@ -49,7 +49,7 @@ async fn choose(doorway: &Doorway, posted: &Posted, form: &Form<'_>) -> Result<R
         Decision::Granted(opened) => opened,
         Decision::Refused(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, &posted.id)),
     };
-    Ok(match doorway.authority.decide_on(&interaction, &app, csrf, &signed_in, choice, now).await {
+    Ok(match doorway.authority.decide(&interaction, &app, csrf, &signed_in, choice, now).await {
         Ok(Decision::Granted(url)) => html::see_other(&url, []),
         Ok(Decision::Refused(refusal)) => RefusalPage::from(refusal).answer(doorway, &posted.id),
         Err(fault) => {
