@@ -3,6 +3,7 @@
 pub(crate) mod authority;
 pub(crate) mod clock;
 pub(crate) mod entropy;
+pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod master_key;
 pub(crate) mod signals;

@@ -8,6 +8,7 @@ mod composition;
 mod config;
 mod exit;
 mod output;
+mod restore;
 mod sandbox;
 mod serve;
 
@@ -42,7 +43,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Command::Grant { place, command } => place.with(async |at| admin::grant::run(command, at, json).await).await,
         Command::Ledger { place, filter } => place.with(async |at| admin::ledger::run(filter, at, json).await).await,
         Command::Backup { place, to } => backup::backup(&place.config()?, &to, json).await,
-        Command::Restore { place, from } => backup::restore(&place.config()?, &from, json).await,
+        Command::Restore { place, from } => restore::restore(&place.config()?, &from, json).await,
         Command::Config { place, command } => config::run(command, &place, json),
         Command::Completions { shell } => output::completions(shell),
         Command::Man { directory } => output::man_pages(&directory),

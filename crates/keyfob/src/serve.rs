@@ -12,7 +12,6 @@ use keyfob_authority::store::Store;
 use keyfob_server::listen::{self, ListenOptions, tls::Tls};
 use keyfob_server::{Doorway, Node, NodeParts, router};
 use keyfob_store_sqlite::SqliteStore;
-use std::fs::File;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -27,7 +26,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         }
         None => None,
     };
-    let Data { store, opener, clock, entropy } = Data::open(config)?;
+    let Data { store, opener, clock, entropy, lock: _lock } = Data::open(config)?;
     let node = Node::open(NodeParts {
         store: store.clone(),
         opener,
@@ -39,7 +38,6 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         tick_mark: Arc::new(FileMark::in_directory(&config.data)),
     });
     let node = ours(node.await)?;
-    let _lock = lock_shared(config)?;
     let doorway = node.doorway.clone();
     let followed = node.follow().await.context("the store cannot be read")?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen {}", config.listen))?;
@@ -98,18 +96,4 @@ async fn greet(config: &Config, store: &SqliteStore, address: &str) -> anyhow::R
         ));
     }
     Ok(())
-}
-
-/// Held while serving, shared among the servers of one data directory; `keyfob restore` wants it alone.
-pub(crate) fn lock_shared(config: &Config) -> anyhow::Result<File> {
-    let file = lock_file(config)?;
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared)
-        .map_err(|_| crate::exit::Exit::Unavailable.because("a restore is going on in this data directory"))?;
-    Ok(file)
-}
-
-/// The file that the lock is on.
-pub(crate) fn lock_file(config: &Config) -> anyhow::Result<File> {
-    let path = config.data.join("serve.lock");
-    File::create(&path).with_context(|| format!("{}", path.display()))
 }

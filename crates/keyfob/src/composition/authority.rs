@@ -2,10 +2,11 @@
 
 use crate::composition::clock::SystemClock;
 use crate::composition::entropy::SystemEntropy;
-use crate::composition::master_key;
 use crate::composition::tick_mark::FileMark;
+use crate::composition::{lock, master_key};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::restore;
 use anyhow::Context;
 use keyfob_authority::Authority;
 use keyfob_authority::authority::NoGate;
@@ -15,6 +16,7 @@ use keyfob_protocol::{Clock, Timestamp};
 use keyfob_server::follow::TickMark;
 use keyfob_store_sqlite::engine::Fault;
 use keyfob_store_sqlite::{OpenError as OpenStoreError, Options, SqliteStore};
+use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,18 +27,22 @@ pub(crate) struct Data {
     pub(crate) opener: Opener,
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) entropy: Arc<SystemEntropy>,
+    /// No restore begins while it is held.
+    pub(crate) lock: File,
 }
 
 impl Data {
-    /// Opens the data directory, or makes it.
+    /// Opens the data directory, or makes it. A restore that was interrupted there is finished first.
     pub(crate) fn open(config: &Config) -> anyhow::Result<Data> {
         let entropy = Arc::new(SystemEntropy::new());
         private_directory(&config.data).with_context(|| format!("data directory {}", config.data.display()))?;
+        restore::finish_interrupted(config)?;
+        let lock = lock::shared(config)?;
         let master = master_key::load(config, &*entropy)?;
         let store = open_store(&config.database())?;
         let issuer = config.issuer.clone();
         let opener = Opener { master, issuer, sandbox: false, algorithm: config.signing_algorithm };
-        Ok(Data { store, opener, clock: Arc::new(SystemClock::start()), entropy })
+        Ok(Data { store, opener, clock: Arc::new(SystemClock::start()), entropy, lock })
     }
 }
 
@@ -47,16 +53,17 @@ pub(crate) struct Opened {
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) entropy: Arc<SystemEntropy>,
     tick_mark: FileMark,
+    _lock: File,
 }
 
 impl Opened {
     /// Opens or makes the data, checks whose it is, and puts the law in front of it.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Opened> {
-        let Data { store, opener, clock, entropy } = Data::open(config)?;
+        let Data { store, opener, clock, entropy, lock } = Data::open(config)?;
         let keyring = ours(opener.open(&*store, clock.now(), &*entropy).await)?;
         let authority = Authority::new(store.clone(), keyring, config.settings(), entropy.clone(), Arc::new(NoGate));
         let tick_mark = FileMark::in_directory(&config.data);
-        Ok(Opened { authority, store, clock, entropy, tick_mark })
+        Ok(Opened { authority, store, clock, entropy, tick_mark, _lock: lock })
     }
 
     /// Notes what this command raised the tick to: no server may be running to do it. That the store went back is for a server to say.

@@ -201,3 +201,34 @@ fn op_02_a_restore_refuses_what_is_not_this_authoritys_and_keeps_what_is_there()
     assert_eq!(told.code, Some(0), "{told:?}");
     assert_eq!(nowhere.json(&["account", "list"])[0]["domain"], "maple-street");
 }
+
+/// The rest of it, file by file, is in `src/restore/tests.rs`.
+#[test]
+fn op_02_a_restore_that_a_crash_interrupted_is_finished_by_the_next_start_or_command() {
+    for by_a_server in [true, false] {
+        let place = Place::new();
+        place.people();
+        let backup = place.around().join("backup.db");
+        assert_eq!(place.run(&["backup", backup.to_str().expect("UTF-8")]).code, Some(0));
+        place.json(&["account", "add", "--name", "Late", "--domain", "late"]);
+        // As after a crash between the two renames: the store was moved away, the checked copy is not in its place yet.
+        let kept = place.data().join("keyfob.db.before-restore-1");
+        std::fs::copy(&backup, place.data().join("keyfob.db.restore-1")).expect("copied");
+        std::fs::rename(place.database(), &kept).expect("renamed");
+        let said = if by_a_server {
+            let serving = place.serve();
+            let said = serving.said();
+            serving.stop();
+            said
+        } else {
+            place.run(&["account", "list"]).stderr
+        };
+        assert!(said.contains("a restore was interrupted") && said.contains("keyfob.db.before-restore-1"), "{said}");
+        let accounts = place.json(&["account", "list"]);
+        assert_eq!(accounts.as_array().expect("accounts").len(), 1, "the backup's: {accounts}");
+        let rows = rusqlite::Connection::open(&kept).expect("a database");
+        let late: i64 = rows.query_row("SELECT count(*) FROM accounts", [], |row| row.get(0)).expect("a row");
+        assert_eq!(late, 2, "and the store that was there is kept whole");
+        assert_eq!(place.run(&["account", "list"]).stderr, "", "it is said once");
+    }
+}
