@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Result, Row, params};
 
 use crate::administration::{added, changed};
 use crate::columns::{from_json, optional_time, seconds, time, to_json};
+use crate::whole_rows::Table;
 
 pub(crate) fn system_by_name(connection: &Connection, name: &str) -> Result<Option<System>> {
     connection.prepare_cached("SELECT * FROM systems WHERE name = ?")?.query_row([name], read_system).optional()
@@ -26,21 +27,19 @@ fn read_system(row: &Row<'_>) -> Result<System> {
     })
 }
 
+const SYSTEMS: Table = Table { name: "systems", columns: "name, key_digest, enabled, created_at" };
+
+fn system_row(system: &System) -> impl Params {
+    let System { id, name, key_digest, enabled, created_at } = system;
+    (id.0, name, key_digest, enabled, created_at.0)
+}
+
 pub(crate) fn add_system(connection: &Connection, system: &System) -> Result<Administered> {
-    let rows = connection.execute(
-        "INSERT INTO systems (id, name, key_digest, enabled, created_at) VALUES (NULLIF(?, 0), ?, ?, ?, ?) \
-         ON CONFLICT DO NOTHING",
-        params![system.id.0, system.name, system.key_digest, system.enabled, system.created_at.0],
-    )?;
-    Ok(added(connection, rows))
+    SYSTEMS.add(connection, system_row(system))
 }
 
 pub(crate) fn update_system(connection: &Connection, system: &System) -> Result<Administered> {
-    let rows = connection.execute(
-        "UPDATE OR IGNORE systems SET name = ?2, key_digest = ?3, enabled = ?4, created_at = ?5 WHERE id = ?1",
-        params![system.id.0, system.name, system.key_digest, system.enabled, system.created_at.0],
-    )?;
-    changed(connection, "systems", system.id.0, rows)
+    SYSTEMS.replace(connection, system.id.0, system_row(system))
 }
 
 pub(crate) fn remove_system(connection: &Connection, id: SystemId) -> Result<Administered> {
@@ -108,28 +107,25 @@ fn secrets(connection: &Connection, app: i64) -> Result<Vec<AppSecret>> {
         .collect()
 }
 
+const APPS: Table = Table {
+    name: "apps",
+    columns: "system, name, client_id, enabled, redirect_uris, policy, tokens_after, created_at, updated_at",
+};
+
+/// Without its secrets, which are rows of their own.
+fn app_row(app: &App) -> Result<impl Params> {
+    let redirect_uris = to_json("redirect_uris", &app.redirect_uris)?;
+    let policy = to_json("policy", &app.policy)?;
+    let App { id, system, name, client_id, enabled, tokens_after, created_at, updated_at, .. } = app;
+    Ok((id.0, system.0, name, client_id, enabled, redirect_uris, policy, tokens_after.0, created_at.0, updated_at.0))
+}
+
 pub(crate) fn add_app(connection: &Connection, app: &App) -> Result<Administered> {
     let system = connection.query_row("SELECT 1 FROM systems WHERE id = ?", [app.system.0], |_| Ok(())).optional()?;
     if system.is_none() {
         return Ok(Administered::Missing);
     }
-    let rows = connection.execute(
-        "INSERT INTO apps (id, system, name, client_id, enabled, redirect_uris, policy, tokens_after, created_at, updated_at) \
-         VALUES (NULLIF(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        params![
-            app.id.0,
-            app.system.0,
-            app.name,
-            app.client_id,
-            app.enabled,
-            to_json("redirect_uris", &app.redirect_uris)?,
-            to_json("policy", &app.policy)?,
-            app.tokens_after.0,
-            app.created_at.0,
-            app.updated_at.0
-        ],
-    )?;
-    let outcome = added(connection, rows);
+    let outcome = APPS.add(connection, app_row(app)?)?;
     if let Administered::Done(id) = outcome {
         for secret in &app.secrets {
             if insert_secret(connection, id, secret, secret.id)? == Administered::Conflict {
@@ -141,23 +137,7 @@ pub(crate) fn add_app(connection: &Connection, app: &App) -> Result<Administered
 }
 
 pub(crate) fn update_app(connection: &Connection, app: &App) -> Result<Administered> {
-    let rows = connection.execute(
-        "UPDATE OR IGNORE apps SET system = ?2, name = ?3, client_id = ?4, enabled = ?5, redirect_uris = ?6, policy = ?7, \
-         tokens_after = ?8, created_at = ?9, updated_at = ?10 WHERE id = ?1",
-        params![
-            app.id.0,
-            app.system.0,
-            app.name,
-            app.client_id,
-            app.enabled,
-            to_json("redirect_uris", &app.redirect_uris)?,
-            to_json("policy", &app.policy)?,
-            app.tokens_after.0,
-            app.created_at.0,
-            app.updated_at.0
-        ],
-    )?;
-    changed(connection, "apps", app.id.0, rows)
+    APPS.replace(connection, app.id.0, app_row(app)?)
 }
 
 pub(crate) fn remove_app(connection: &Connection, id: AppId) -> Result<Administered> {

@@ -17,6 +17,7 @@ mod sessions;
 mod settings;
 mod store;
 mod sweep;
+mod whole_rows;
 
 pub use engine::{OpenError, Options};
 pub use store::SqliteStore;

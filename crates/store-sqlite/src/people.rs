@@ -2,10 +2,11 @@
 
 use keyfob_authority::model::{Account, AccountId, AccountStatus, Role, User, UserId, UserStatus};
 use keyfob_authority::store::Administered;
-use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, Result, Row};
 
-use crate::administration::{added, changed};
+use crate::administration::changed;
 use crate::columns::{named, senseless, time};
+use crate::whole_rows::Table;
 
 fn account_status_name(status: AccountStatus) -> &'static str {
     match status {
@@ -54,35 +55,19 @@ fn read_account(row: &Row<'_>) -> Result<Account> {
     })
 }
 
+const ACCOUNTS: Table = Table { name: "accounts", columns: "name, domain, status, tokens_after, created_at" };
+
+fn account_row(account: &Account) -> impl Params {
+    let Account { id, name, domain, status, tokens_after, created_at } = account;
+    (id.0, name, domain, account_status_name(*status), tokens_after.0, created_at.0)
+}
+
 pub(crate) fn add_account(connection: &Connection, account: &Account) -> Result<Administered> {
-    let rows = connection.execute(
-        "INSERT INTO accounts (id, name, domain, status, tokens_after, created_at) \
-         VALUES (NULLIF(?, 0), ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        params![
-            account.id.0,
-            account.name,
-            account.domain,
-            account_status_name(account.status),
-            account.tokens_after.0,
-            account.created_at.0
-        ],
-    )?;
-    Ok(added(connection, rows))
+    ACCOUNTS.add(connection, account_row(account))
 }
 
 pub(crate) fn update_account(connection: &Connection, account: &Account) -> Result<Administered> {
-    let rows = connection.execute(
-        "UPDATE OR IGNORE accounts SET name = ?2, domain = ?3, status = ?4, tokens_after = ?5, created_at = ?6 WHERE id = ?1",
-        params![
-            account.id.0,
-            account.name,
-            account.domain,
-            account_status_name(account.status),
-            account.tokens_after.0,
-            account.created_at.0
-        ],
-    )?;
-    changed(connection, "accounts", account.id.0, rows)
+    ACCOUNTS.replace(connection, account.id.0, account_row(account))
 }
 
 pub(crate) fn remove_account(connection: &Connection, id: AccountId) -> Result<Administered> {
@@ -125,50 +110,29 @@ fn read_user(row: &Row<'_>) -> Result<User> {
     })
 }
 
+const USERS: Table = Table {
+    name: "users",
+    columns: "account, email, email_folded, name, role, status, password_hash, tokens_after, created_at",
+};
+
+fn user_row(user: &User) -> impl Params {
+    let User { id, account, email, name, role, status, password_hash, tokens_after, created_at } = user;
+    let (folded, status) = (email.to_lowercase(), user_status_name(*status));
+    (id.0, account.0, email, folded, name, role.name(), status, password_hash, tokens_after.0, created_at.0)
+}
+
 pub(crate) fn add_user(connection: &Connection, user: &User) -> Result<Administered> {
     if account(connection, user.account)?.is_none() {
         return Ok(Administered::Missing);
     }
-    let rows = connection.execute(
-        "INSERT INTO users (id, account, email, email_folded, name, role, status, password_hash, tokens_after, created_at) \
-         VALUES (NULLIF(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        params![
-            user.id.0,
-            user.account.0,
-            user.email,
-            user.email.to_lowercase(),
-            user.name,
-            user.role.name(),
-            user_status_name(user.status),
-            user.password_hash,
-            user.tokens_after.0,
-            user.created_at.0
-        ],
-    )?;
-    Ok(added(connection, rows))
+    USERS.add(connection, user_row(user))
 }
 
 pub(crate) fn update_user(connection: &Connection, user: &User) -> Result<Administered> {
     if account(connection, user.account)?.is_none() {
         return Ok(Administered::Missing);
     }
-    let rows = connection.execute(
-        "UPDATE OR IGNORE users SET account = ?2, email = ?3, email_folded = ?4, name = ?5, role = ?6, status = ?7, \
-         password_hash = ?8, tokens_after = ?9, created_at = ?10 WHERE id = ?1",
-        params![
-            user.id.0,
-            user.account.0,
-            user.email,
-            user.email.to_lowercase(),
-            user.name,
-            user.role.name(),
-            user_status_name(user.status),
-            user.password_hash,
-            user.tokens_after.0,
-            user.created_at.0
-        ],
-    )?;
-    changed(connection, "users", user.id.0, rows)
+    USERS.replace(connection, user.id.0, user_row(user))
 }
 
 pub(crate) fn remove_user(connection: &Connection, id: UserId) -> Result<Administered> {
