@@ -1,86 +1,115 @@
 #!/bin/sh
-# Runs other authorization servers on this machine with the same kind of load, where they are installed: npm's oidc-provider (in
-# memory) and Debian's glewlwyd (on SQLite). Best effort, for orientation; ./test never runs it.
+# Drives other authorization servers on this machine as `run` drives Keyfob, and then Keyfob, for orientation; ./test never runs it.
 #
-#   bench/compare.sh [seconds]
+#   bench/compare.sh [seconds a line]        10 by default; about ten times that in all
 #
-# oidc-provider is looked for in bench/compare/node_modules (npm install --prefix bench/compare oidc-provider). Everything listens on 127.0.0.1 and is ended by its process id when the script ends.
+# What is not installed is named and left out:
+#   oidc-provider   npm install --prefix bench/compare oidc-provider     in memory; opaque access tokens
+#   glewlwyd        apt-get install glewlwyd sqlite3 openssl             on SQLite in a temporary directory; access tokens signed with ES256
+# BENCH names a built load generator; without it cargo builds one. Everything listens on 127.0.0.1 and ends with this script, which
+# ends only what it started.
 set -u
-seconds=${1:-10}
 here=$(cd "$(dirname "$0")" && pwd)
+seconds=${1:-10}
+case $seconds in
+    '' | *[!0-9]* | 0) echo "compare: $seconds is not a number of seconds" >&2; exit 2 ;;
+esac
 work=$(mktemp -d)
-started=""
+# The process id of the server that runs now. Forgotten when it has ended, since the number may then become another's.
+server=""
+
+stop() {
+    [ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server" 2>/dev/null
+    server=""
+}
 
 finish() {
-    for process in $started; do
-        kill "$process" 2>/dev/null
-        wait "$process" 2>/dev/null
-    done
+    trap - EXIT INT TERM
+    stop
     rm -rf "$work"
 }
-trap finish EXIT INT TERM
+trap finish EXIT
+trap 'exit 1' INT TERM
 
-bench() {
-    cargo run --release -q -p keyfob-bench -- "$@"
+# missing NAME PROGRAM...: says which of the programs are not here, and whether any is.
+missing() {
+    name=$1
+    shift
+    absent=""
+    for program in "$@"; do
+        command -v "$program" >/dev/null || absent="$absent $program"
+    done
+    [ -n "$absent" ] && echo "$name: left out, not installed:$absent"
 }
 
-# drive NAME PORT PATH FORM CLIENT: one line.
-drive() {
-    printf '%-44s ' "$1"
-    bench post --port "$2" --path "$3" --form "$4" --client "$5" --seconds "$seconds" || echo "not driven"
-}
-
-wait_for() {
+# serve LOG PORT PROGRAM...: starts a server that ends by itself if this script cannot end it, and waits until it answers.
+serve() {
+    log=$1 port=$2
+    shift 2
+    if curl -s -m 2 -o /dev/null "http://127.0.0.1:$port/"; then
+        echo "port $port is taken by another program" >"$log"
+        return 1
+    fi
+    timeout $((seconds * 10 + 60)) "$@" >"$log" 2>&1 &
+    server=$!
     tries=0
-    until curl -s -o /dev/null "$1"; do
+    until curl -s -m 2 -o /dev/null "http://127.0.0.1:$port/"; do
         tries=$((tries + 1))
-        [ "$tries" -lt 100 ] || return 1
+        [ "$tries" -lt 100 ] && kill -0 "$server" 2>/dev/null || return 1
         sleep 0.1
     done
 }
 
+# drive NAME PORT PATH FORM: one line. Both servers know the same client.
+drive() {
+    printf '%-40s ' "$1"
+    timeout $((seconds + 30)) "$BENCH" post --port "$2" --path "$3" --form "$4" \
+        --client bench:bench-secret-bench-secret-bench-secret --seconds "$seconds" || echo "not driven"
+}
+
 compare_oidc_provider() {
-    if ! command -v node >/dev/null || [ ! -d "$here/compare/node_modules/oidc-provider" ]; then
-        echo "oidc-provider: not installed, left out"
+    missing oidc-provider node && return
+    if [ ! -d "$here/compare/node_modules/oidc-provider" ]; then
+        echo "oidc-provider: left out, not installed: npm install --prefix bench/compare oidc-provider"
         return
     fi
-    node "$here/compare/oidc-provider.mjs" >"$work/oidc" 2>&1 &
-    started="$started $!"
-    if ! wait_for http://127.0.0.1:13001/.well-known/openid-configuration; then
-        echo "oidc-provider: did not start"
+    if ! serve "$work/oidc" 13001 node "$here/compare/oidc-provider.mjs" 13001; then
+        echo "oidc-provider: left out, it did not start: $(tail -n 1 "$work/oidc")"
+        stop
         return
     fi
-    # Printed by the script: a refresh token and an access token that it made through its own models.
-    refresh=$(sed -n 's/^refresh //p' "$work/oidc")
-    access=$(sed -n 's/^access //p' "$work/oidc")
     drive "oidc-provider refresh, in memory" 13001 /token \
-        "grant_type=refresh_token&refresh_token=$refresh" bench:bench-secret-bench-secret-bench-secret
+        "grant_type=refresh_token&refresh_token=$(sed -n 's/^refresh //p' "$work/oidc")"
     drive "oidc-provider introspection, in memory" 13001 /token/introspection \
-        "token=$access" bench:bench-secret-bench-secret-bench-secret
+        "token=$(sed -n 's/^access //p' "$work/oidc")"
+    stop
 }
 
 compare_glewlwyd() {
-    if ! command -v glewlwyd >/dev/null; then
-        echo "glewlwyd: not installed, left out"
+    missing glewlwyd glewlwyd sqlite3 openssl && return
+    if ! "$here/compare/glewlwyd.sh" prepare "$work/glewlwyd" 13002 >"$work/glewlwyd.log" 2>&1 ||
+        ! serve "$work/glewlwyd.log" 13002 glewlwyd --config-file="$work/glewlwyd/glewlwyd.conf" ||
+        ! "$here/compare/glewlwyd.sh" populate "$work/glewlwyd" 13002 >"$work/glewlwyd.tokens" 2>&1; then
+        echo "glewlwyd: left out, it could not be set up: $(cat "$work/glewlwyd.log" "$work/glewlwyd.tokens" 2>/dev/null | tail -n 1)"
+        stop
         return
     fi
-    # It needs a database, an administrator, a plugin and a client; whoever compares sets these up once and says how to ask.
-    if [ -z "${GLEWLWYD_CONFIG:-}" ] || [ -z "${GLEWLWYD_PORT:-}" ]; then
-        echo "glewlwyd: set GLEWLWYD_CONFIG (its file, listening on 127.0.0.1), GLEWLWYD_PORT, GLEWLWYD_PATH"
-        echo "          (of its token endpoint), GLEWLWYD_CLIENT (id:secret) and GLEWLWYD_REFRESH (a refresh token); left out"
-        return
-    fi
-    glewlwyd --config-file="$GLEWLWYD_CONFIG" >"$work/glewlwyd" 2>&1 &
-    started="$started $!"
-    if ! wait_for "http://127.0.0.1:$GLEWLWYD_PORT/"; then
-        echo "glewlwyd: did not start"
-        return
-    fi
-    drive "glewlwyd refresh, SQLite" "$GLEWLWYD_PORT" "$GLEWLWYD_PATH" \
-        "grant_type=refresh_token&refresh_token=$GLEWLWYD_REFRESH" "$GLEWLWYD_CLIENT"
+    drive "glewlwyd refresh, SQLite" 13002 /api/bench/token \
+        "grant_type=refresh_token&refresh_token=$(sed -n 's/^refresh //p' "$work/glewlwyd.tokens")"
+    drive "glewlwyd introspection, SQLite" 13002 /api/bench/introspect \
+        "token=$(sed -n 's/^access //p' "$work/glewlwyd.tokens")"
+    stop
 }
 
+missing compare curl timeout && exit 1
+if [ -z "${BENCH:-}" ]; then
+    missing compare cargo && exit 1
+    cargo build --release -q --manifest-path "$here/../Cargo.toml" -p keyfob-bench || exit 1
+    BENCH=${CARGO_TARGET_DIR:-$here/../target}/release/keyfob-bench
+fi
 compare_oidc_provider
 compare_glewlwyd
 echo
-bench run --seconds "$seconds" --connections 64 --rate-seconds "$seconds"
+# Few grants, so that seeding takes a moment; the numbers that count are those of `run` with its defaults.
+timeout $((seconds * 10 + 120)) "$BENCH" run --data "$work/keyfob" --grants 20000 --codes 1000 --seconds "$seconds" \
+    --rate-seconds "$seconds" --connections 64 --only refresh

@@ -1,7 +1,11 @@
-// oidc-provider in memory with one confidential client, one refresh token and one opaque access token. Prints both tokens.
+// oidc-provider in memory with one confidential client, one refresh token and one opaque access token. Prints both tokens. Without
+// `openid` in the scope, so that a refresh signs no id token: Keyfob does not either.
+//
+//   node oidc-provider.mjs PORT
 import { Provider } from 'oidc-provider';
 
-const provider = new Provider('http://127.0.0.1:13001', {
+const port = Number(process.argv[2]);
+const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients: [{
     client_id: 'bench',
     client_secret: 'bench-secret-bench-secret-bench-secret',
@@ -15,10 +19,10 @@ const provider = new Provider('http://127.0.0.1:13001', {
 
 const client = await provider.Client.find('bench');
 const grant = new provider.Grant({ accountId: 'user', clientId: 'bench' });
-grant.addOIDCScope('openid offline_access');
+grant.addOIDCScope('offline_access');
 const grantId = await grant.save();
-const common = { accountId: 'user', client, grantId, gty: 'authorization_code', scope: 'openid offline_access' };
+const common = { accountId: 'user', client, grantId, gty: 'authorization_code', scope: 'offline_access' };
 const refresh = new provider.RefreshToken({ ...common, authTime: Math.floor(Date.now() / 1000), rotations: 0 });
 const access = new provider.AccessToken(common);
 const tokens = [await refresh.save(), await access.save()];
-provider.listen(13001, '127.0.0.1', () => console.log(`refresh ${tokens[0]}\naccess ${tokens[1]}`));
+provider.listen(port, '127.0.0.1', () => console.log(`refresh ${tokens[0]}\naccess ${tokens[1]}`));
