@@ -6,7 +6,7 @@ use crate::output;
 use anyhow::Context;
 use keyfob_authority::keys::MasterKey;
 use keyfob_protocol::Entropy;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -63,11 +63,12 @@ fn read(path: &Path) -> anyhow::Result<MasterKey> {
 
 /// Whole and synced before it is used: data sealed under a key that was lost with the power could never be opened.
 fn create(path: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        std::fs::create_dir_all(directory)?;
-    }
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
-    file.sync_all()
+    file.sync_all()?;
+    // The file's name lies in the directory.
+    File::open(directory)?.sync_all()
 }
