@@ -10,8 +10,6 @@ use super::{SandboxError, SandboxOptions};
 /// The URLs of the three parts, each an origin without a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Addresses {
-    /// What tokens name. The authority's address, but for data that was first opened on another port.
-    pub(crate) issuer: String,
     /// Where the authority answers.
     pub(crate) authority: String,
     /// Where `/v1` is.
@@ -38,14 +36,13 @@ impl Listeners {
         if !address.ip().is_loopback() {
             return Err(SandboxError::NotLocal(address));
         }
-        let authority = match issuer.and_then(port_of).filter(|_| address.port() == 0) {
-            // Whoever restarts on kept data wants the addresses of before, if they are free.
-            Some(port) => match bind(SocketAddr::new(address.ip(), port)).await {
-                Ok(listener) => listener,
-                Err(_) => bind(address).await?,
-            },
-            None => bind(address).await?,
-        };
+        // Every token of kept data names the address that it was first opened on.
+        let port = issuer.and_then(port_of).filter(|_| address.port() == 0).unwrap_or(address.port());
+        let authority = bind(SocketAddr::new(address.ip(), port)).await?;
+        let bound = origin(&authority, address)?;
+        if let Some(issuer) = issuer.filter(|issuer| *issuer != bound) {
+            return Err(SandboxError::AnotherAddress { issuer: issuer.to_owned(), asked: bound });
+        }
         let next = |n: u16| match address.port() {
             0 => address,
             port => SocketAddr::new(address.ip(), port.saturating_add(n)),
@@ -57,13 +54,13 @@ impl Listeners {
         Ok(Listeners { authority, own })
     }
 
-    pub(super) fn addresses(&self, asked: SocketAddr, issuer: Option<&str>) -> Result<Addresses, SandboxError> {
+    pub(super) fn addresses(&self, asked: SocketAddr) -> Result<Addresses, SandboxError> {
         let authority = origin(&self.authority, asked)?;
         let (api, demo) = match &self.own {
             Some(own) => (origin(&own.api, asked)?, origin(&own.demo, asked)?),
             None => (authority.clone(), authority.clone()),
         };
-        Ok(Addresses { issuer: issuer.map_or_else(|| authority.clone(), str::to_owned), authority, api, demo })
+        Ok(Addresses { authority, api, demo })
     }
 }
 

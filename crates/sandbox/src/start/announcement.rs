@@ -101,7 +101,7 @@ impl Announcement {
             account_id: user.account,
         };
         Announcement {
-            issuer: addresses.issuer.clone(),
+            issuer: addresses.authority.clone(),
             api: format!("{}/v1", addresses.api),
             demo: format!("{}/demo", addresses.demo),
             system: AnnouncedSystem { name: system.name.clone(), key: system.key.expose().clone() },

@@ -35,20 +35,20 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
         std::fs::create_dir_all(path).map_err(|source| SandboxError::Directory { path: path.clone(), source })?;
     }
     let listeners = Listeners::open(&options, issuer.as_deref()).await?;
-    let addresses = Arc::new(listeners.addresses(options.listen, issuer.as_deref())?);
+    let addresses = Arc::new(listeners.addresses(options.listen)?);
     let seed = Arc::new(Seed::new(options.seed));
     let clock = Arc::new(SandboxClock::open(parts.clock.clone(), options.seed, options.data.as_deref())?);
 
     let opener = Opener {
         master: parts.master,
-        issuer: addresses.issuer.clone(),
+        issuer: addresses.authority.clone(),
         sandbox: true,
         algorithm: SigningAlgorithm::EdDsa,
     };
     let node = Node::open(NodeParts {
         store: parts.store,
         opener,
-        settings: Settings::new(&addresses.issuer),
+        settings: Settings::new(&addresses.authority),
         options: Options { brand: brand(), fub_status: options.fub_status, ..Options::plain_loopback() },
         clock: clock.clone(),
         clock_health: parts.clock_health,

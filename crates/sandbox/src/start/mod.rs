@@ -1,7 +1,7 @@
 //! Starting a sandbox: listeners first, since the issuer is the address that was taken; then the store, the seed and the routes.
 //!
-//! Clock, entropy and store are handed in. With `data` the issuer stays what the store was first opened as, because every token
-//! names it; the addresses that are announced follow the port. Trusts its operator and nobody who calls it.
+//! Clock, entropy and store are handed in. Kept data is served where it was first opened, because every token
+//! names that address. Trusts its operator and nobody who calls it.
 
 mod addresses;
 mod announcement;
@@ -74,12 +74,22 @@ pub struct Parts {
 #[derive(Debug, Error)]
 pub enum SandboxError {
     /// The port is taken, or the address is not this machine's.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}; --listen 127.0.0.1:0 takes a free port")]
     Listen {
         /// Where.
         address: SocketAddr,
         /// Why.
         source: io::Error,
+    },
+    /// The data belongs to another address.
+    #[error(
+        "the tokens of this data name {issuer}, so it cannot be served at {asked}; listen there again, or give --data another directory"
+    )]
+    AnotherAddress {
+        /// The data's.
+        issuer: String,
+        /// Where it was to be served.
+        asked: String,
     },
     /// An address that others reach, with passwords that everybody knows.
     #[error("the sandbox listens on this machine only (127.0.0.1 or ::1), not on {0}")]

@@ -186,7 +186,9 @@ impl Seeding {
         redirect_uris: Vec<String>,
         now: Timestamp,
     ) -> Result<(), SandboxError> {
-        let changed = self.authority.update_app(stored.id, new_app(seeded, redirect_uris), now).await?;
+        // Nobody else administers a sandbox while it starts or is reset.
+        let read_at = self.store().settings_version().await.map_err(Fault::from)?;
+        let changed = self.authority.update_app(stored.id, new_app(seeded, redirect_uris), read_at, now).await?;
         accepted(changed).map(drop)
     }
 
@@ -215,7 +217,7 @@ impl Seeding {
 fn added(administered: Administered, what: &str) -> Result<(), SandboxError> {
     match administered {
         Administered::Done(_) => Ok(()),
-        Administered::Conflict | Administered::Missing => {
+        Administered::Conflict | Administered::Missing | Administered::Outdated => {
             Err(SandboxError::Seed(format!("{what} clashes with something in the data directory")))
         }
     }

@@ -24,9 +24,6 @@ fn write(
     writeln!(text, "  Authorize   {}/oauth/authorize", addresses.authority)?;
     writeln!(text, "  Token       {}/oauth/token", addresses.authority)?;
     writeln!(text, "  API         {}", announcement.api)?;
-    if addresses.issuer != addresses.authority {
-        writeln!(text, "  Issuer      {} (of the kept data; listen there and it is one)", addresses.issuer)?;
-    }
     let system = &announcement.system;
     writeln!(text, "\nSystem\n  X-System: {}\n  X-System-Key: {}", system.name, system.key)?;
     writeln!(text, "\nApps")?;

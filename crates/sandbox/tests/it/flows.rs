@@ -8,8 +8,8 @@ use keyfob_client::{
     Surroundings, System, TokenSet,
 };
 use keyfob_protocol::{Clock, Dialect, Secret, Timestamp};
-use keyfob_sandbox::AnnouncedApp;
 use keyfob_sandbox::seed::SEEDED_UNTIL;
+use keyfob_sandbox::{AnnouncedApp, SandboxOptions};
 use oauth2::basic::BasicClient;
 use oauth2::{
     AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, PkceCodeChallenge, RedirectUrl, RefreshToken,
@@ -169,15 +169,15 @@ async fn a_restart_on_kept_data_continues_where_it_was() {
     assert_eq!(connection.get(&format!("/v1/people/{id}")).await.expect("kept").status, 200);
     running.stop().await;
 
-    // Elsewhere, the issuer stays what tokens name; the addresses follow the port.
-    let occupied = std::net::TcpListener::bind(issuer.strip_prefix("http://").expect("http")).expect("free");
-    let running = Running::start_with(kept_in(directory.path())).await;
-    assert_eq!(running.announcement.issuer, issuer);
-    let api = running.announcement.api.clone();
-    assert!(!api.starts_with(&issuer), "{api}");
-    let bearer = format!("Bearer {}", integration.tokens().await.access_token.expose());
-    assert_eq!(get(&format!("{api}/identity"), &[("Authorization", &bearer)]).await.status, 200);
-    assert!(running.announcement.apps[0].redirect_uris[0].starts_with(running.announcement.demo.as_str()));
+    // Elsewhere nothing would answer at the address that every token names.
+    let at = issuer.strip_prefix("http://").expect("http");
+    let occupied = std::net::TcpListener::bind(at).expect("free");
+    let taken = Running::try_start(kept_in(directory.path())).await.err().expect("the port is taken").to_string();
+    assert!(taken.starts_with(&format!("cannot listen on {at}: ")), "{taken}");
+    let other = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+    let elsewhere = SandboxOptions { listen: other, ..kept_in(directory.path()) };
+    let moved = Running::try_start(elsewhere).await.err().expect("another address").to_string();
+    assert!(moved.contains(&issuer) && moved.contains(&format!("http://{other}")), "{moved}");
     drop(occupied);
 }
 
