@@ -15,8 +15,13 @@ use keyfob_protocol::{Dialect, Timestamp};
 pub enum AuthorizeOutcome {
     /// A page for the person; there is nowhere safe to redirect to.
     Page(DestinationRefusal),
-    /// An error for the app, on its redirect URI.
-    Redirect(String),
+    /// An error for the app.
+    Refused {
+        /// What is wrong. Follow Up Boss's spelling of the answer has no room for the description.
+        refusal: AuthorizeRefusal,
+        /// Where the app is told.
+        redirect: String,
+    },
     /// A person has to sign in and decide.
     Interact(Box<Begun>),
     /// Our failure, after the redirect URI was validated: the app is told on it (matrix AZ-16).
@@ -88,7 +93,8 @@ impl Authority {
         match self.freeze(app, redirect_uri, form, flow, now) {
             Ok(begun) => Ok(AuthorizeOutcome::Interact(Box::new(begun))),
             Err(NotFrozen::Refused(refusal)) => {
-                Ok(AuthorizeOutcome::Redirect(self.refuse_on(app, redirect_uri, &refusal)))
+                let redirect = self.refuse_on(app, redirect_uri, &refusal);
+                Ok(AuthorizeOutcome::Refused { refusal, redirect })
             }
             Err(NotFrozen::Fault(fault)) => {
                 // What was wrong is ours, so the form's own words are read again and cannot be refused.
@@ -194,9 +200,13 @@ pub(crate) fn registered<'a>(app: &'a App, presented: &str) -> Option<&'a Regist
     app.redirect_uris.iter().find(|uri| uri.as_str() == presented)
 }
 
-/// The registered redirect URI with the longest common beginning, to show a developer where theirs differs.
+/// The registered redirect URI with the most in common at both ends, to show a developer where theirs differs.
 fn nearest(app: &App, presented: &str) -> Option<String> {
-    let common =
-        |uri: &RegisteredRedirectUri| uri.as_str().bytes().zip(presented.bytes()).take_while(|(a, b)| a == b).count();
-    app.redirect_uris.iter().max_by_key(|uri| common(uri)).map(|uri| uri.as_str().to_owned())
+    let in_common = |uri: &RegisteredRedirectUri| {
+        let (registered, presented) = (uri.as_str().as_bytes(), presented.as_bytes());
+        let beginning = registered.iter().zip(presented).take_while(|(a, b)| a == b).count();
+        let (registered, presented) = (&registered[beginning..], &presented[beginning..]);
+        beginning + registered.iter().rev().zip(presented.iter().rev()).take_while(|(a, b)| a == b).count()
+    };
+    app.redirect_uris.iter().max_by_key(|uri| in_common(uri)).map(|uri| uri.as_str().to_owned())
 }

@@ -95,7 +95,9 @@ impl Challenge {
         match self {
             Challenge::NoCredentials => "Send an access token: Authorization: Bearer <token>.",
             Challenge::SeveralCredentials => "Send exactly one access token, in one Authorization header.",
-            Challenge::InvalidToken { .. } => "The access token is not valid.",
+            Challenge::InvalidToken { .. } => {
+                "The access token is not valid. Use the refresh token to get a new one; if that is refused, the user has to connect again."
+            }
             Challenge::ExpiredToken => "The access token has expired. Use the refresh token to get a new one.",
             Challenge::InsufficientScope { .. } => "The access token does not permit this.",
             Challenge::CannotDecide => "Access tokens cannot be checked at the moment. Try again shortly.",

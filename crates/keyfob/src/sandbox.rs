@@ -10,14 +10,15 @@ use crate::exit::Exit;
 use crate::output;
 use anyhow::Context;
 use keyfob_authority::keys::MasterKey;
-use keyfob_sandbox::{Parts, SandboxOptions};
+use keyfob_sandbox::{Parts, SandboxError, SandboxOptions};
 use keyfob_server::follow::{MemoryMark, TickMark};
 use keyfob_store_sqlite::SqliteStore;
 use std::sync::Arc;
 
 /// Runs until it is told to stop.
 pub(crate) async fn run(args: SandboxArgs, json: bool) -> anyhow::Result<()> {
-    log::start(LogFormat::Text, "warn");
+    // Every refusal, with its reason: whoever develops against a sandbox looks at its terminal.
+    log::start(LogFormat::Text, "warn,keyfob_server=info");
     if !args.listen.ip().is_loopback() {
         return Err(Exit::Refused.because("the sandbox's passwords are public, so it listens on loopback only"));
     }
@@ -44,8 +45,10 @@ pub(crate) async fn run(args: SandboxArgs, json: bool) -> anyhow::Result<()> {
         data: args.data,
     };
     let parts = Parts { clock: clock.clone(), entropy, store: store.clone(), master, tick_mark, clock_health: clock };
-    let running =
-        keyfob_sandbox::start(options, parts).await.map_err(|error| Exit::Refused.because(error.to_string()))?;
+    let running = keyfob_sandbox::start(options, parts).await.map_err(|error| match &error {
+        SandboxError::Listen { .. } => Exit::Unavailable.because(error.to_string()),
+        _ => Exit::Refused.because(error.to_string()),
+    })?;
     let stop = signals::stop();
     output::data(json, running.announcement(), || running.welcome().to_owned())?;
     running.run_until(stop).await;

@@ -215,14 +215,14 @@ impl TokenRefusal {
     }
 
     /// For the developer who reads the answer. Says what to do next and nothing about somebody else's secrets.
-    fn message(&self) -> String {
+    pub fn message(&self) -> String {
         use TokenRefusal::*;
         match self {
             MethodNotAllowed => "Use POST, or GET where it is enabled.".to_owned(),
             Overloaded => "Too many requests. Try again after the time in Retry-After.".to_owned(),
             Malformed(what) => format!("The request is malformed: {what}."),
             MissingAuthentication => {
-                "Client authentication is missing. Send HTTP Basic with the client id and the client secret.".to_owned()
+                "Client authentication is missing. Send HTTP Basic with the client id and the client secret; an app without a secret sends a POST with client_id in the body.".to_owned()
             }
             MalformedAuthorization => {
                 "The Authorization header is not well-formed. Send Basic and the base64 of client_id:client_secret.".to_owned()
@@ -230,14 +230,18 @@ impl TokenRefusal {
             SeveralAuthentications(what) => {
                 format!("Authenticate the client once, with HTTP Basic, and keep the secret out of the URL. Found: {what}.")
             }
-            ClientAuthenticationFailed => "Client authentication failed: unknown client or wrong secret.".to_owned(),
+            ClientAuthenticationFailed => {
+                "Client authentication failed: unknown client or wrong secret. An app without a secret sends client_id in the body and nothing else.".to_owned()
+            },
             MissingGrantType => "The parameter grant_type is missing.".to_owned(),
             UnsupportedGrantType => {
                 "grant_type must be auth_code, authorization_code or refresh_token, in lower case.".to_owned()
             }
             UnauthorizedClient(what) => format!("This app is not allowed to do this: {what}."),
             MissingParameters(names) => format!("Required parameters are missing: {}.", names.join(", ")),
-            InvalidCode => "The code is unknown, already used or revoked, or it was issued to another app.".to_owned(),
+            InvalidCode => {
+                "The code is unknown, already used or revoked, or it was issued to another app. Send the user through the authorize step again.".to_owned()
+            },
             ExpiredCode => "The code has expired. Send the user through the authorize step again.".to_owned(),
             RedirectUriDiffers => {
                 "redirect_uri differs from the one of the authorize request. Send the same, byte for byte.".to_owned()
@@ -247,7 +251,7 @@ impl TokenRefusal {
                 "The PKCE proof failed. Send the code_verifier of this authorize request, and none if it had no challenge.".to_owned()
             }
             InvalidRefreshToken => {
-                "The refresh token is unknown, revoked or replaced, or it belongs to another app.".to_owned()
+                "The refresh token is unknown, revoked or replaced, or it belongs to another app. If it is the last one you were given, the user has to connect again.".to_owned()
             }
             ExpiredRefreshToken => "The refresh token was not used for 90 days. The user has to connect again.".to_owned(),
             Holder(problem) => problem.message().to_owned(),

@@ -35,7 +35,7 @@ fn br_03_unknown_malformed_and_revoked_tokens_read_alike_and_an_expired_one_diff
     let unknown = world.token(&with(claims(), "iss", json!("https://evil.example.com")));
     let invalid = "401\ncontent-type: application/json\n\
                    www-authenticate: Bearer realm=\"api\", error=\"invalid_token\"\n\
-                   {\"errorMessage\":\"The access token is not valid.\",\"errorCode\":\"invalid-access-token\"}";
+                   {\"errorMessage\":\"The access token is not valid. Use the refresh token to get a new one; if that is refused, the user has to connect again.\",\"errorCode\":\"invalid-access-token\"}";
     for token in [unknown.as_str(), "garbage", "not token68 \"", &revoked] {
         assert_eq!(wire(&world.call(token).unwrap_err()), invalid, "{token}");
     }
@@ -64,7 +64,7 @@ fn d9_with_fub_status_an_invalid_token_is_400_and_an_expired_one_stays_401() {
     assert_eq!(
         wire(&invalid),
         "400\ncontent-type: application/json\nwww-authenticate: Bearer realm=\"api\", error=\"invalid_token\"\n\
-         {\"errorMessage\":\"The access token is not valid.\",\"errorCode\":\"invalid-access-token\"}"
+         {\"errorMessage\":\"The access token is not valid. Use the refresh token to get a new one; if that is refused, the user has to connect again.\",\"errorCode\":\"invalid-access-token\"}"
     );
     let expired = world.call(&world.token(&with(claims(), "exp", json!(ISSUED.0)))).unwrap_err();
     assert_eq!((expired.status().as_u16(), expired.error_code()), (401, Some("expired-access-token")));

@@ -44,6 +44,15 @@ enum AskedDecision {
 #[derive(Serialize)]
 struct Redirected {
     redirect: String,
+    /// Why the app is told of an error; the redirect in Follow Up Boss's spelling has no room for it.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "errorDescription")]
+    error_description: Option<String>,
+}
+
+impl Redirected {
+    fn to(redirect: String) -> Redirected {
+        Redirected { redirect, error_description: None }
+    }
 }
 
 pub(super) async fn authorize(State(control): State<Arc<Control>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -73,7 +82,7 @@ fn query<'u>(control: &Control, url: &'u str) -> Option<&'u str> {
     let url = url.split('#').next().unwrap_or_default();
     let addresses = &control.addresses;
     let localhost = addresses.authority.rsplit_once(':').map(|(_, port)| format!("http://localhost:{port}"));
-    let origins = [Some(addresses.authority.as_str()), Some(addresses.issuer.as_str()), localhost.as_deref(), Some("")];
+    let origins = [Some(addresses.authority.as_str()), localhost.as_deref(), Some("")];
     let rest = origins.into_iter().flatten().find_map(|origin| url.strip_prefix(origin)?.strip_prefix(PATH))?;
     if rest.is_empty() { Some("") } else { rest.strip_prefix('?') }
 }
@@ -87,11 +96,14 @@ async fn decide(control: &Control, form: &Form<'_>, email: &str, choice: Choice)
     let flow = FlowId(entropy::random(&*control.entropy)?);
     let begun = match control.authority.begin_authorize(form, flow, now).await? {
         AuthorizeOutcome::Page(refusal) => return Ok(page(StatusCode::BAD_REQUEST, &destination(&refusal))),
-        AuthorizeOutcome::Redirect(redirect) => return Ok(answer(StatusCode::OK, &Redirected { redirect })),
+        AuthorizeOutcome::Refused { refusal, redirect } => {
+            let redirected = Redirected { redirect, error_description: Some(refusal.description) };
+            return Ok(answer(StatusCode::OK, &redirected));
+        }
         // The browser, too, would be sent to the app with the news of our failure.
         AuthorizeOutcome::Failed { fault, redirect } => {
             tracing::error!(%fault, "an authorize request failed");
-            return Ok(answer(StatusCode::OK, &Redirected { redirect }));
+            return Ok(answer(StatusCode::OK, &Redirected::to(redirect)));
         }
         AuthorizeOutcome::Interact(begun) => *begun,
     };
@@ -100,7 +112,7 @@ async fn decide(control: &Control, form: &Form<'_>, email: &str, choice: Choice)
     // The session served one decision; nobody holds its cookie.
     control.authority.sign_out(&signed_in, now).await?;
     Ok(match decided? {
-        Decision::Granted(redirect) => answer(StatusCode::OK, &Redirected { redirect }),
+        Decision::Granted(redirect) => answer(StatusCode::OK, &Redirected::to(redirect)),
         Decision::Refused(refusal) => {
             let (status, message) = decision(refusal);
             page(status, message)

@@ -103,12 +103,12 @@ fn problem(outcome: &CallbackOutcome, came: Exchange) -> Outcome {
                 FirstVisit::Denied => "The first time, the user had declined.",
                 FirstVisit::Refused => "The first time, it was refused.",
             };
-            ("This answer was already used", format!("{first} The app did nothing this time and sent no code."))
+            ("This answer was already used", format!("{first} The app did nothing this time and sent no code to the authority."))
         }
         CallbackOutcome::Denied => ("Nothing was connected", "The user declined.".to_owned()),
         CallbackOutcome::ProtocolError(error) => (
             "The authority refused the request",
-            format!("{error}. That is for the app's developer to mend; the app sent no code."),
+            format!("{error}. That is for the app's developer to mend; the app sent no code to the authority."),
         ),
         CallbackOutcome::Expired => (
             "That took too long",
@@ -116,7 +116,7 @@ fn problem(outcome: &CallbackOutcome, came: Exchange) -> Outcome {
         ),
         CallbackOutcome::StateMismatch | CallbackOutcome::Unknown | CallbackOutcome::WrongSession => (
             "Nobody here asked for this answer",
-            "No attempt of this browser is waiting for it: somebody else began it, or nobody did. The app sent no code.".to_owned(),
+            "No attempt of this browser is waiting for it: somebody else began it, or nobody did. The app sent no code to the authority.".to_owned(),
         ),
     };
     Outcome::Problem { title, sentence, steps: vec![came] }

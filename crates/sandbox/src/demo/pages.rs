@@ -81,8 +81,9 @@ pub(super) async fn outcome(State(demo): State<Arc<Demo>>, Path(key): Path<Strin
     let session = demo.sessions.known(&headers);
     let slot = session.as_ref().and_then(|session| session.slot(&key));
     let (Some(session), Some(outcome)) = (&session, slot.and_then(Slot::outcome)) else {
-        let sentence =
-            "No attempt of this browser is waiting for an answer. Begin at the list of apps, in this browser.";
+        let sentence = "No attempt of this browser is waiting for an answer. Begin at the list of apps, in this browser. If you wrote the \
+             authorize URL yourself, let the answer come to an address of your own: start the sandbox with \
+             --redirect-uri http://localhost:3000/callback, and the code stands in the address bar even if nothing listens there.";
         return demo.answers.message(StatusCode::OK, "Nobody here asked for this answer", sentence);
     };
     let (app_key, app_name, csrf) = (app.key.to_owned(), app.name.to_owned(), Some(session.csrf().to_owned()));

@@ -56,7 +56,11 @@ async fn show(doorway: &Doorway, form: &Form<'_>, headers: &HeaderMap, id: &Requ
     let flow = Flow::of(doorway, headers)?;
     let begun = match doorway.authority.begin_authorize(form, flow.id, now).await? {
         AuthorizeOutcome::Page(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, id)),
-        AuthorizeOutcome::Redirect(url) => return Ok(html::see_other(&url, [])),
+        AuthorizeOutcome::Refused { refusal, redirect } => {
+            let (error, why) = (refusal.code.code(), &refusal.description);
+            tracing::info!(request_id = %id, error, why, "authorize request refused");
+            return Ok(html::see_other(&redirect, []));
+        }
         AuthorizeOutcome::Failed { fault, redirect } => {
             return Ok(refusal_pages::fault_to_app(id, &fault, &redirect));
         }

@@ -54,7 +54,7 @@ pub(crate) async fn token(State(doorway): State<Arc<Doorway>>, request: Request)
             answer(StatusCode::OK, tokens.to_json(shape))
         }
         Ok(Decision::Refused(refusal)) => {
-            tracing::info!(request_id = %id, row = refusal.row(), "token request refused");
+            tracing::info!(request_id = %id, row = refusal.row(), why = refusal.message(), "token request refused");
             refused(&doorway, &refusal, shape)
         }
         Err(fault) => {
