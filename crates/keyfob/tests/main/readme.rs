@@ -33,11 +33,12 @@ fn the_tour_of_the_readme_works() {
     let announced: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
     let issuer = announced["issuer"].as_str().expect("an issuer");
 
-    let script = block("## Five minutes with curl").replace("http://127.0.0.1:4180", issuer);
+    let script = format!("{}{}", block("## Five minutes with curl"), block("## The same in standard OAuth"));
+    let script = script.replace("http://127.0.0.1:4180", issuer);
     let directory = tempfile::tempdir().expect("a directory");
     let mut tour = Command::new("bash");
     tour.args(["-euo", "pipefail", "-c", &script]).current_dir(directory.path());
-    let output = tour.output().expect("bash and curl: apt-get install bash curl");
+    let output = tour.output().expect("bash, curl and openssl: apt-get install bash curl openssl");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
 
@@ -47,6 +48,8 @@ fn the_tour_of_the_readme_works() {
         "\"user\":{\"id\":1,\"name\":\"Yusuf Shah\"",
         "\"offsetSeconds\":3660",
         "expired-access-token",
+        "\"token_type\":\"Bearer\",\"expires_in\":3600",
+        // The public app, too.
         "\"token_type\":\"Bearer\",\"expires_in\":3600",
     ];
     let mut rest = said.as_ref();
