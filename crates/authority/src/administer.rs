@@ -4,7 +4,7 @@ use crate::authority::{Authority, Fault};
 use crate::model::{
     Account, AccountId, AccountStatus, App, AppId, LedgerEntry, LedgerKind, System, SystemId, User, UserId, UserStatus,
 };
-use crate::store::{Administered, Administration, NewRevocation};
+use crate::store::{Administered, Administration, NewRevocation, Replacement};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::revocation::RevokedKind;
 
@@ -30,14 +30,21 @@ impl Authority {
 
     /// Enables or disables an app. Disabling refuses the access tokens that it was issued before.
     pub async fn set_app_enabled(&self, id: AppId, enabled: bool, now: Timestamp) -> Result<Administered, Fault> {
-        let Some(app) = self.store.app(id).await? else { return Ok(Administered::Missing) };
-        let (tokens_after, revocations) = match enabled {
-            true => (app.tokens_after, Vec::new()),
-            false => self.revoked(RevokedKind::App, id.0, app.tokens_after, now),
-        };
-        let app = App { enabled, updated_at: now, tokens_after, ..app };
-        let entry = app_entry(id, now).with_detail(able(enabled));
-        self.administer(Administration::UpdateApp(app), vec![entry], revocations).await
+        loop {
+            let read_at = self.store.settings_version().await?;
+            let Some(app) = self.store.app(id).await? else { return Ok(Administered::Missing) };
+            let (tokens_after, revocations) = match enabled {
+                true => (app.tokens_after, Vec::new()),
+                false => self.revoked(RevokedKind::App, id.0, app.tokens_after, now),
+            };
+            let row = App { enabled, updated_at: now, tokens_after, ..app };
+            let entry = app_entry(id, now).with_detail(able(enabled));
+            let change = Administration::UpdateApp(Replacement { row, read_at });
+            match self.administer(change, vec![entry], revocations).await? {
+                Administered::Outdated => {}
+                done => return Ok(done),
+            }
+        }
     }
 
     /// Removes an app; its tokens die with it.
@@ -63,14 +70,21 @@ impl Authority {
 
     /// Enables or disables a user. Disabling refuses the access tokens that were issued for them before.
     pub async fn set_user_enabled(&self, id: UserId, enabled: bool, now: Timestamp) -> Result<Administered, Fault> {
-        let Some(user) = self.store.user(id).await? else { return Ok(Administered::Missing) };
-        let (status, (tokens_after, revocations)) = match enabled {
-            true => (UserStatus::Active, (user.tokens_after, Vec::new())),
-            false => (UserStatus::Disabled, self.revoked(RevokedKind::User, id.0, user.tokens_after, now)),
-        };
-        let user = User { status, tokens_after, ..user };
-        let entry = user_entry(&user, now).with_detail(able(enabled));
-        self.administer(Administration::UpdateUser(user), vec![entry], revocations).await
+        loop {
+            let read_at = self.store.settings_version().await?;
+            let Some(user) = self.store.user(id).await? else { return Ok(Administered::Missing) };
+            let (status, (tokens_after, revocations)) = match enabled {
+                true => (UserStatus::Active, (user.tokens_after, Vec::new())),
+                false => (UserStatus::Disabled, self.revoked(RevokedKind::User, id.0, user.tokens_after, now)),
+            };
+            let row = User { status, tokens_after, ..user };
+            let entry = user_entry(&row, now).with_detail(able(enabled));
+            let change = Administration::UpdateUser(Replacement { row, read_at });
+            match self.administer(change, vec![entry], revocations).await? {
+                Administered::Outdated => {}
+                done => return Ok(done),
+            }
+        }
     }
 
     /// Adds a user.
@@ -81,8 +95,13 @@ impl Authority {
     }
 
     /// Replaces what is known of a user, their password included.
-    pub async fn update_user(&self, user: User, what: &str, now: Timestamp) -> Result<Administered, Fault> {
-        let entry = user_entry(&user, now).with_detail(what);
+    pub async fn update_user(
+        &self,
+        user: Replacement<User>,
+        what: &str,
+        now: Timestamp,
+    ) -> Result<Administered, Fault> {
+        let entry = user_entry(&user.row, now).with_detail(what);
         self.administer(Administration::UpdateUser(user), vec![entry], Vec::new()).await
     }
 
@@ -102,8 +121,8 @@ impl Authority {
     }
 
     /// Replaces an account's name and domain.
-    pub async fn update_account(&self, account: Account, now: Timestamp) -> Result<Administered, Fault> {
-        let entry = account_entry(account.id, now).with_detail("changed");
+    pub async fn update_account(&self, account: Replacement<Account>, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = account_entry(account.row.id, now).with_detail("changed");
         self.administer(Administration::UpdateAccount(account), vec![entry], Vec::new()).await
     }
 
@@ -114,14 +133,23 @@ impl Authority {
         enabled: bool,
         now: Timestamp,
     ) -> Result<Administered, Fault> {
-        let Some(account) = self.store.account(id).await? else { return Ok(Administered::Missing) };
-        let (status, (tokens_after, revocations)) = match enabled {
-            true => (AccountStatus::Active, (account.tokens_after, Vec::new())),
-            false => (AccountStatus::Suspended, self.revoked(RevokedKind::Account, id.0, account.tokens_after, now)),
-        };
-        let account = Account { status, tokens_after, ..account };
-        let entry = account_entry(id, now).with_detail(able(enabled));
-        self.administer(Administration::UpdateAccount(account), vec![entry], revocations).await
+        loop {
+            let read_at = self.store.settings_version().await?;
+            let Some(account) = self.store.account(id).await? else { return Ok(Administered::Missing) };
+            let (status, (tokens_after, revocations)) = match enabled {
+                true => (AccountStatus::Active, (account.tokens_after, Vec::new())),
+                false => {
+                    (AccountStatus::Suspended, self.revoked(RevokedKind::Account, id.0, account.tokens_after, now))
+                }
+            };
+            let row = Account { status, tokens_after, ..account };
+            let entry = account_entry(id, now).with_detail(able(enabled));
+            let change = Administration::UpdateAccount(Replacement { row, read_at });
+            match self.administer(change, vec![entry], revocations).await? {
+                Administered::Outdated => {}
+                done => return Ok(done),
+            }
+        }
     }
 
     /// Removes an account without users.
@@ -138,8 +166,13 @@ impl Authority {
     }
 
     /// Replaces a system.
-    pub async fn update_system(&self, system: System, what: &str, now: Timestamp) -> Result<Administered, Fault> {
-        let entry = system_entry(system.id, now).with_detail(what);
+    pub async fn update_system(
+        &self,
+        system: Replacement<System>,
+        what: &str,
+        now: Timestamp,
+    ) -> Result<Administered, Fault> {
+        let entry = system_entry(system.row.id, now).with_detail(what);
         self.administer(Administration::UpdateSystem(system), vec![entry], Vec::new()).await
     }
 

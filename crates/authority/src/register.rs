@@ -3,7 +3,7 @@
 use crate::authority::{Authority, Decision, Fault};
 use crate::model::{App, AppId, AppPolicy, AppSecret, LedgerEntry, LedgerKind, System};
 use crate::secrets;
-use crate::store::{Administered, Administration};
+use crate::store::{Administered, Administration, Replacement};
 use aws_lc_rs::constant_time;
 use keyfob_protocol::redirect_uri::{RedirectUriError, RegisteredRedirectUri};
 use keyfob_protocol::{Secret, Timestamp, entropy};
@@ -60,6 +60,9 @@ pub enum RegisterRefusal {
     /// There is no such app, or it is another system's.
     #[error("there is no such app")]
     Missing,
+    /// Something was administered since the app was read: read and decide again.
+    #[error("something was changed meanwhile; try again")]
+    Outdated,
 }
 
 impl Authority {
@@ -123,17 +126,19 @@ impl Authority {
                 let client_secret = (!app.policy.public).then_some(secret);
                 Ok(Decision::Granted(RegisteredApp { app, client_secret }))
             }
-            Administered::Conflict | Administered::Missing => {
+            Administered::Conflict | Administered::Missing | Administered::Outdated => {
                 Ok(Decision::Refused(RegisterRefusal::Policy("the client id is taken or the system is gone")))
             }
         }
     }
 
-    /// Replaces an app's name, redirect URIs and policy. Its system's business is checked by the caller.
+    /// Replaces an app's name, redirect URIs and policy, which were made from what was read under the settings version `read_at`. Its
+    /// system's business is checked by the caller.
     pub async fn update_app(
         &self,
         id: AppId,
         new: NewApp,
+        read_at: i64,
         now: Timestamp,
     ) -> Result<Decision<App, RegisterRefusal>, Fault> {
         let (name, redirect_uris) = match checked(&new) {
@@ -147,8 +152,12 @@ impl Authority {
         }
         let app = App { name, redirect_uris, policy: new.policy, updated_at: now, ..app };
         let entry = LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::AppChanged) };
-        self.administer(Administration::UpdateApp(app.clone()), vec![entry.with_detail("changed")], Vec::new()).await?;
-        Ok(Decision::Granted(app))
+        let change = Administration::UpdateApp(Replacement { row: app.clone(), read_at });
+        Ok(match self.administer(change, vec![entry.with_detail("changed")], Vec::new()).await? {
+            Administered::Done(_) => Decision::Granted(app),
+            Administered::Outdated => Decision::Refused(RegisterRefusal::Outdated),
+            Administered::Conflict | Administered::Missing => Decision::Refused(RegisterRefusal::Missing),
+        })
     }
 
     /// Adds a secret to an app; the earlier ones keep working (matrix CA-09).
@@ -168,7 +177,9 @@ impl Authority {
         let entry = LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::SecretAdded) }.with_detail(name);
         match self.administer(Administration::AddSecret(id, row), vec![entry], Vec::new()).await? {
             Administered::Done(number) => Ok(Decision::Granted((number, secret))),
-            Administered::Conflict | Administered::Missing => Ok(Decision::Refused(RegisterRefusal::Missing)),
+            Administered::Conflict | Administered::Missing | Administered::Outdated => {
+                Ok(Decision::Refused(RegisterRefusal::Missing))
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::authority::{Decision, Fault};
 use crate::model::{AccountStatus, LedgerEntry, LedgerKind, User, UserStatus};
 use crate::passwords::{PasswordCheck, Passwords};
-use crate::store::{Administration, Store};
+use crate::store::{Administration, Replacement, Store};
 use async_trait::async_trait;
 use keyfob_protocol::{Entropy, Secret, Timestamp};
 use std::sync::Arc;
@@ -50,6 +50,7 @@ impl LocalPasswords {
 #[async_trait]
 impl SignIn for LocalPasswords {
     async fn sign_in(&self, login: PresentedLogin, now: Timestamp) -> Result<Decision<User, SignInRefusal>, Fault> {
+        let read_at = self.store.settings_version().await?;
         let user = self.store.user_by_email(&login.email.trim().to_lowercase()).await?;
         let stored = user.as_ref().and_then(|user| user.password_hash.clone());
         let check = self.passwords.check(stored, login.password, &*self.entropy).await?;
@@ -62,9 +63,10 @@ impl SignIn for LocalPasswords {
             return Ok(Decision::Refused(SignInRefusal::Inactive));
         }
         if let Some(hash) = upgrade {
-            let user = User { password_hash: Some(hash), ..user.clone() };
+            let row = User { password_hash: Some(hash), ..user.clone() };
             let entry = LedgerEntry { user: Some(user.id), ..LedgerEntry::new(now, LedgerKind::UserChanged) };
-            let change = Administration::UpdateUser(user);
+            let change = Administration::UpdateUser(Replacement { row, read_at });
+            // Where something was administered meanwhile (this password, maybe), the next sign-in tries again.
             self.store.administer(change, vec![entry.with_detail("password hash upgraded")], Vec::new()).await?;
         }
         Ok(Decision::Granted(user))

@@ -93,25 +93,25 @@ pub enum Administration {
     /// Adds an account; `id` 0 lets the store choose. Conflict: the domain is taken.
     AddAccount(Account),
     /// Replaces an account.
-    UpdateAccount(Account),
+    UpdateAccount(Replacement<Account>),
     /// Removes an account that has no users. Conflict: it has some.
     RemoveAccount(AccountId),
     /// Adds a user; `id` 0 lets the store choose. Conflict: the e-mail is taken.
     AddUser(User),
     /// Replaces a user, password hash included.
-    UpdateUser(User),
+    UpdateUser(Replacement<User>),
     /// Removes a user; their grants stay, without holder.
     RemoveUser(UserId),
     /// Adds a system; `id` 0 lets the store choose. Conflict: the name is taken.
     AddSystem(System),
     /// Replaces a system.
-    UpdateSystem(System),
+    UpdateSystem(Replacement<System>),
     /// Removes a system that has no apps. Conflict: it has some.
     RemoveSystem(SystemId),
     /// Adds an app with its redirect URIs and secrets; `id` 0 lets the store choose. Conflict: the client id is taken.
     AddApp(App),
     /// Replaces an app but not its secrets.
-    UpdateApp(App),
+    UpdateApp(Replacement<App>),
     /// Removes an app with its secrets; its grants stay and no longer work.
     RemoveApp(AppId),
     /// Adds a secret; its `id` is chosen by the store.
@@ -127,6 +127,30 @@ pub enum Administration {
     },
 }
 
+impl Administration {
+    /// The settings version that its row was read under, where it replaces one.
+    #[must_use]
+    pub fn read_at(&self) -> Option<i64> {
+        match self {
+            Administration::UpdateAccount(Replacement { read_at, .. })
+            | Administration::UpdateUser(Replacement { read_at, .. })
+            | Administration::UpdateSystem(Replacement { read_at, .. })
+            | Administration::UpdateApp(Replacement { read_at, .. }) => Some(*read_at),
+            _ => None,
+        }
+    }
+}
+
+/// A row to put in the place of one that was read. It is refused as [`Administered::Outdated`] if anything was administered since, so that
+/// nobody's change is undone by somebody who had not seen it: a new name must not enable a user again.
+#[derive(Clone, Debug)]
+pub struct Replacement<T> {
+    /// The row as it becomes.
+    pub row: T,
+    /// [`Store::settings_version`] before the row was read.
+    pub read_at: i64,
+}
+
 /// What came of an administration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Administered {
@@ -136,6 +160,8 @@ pub enum Administered {
     Conflict,
     /// There is no such row.
     Missing,
+    /// Something was administered since the row was read: read and decide again.
+    Outdated,
 }
 
 /// A key as the store holds it: sealed under the master key.

@@ -13,12 +13,16 @@ use crate::output;
 use keyfob_authority::store::Administered;
 use serde_json::json;
 
+const OUTDATED: &str =
+    "somebody else changed something at the same moment; nothing was changed here, run the command again";
+
 /// The number of what was added or changed; or the right error.
 fn done(administered: Administered, what: &str, conflict: &str) -> anyhow::Result<i64> {
     match administered {
         Administered::Done(id) => Ok(id),
         Administered::Conflict => Err(Exit::Conflict.because(conflict)),
         Administered::Missing => Err(missing(what)),
+        Administered::Outdated => Err(Exit::Conflict.because(OUTDATED)),
     }
 }
 

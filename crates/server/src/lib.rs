@@ -1,7 +1,8 @@
 //! The doorway of the authority: HTTP in, the law's decisions out.
 //!
-//! A [`Node`] to put together from its parts, a router to nest ([`router::router`]) over its [`Doorway`], and the listeners that serve it. Handlers translate; they decide nothing. No query of the authorize or token endpoint, no header that authenticates and
-//! no body is ever logged.
+//! A [`Node`] to put together from its parts, a router to nest ([`router::router`]) over its [`Doorway`], and the listeners that serve
+//! it. Handlers translate; they decide nothing. No query of the authorize or token endpoint, no header that authenticates and no body is
+//! ever logged.
 
 mod around;
 pub mod clock_health;

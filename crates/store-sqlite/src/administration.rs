@@ -14,6 +14,11 @@ pub(crate) fn administer(
 ) -> Result<Administered> {
     // A change of several rows may find its conflict at the last one. Its neighbours in the transaction must not be undone
     // with it, so it has a savepoint of its own.
+    if let Some(read_at) = change.read_at()
+        && read_at != settings::version(connection)?
+    {
+        return Ok(Administered::Outdated);
+    }
     connection.execute_batch("SAVEPOINT administration")?;
     let outcome = apply(connection, change)?;
     if let Administered::Done(_) = outcome {
@@ -30,16 +35,16 @@ pub(crate) fn administer(
 fn apply(connection: &Connection, change: &Administration) -> Result<Administered> {
     match change {
         Administration::AddAccount(account) => people::add_account(connection, account),
-        Administration::UpdateAccount(account) => people::update_account(connection, account),
+        Administration::UpdateAccount(account) => people::update_account(connection, &account.row),
         Administration::RemoveAccount(id) => people::remove_account(connection, *id),
         Administration::AddUser(user) => people::add_user(connection, user),
-        Administration::UpdateUser(user) => people::update_user(connection, user),
+        Administration::UpdateUser(user) => people::update_user(connection, &user.row),
         Administration::RemoveUser(id) => people::remove_user(connection, *id),
         Administration::AddSystem(system) => apps::add_system(connection, system),
-        Administration::UpdateSystem(system) => apps::update_system(connection, system),
+        Administration::UpdateSystem(system) => apps::update_system(connection, &system.row),
         Administration::RemoveSystem(id) => apps::remove_system(connection, *id),
         Administration::AddApp(app) => apps::add_app(connection, app),
-        Administration::UpdateApp(app) => apps::update_app(connection, app),
+        Administration::UpdateApp(app) => apps::update_app(connection, &app.row),
         Administration::RemoveApp(id) => apps::remove_app(connection, *id),
         Administration::AddSecret(app, secret) => apps::add_secret(connection, *app, secret),
         Administration::ExpireSecret { app, secret, at } => apps::expire_secret(connection, *app, *secret, *at),

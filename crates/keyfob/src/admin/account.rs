@@ -5,7 +5,7 @@ use crate::composition::authority::Opened;
 use crate::output::{self, table};
 use clap::Subcommand;
 use keyfob_authority::model::{Account, AccountId, AccountStatus};
-use keyfob_authority::store::Store;
+use keyfob_authority::store::{Replacement, Store};
 use keyfob_protocol::Timestamp;
 
 #[derive(Debug, Subcommand)]
@@ -61,10 +61,11 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
         }
         Command::Show { id } => show(opened, AccountId(id), json).await,
         Command::Update { id, name, domain } => {
+            let read_at = opened.store.settings_version().await?;
             let account = opened.store.account(AccountId(id)).await?.ok_or_else(|| missing("account"))?;
-            let account =
+            let row =
                 Account { name: name.unwrap_or(account.name), domain: domain.unwrap_or(account.domain), ..account };
-            done(authority.update_account(account, now).await?, "account", TAKEN)?;
+            done(authority.update_account(Replacement { row, read_at }, now).await?, "account", TAKEN)?;
             show(opened, AccountId(id), json).await
         }
         Command::Enable { id } => {

@@ -139,6 +139,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
         }
         Command::Show { app } => show(&find(opened, &app).await?, json),
         Command::Update { app, name, redirect_uris, policy } => {
+            let read_at = opened.store.settings_version().await?;
             let app = find(opened, &app).await?;
             let kept = || app.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect();
             let new = NewApp {
@@ -146,7 +147,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 redirect_uris: if redirect_uris.is_empty() { kept() } else { redirect_uris },
                 policy: policy.over(app.policy.clone())?,
             };
-            show(&granted(authority.update_app(app.id, new, now).await?)?, json)
+            show(&granted(authority.update_app(app.id, new, read_at, now).await?)?, json)
         }
         Command::Enable { app } => set_enabled(opened, &app, true, json).await,
         Command::Disable { app } => set_enabled(opened, &app, false, json).await,

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use keyfob_authority::Fault;
 use keyfob_authority::model::{System, SystemId};
 use keyfob_authority::secrets;
-use keyfob_authority::store::Store;
+use keyfob_authority::store::{Replacement, Store};
 use keyfob_protocol::{Secret, entropy};
 use serde_json::json;
 
@@ -65,12 +65,17 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             output::data(json, &system, || row(&system).join("  "))
         }
         Command::Update { id, name, new_key } => {
+            let read_at = opened.store.settings_version().await?;
             let system = find(opened, id).await?;
             let key = if new_key { Some(fresh_key(opened)?) } else { None };
             let key_digest = key.as_ref().map_or(system.key_digest, |key| secrets::digest(key.expose()));
             let system = System { name: name.unwrap_or(system.name), key_digest, ..system };
             let what = if new_key { "new key" } else { "renamed" };
-            done(authority.update_system(system.clone(), what, now).await?, "system", TAKEN)?;
+            done(
+                authority.update_system(Replacement { row: system.clone(), read_at }, what, now).await?,
+                "system",
+                TAKEN,
+            )?;
             match key {
                 Some(key) => with_key(&system, &key, json),
                 None => output::data(json, &system, || row(&system).join("  ")),
@@ -93,9 +98,10 @@ pub(super) async fn find(opened: &Opened, id: i64) -> anyhow::Result<System> {
 }
 
 async fn set_enabled(opened: &Opened, id: i64, enabled: bool, json: bool) -> anyhow::Result<()> {
-    let system = System { enabled, ..find(opened, id).await? };
+    let read_at = opened.store.settings_version().await?;
+    let row = System { enabled, ..find(opened, id).await? };
     let how = if enabled { "enabled" } else { "disabled" };
-    done(opened.authority.update_system(system, how, opened.now()).await?, "system", TAKEN)?;
+    done(opened.authority.update_system(Replacement { row, read_at }, how, opened.now()).await?, "system", TAKEN)?;
     changed(json, "system", id, how)
 }
 

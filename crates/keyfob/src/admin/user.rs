@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::output::{self, table};
 use clap::{Subcommand, ValueEnum};
 use keyfob_authority::model::{AccountId, Role, User, UserId, UserStatus};
-use keyfob_authority::store::Store;
+use keyfob_authority::store::{Replacement, Store};
 use keyfob_protocol::Timestamp;
 
 #[derive(Debug, Subcommand)]
@@ -107,21 +107,26 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
         }
         Command::Show { id } => show(opened, UserId(id), json).await,
         Command::Update { id, name, email, role } => {
+            let read_at = opened.store.settings_version().await?;
             let user = opened.store.user(UserId(id)).await?.ok_or_else(|| missing("user"))?;
             let email = email.map(|email| checked_email(&email)).transpose()?;
-            let user = User {
+            let row = User {
                 name: name.unwrap_or(user.name),
                 email: email.unwrap_or(user.email),
                 role: role.map_or(user.role, Role::from),
                 ..user
             };
-            done(authority.update_user(user, "changed", now).await?, "user", TAKEN)?;
+            done(authority.update_user(Replacement { row, read_at }, "changed", now).await?, "user", TAKEN)?;
             show(opened, UserId(id), json).await
         }
         Command::Password { id } => {
+            opened.store.user(UserId(id)).await?.ok_or_else(|| missing("user"))?;
+            let password_hash = Some(password::hashed(opened).await?);
+            // Somebody may have typed for a minute; the user is read as they are now.
+            let read_at = opened.store.settings_version().await?;
             let user = opened.store.user(UserId(id)).await?.ok_or_else(|| missing("user"))?;
-            let user = User { password_hash: Some(password::hashed(opened).await?), ..user };
-            done(authority.update_user(user, "password set", now).await?, "user", TAKEN)?;
+            let row = User { password_hash, ..user };
+            done(authority.update_user(Replacement { row, read_at }, "password set", now).await?, "user", TAKEN)?;
             changed(json, "user", id, "password set")
         }
         Command::Enable { id } => {

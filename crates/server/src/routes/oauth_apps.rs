@@ -77,16 +77,24 @@ pub(crate) async fn update(State(doorway): State<Arc<Doorway>>, request: Request
         Ok(read) => read,
         Err(response) => return response,
     };
-    let app = match own_app(&doorway, &system, &id).await {
-        Ok(app) => app,
-        Err(response) => return response,
-    };
-    let new = NewApp { name: body.name.unwrap_or(app.name), redirect_uris: body.redirect_uris, policy: app.policy };
-    match doorway.authority.update_app(app.id, new, doorway.now()).await {
-        Ok(Decision::Granted(app)) => Json(record(&app)).into_response(),
-        Ok(Decision::Refused(RegisterRefusal::Missing)) => no_such_app(),
-        Ok(Decision::Refused(refusal)) => error(StatusCode::BAD_REQUEST, &refusal.to_string()),
-        Err(failed) => fault(&failed),
+    loop {
+        let read_at = match doorway.authority.store().settings_version().await {
+            Ok(version) => version,
+            Err(failed) => return fault(&failed.into()),
+        };
+        let app = match own_app(&doorway, &system, &id).await {
+            Ok(app) => app,
+            Err(response) => return response,
+        };
+        let (name, redirect_uris) = (body.name.clone().unwrap_or(app.name), body.redirect_uris.clone());
+        let new = NewApp { name, redirect_uris, policy: app.policy };
+        return match doorway.authority.update_app(app.id, new, read_at, doorway.now()).await {
+            Ok(Decision::Granted(app)) => Json(record(&app)).into_response(),
+            Ok(Decision::Refused(RegisterRefusal::Outdated)) => continue,
+            Ok(Decision::Refused(RegisterRefusal::Missing)) => no_such_app(),
+            Ok(Decision::Refused(refusal)) => error(StatusCode::BAD_REQUEST, &refusal.to_string()),
+            Err(failed) => fault(&failed),
+        };
     }
 }
 

@@ -145,7 +145,8 @@ async fn az_11_a_scope_that_the_app_lost_on_the_way_grants_nothing() {
             redirect_uris: vec![REDIRECT_URI.to_owned()],
             policy: AppPolicy { allowed_scope: scope(left), ..policy },
         };
-        let updated = server.authority().update_app(app.app.id, narrowed, server.clock_now()).await;
+        let read_at = server.store().settings_version().await.expect("no fault");
+        let updated = server.authority().update_app(app.app.id, narrowed, read_at, server.clock_now()).await;
         assert!(matches!(updated.expect("no fault"), Decision::Granted(_)));
         // What the user saw cannot be granted any more, and an empty scope would be the user's whole role.
         super::asserting::assert_page(&browser.decide(&consent, "approve").await.answer, 400);

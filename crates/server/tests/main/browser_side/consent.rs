@@ -84,7 +84,8 @@ async fn in_02_a_renamed_app_is_shown_as_it_is_now() {
         redirect_uris: vec![REDIRECT_URI.to_owned()],
         policy: app.app.policy.clone(),
     };
-    let updated = server.authority().update_app(app.app.id, new, server.clock_now()).await.expect("no fault");
+    let read_at = server.store().settings_version().await.expect("no fault");
+    let updated = server.authority().update_app(app.app.id, new, read_at, server.clock_now()).await.expect("no fault");
     assert!(matches!(updated, Decision::Granted(_)));
     let consent = browser.sign_in(&page, &server.owner).await;
     assert!(consent.text().contains("Lantern Two") && !consent.text().contains("Listing Lantern"));

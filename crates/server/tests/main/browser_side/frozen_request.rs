@@ -173,7 +173,8 @@ async fn az_12_sealed_is_not_trusted_when_the_app_changes() {
         redirect_uris: vec!["https://app.example.com/moved".to_owned()],
         policy: app.app.policy.clone(),
     };
-    let updated = server.authority().update_app(app.app.id, moved, now).await.expect("no fault");
+    let read_at = server.store().settings_version().await.expect("no fault");
+    let updated = server.authority().update_app(app.app.id, moved, read_at, now).await.expect("no fault");
     assert!(matches!(updated, keyfob_authority::Decision::Granted(_)));
     assert_page(&browser.decide(&consent, "approve").await.answer, 400);
     server.authority().remove_app(app.app.id, now).await.expect("no fault");

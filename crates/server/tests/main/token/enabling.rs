@@ -2,8 +2,8 @@
 
 use super::watched_store::WatchedStore;
 use super::{Connected, HOUR, connect, connected, identity};
-use keyfob_authority::model::AppId;
-use keyfob_authority::store::{Administered, StoreError};
+use keyfob_authority::model::{Account, AccountStatus, AppId, User, UserStatus};
+use keyfob_authority::store::{Administered, Replacement, StoreError};
 use keyfob_testkit::{START, TestApp, TestServer, TestServerOptions};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -160,4 +160,28 @@ async fn br_09_a_node_that_has_not_heard_of_a_disabling_issues_nothing_that_last
     assert!(matches!(enabled, Administered::Done(_)));
     let token = connected(&app.refresh(&one, &tokens.refresh_token).await).access_token;
     assert_eq!(identity(&one, &token).await, 200, "issued on the news");
+}
+
+#[tokio::test]
+async fn rf_10_who_had_not_seen_a_disabling_does_not_undo_it() {
+    let second = Second::begin().await;
+    let (server, now) = (&second.server, second.server.clock_now());
+    let (store, authority) = (server.store(), server.authority());
+    let read_at = store.settings_version().await.expect("no fault");
+    let user = store.user(server.owner.user.id).await.expect("no fault").expect("a user");
+    let account = store.account(user.account).await.expect("no fault").expect("an account");
+    second.set_enabled(Wide::User, false).await;
+    second.set_enabled(Wide::Account, false).await;
+
+    let row = User { name: "Another Name".to_owned(), ..user.clone() };
+    let updated = authority.update_user(Replacement { row, read_at }, "changed", now).await.expect("no fault");
+    assert_eq!(updated, Administered::Outdated);
+    let row = Account { name: "Another Name".to_owned(), ..account };
+    let updated = authority.update_account(Replacement { row, read_at }, now).await.expect("no fault");
+    assert_eq!(updated, Administered::Outdated);
+
+    let stored = store.user(user.id).await.expect("no fault").expect("a user");
+    assert_eq!((stored.status, stored.name), (UserStatus::Disabled, user.name));
+    let account = store.account(user.account).await.expect("no fault").expect("an account");
+    assert_eq!(account.status, AccountStatus::Suspended);
 }

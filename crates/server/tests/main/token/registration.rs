@@ -3,6 +3,7 @@
 use super::{HOUR, connect, identity, send};
 use keyfob_authority::model::{System, SystemId};
 use keyfob_authority::secrets;
+use keyfob_authority::store::Replacement;
 use keyfob_protocol::Timestamp;
 use keyfob_testkit::{Answer, Browser, REDIRECT_URI, START, TestServer};
 use serde_json::json;
@@ -107,7 +108,8 @@ async fn rg_02_bad_bodies_and_bad_systems_are_refused() {
     check_error(&send(&server, "POST", "/v1/oauthApps", &[("x-system", "Partner One")], &good).await, 401);
     let twice = [("x-system", "Partner One"), ("x-system-key", key.as_str()), ("x-system-key", key.as_str())];
     check_error(&send(&server, "POST", "/v1/oauthApps", &twice, &good).await, 401);
-    let disabled = System { enabled: false, ..server.system.clone() };
+    let read_at = server.store().settings_version().await.expect("no fault");
+    let disabled = Replacement { row: System { enabled: false, ..server.system.clone() }, read_at };
     let _ = server.authority().update_system(disabled, "disabled", START).await.expect("no fault");
     check_error(&as_partner(&server, "POST", "/v1/oauthApps", &good).await, 401);
 }
