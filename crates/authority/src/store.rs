@@ -308,4 +308,6 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<u64, StoreError>;
     /// A small durable write that changes nothing, to learn whether the store can be written to.
     async fn probe(&self) -> Result<(), StoreError>;
+    /// Answers the writes that wait and refuses later ones. A store that holds nothing open has nothing to do.
+    async fn close(&self) {}
 }

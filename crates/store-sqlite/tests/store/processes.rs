@@ -3,10 +3,11 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use keyfob_authority::conformance::build::{account, active, approved, insert, update};
 use keyfob_authority::store::{Administered, Administration, GrantFilter, Store as _, Written};
 use keyfob_store_sqlite::{Options, SqliteStore};
 
-use super::build::{Place, account, active, approved, insert, update};
+use super::place::Place;
 
 const FILE: &str = "KEYFOB_TEST_FILE_OF_THE_PARENT";
 const EACH: u32 = 300;
