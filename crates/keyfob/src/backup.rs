@@ -3,10 +3,11 @@
 //! A restored store is an older one: tokens that it does not know yet make their rows catch up, and what was revoked since is alive
 //! again until it is revoked again (docs/threats.md). The tick beside the store makes the next start say so.
 
-use crate::composition::authority::{open_store, private_directory};
+use crate::composition::authority::private_directory;
 use crate::composition::entropy::SystemEntropy;
 use crate::composition::master_key;
-use crate::config::Config;
+use crate::composition::stores::open_sqlite;
+use crate::config::{Config, StorePlace};
 use crate::exit::Exit;
 use crate::output;
 use crate::serve::lock_file;
@@ -17,13 +18,14 @@ use std::path::{Path, PathBuf};
 
 /// Copies the store while others use it.
 pub(crate) async fn backup(config: &Config, to: &Path, json: bool) -> anyhow::Result<()> {
+    refuse_database(config, "back it up")?;
     if !config.database().exists() {
         return Err(Exit::NotFound.because(format!("there is no store at {}", config.database().display())));
     }
     if to.exists() {
         return Err(Exit::Conflict.because(format!("{} exists; a backup does not overwrite", to.display())));
     }
-    let store = open_store(&config.database())?;
+    let store = open_sqlite(&config.database())?;
     store.backup_to(to).await.map_err(|error| anyhow::anyhow!("the backup failed and nothing was kept: {error}"))?;
     output::say(&format!(
         "keyfob: {} holds the store; the master key ({}) is not in it",
@@ -35,6 +37,7 @@ pub(crate) async fn backup(config: &Config, to: &Path, json: bool) -> anyhow::Re
 
 /// Checks a backup, keeps the present store beside it, and puts the backup in its place.
 pub(crate) async fn restore(config: &Config, from: &Path, json: bool) -> anyhow::Result<()> {
+    refuse_database(config, "restore it")?;
     if !from.is_file() {
         return Err(Exit::NotFound.because(format!("there is no backup at {}", from.display())));
     }
@@ -61,11 +64,23 @@ pub(crate) async fn restore(config: &Config, from: &Path, json: bool) -> anyhow:
     output::data(json, &json!({ "restored": database, "kept": kept }), || database.display().to_string())
 }
 
+/// A database has tools of its own, which know its replicas and its archive.
+fn refuse_database(config: &Config, what: &str) -> anyhow::Result<()> {
+    match &config.store {
+        StorePlace::Data => Ok(()),
+        StorePlace::Postgres(address) => Err(Exit::Refused.because(format!(
+            "the store is a database ({address}): {what} with the tools of PostgreSQL (pg_dump, pg_basebackup) or of whoever runs it; \
+             the master key is not in it"
+        ))),
+    }
+}
+
 /// The backup opens with the master key of this configuration.
 async fn check(config: &Config, from: &Path, database: &Path) -> anyhow::Result<()> {
     let entropy = SystemEntropy::new();
-    let master = master_key::load(config, &entropy)?;
-    let store = open_store(database)
+    let present = config.database().exists().then(|| config.data.display().to_string());
+    let master = master_key::load(config, &entropy, present.as_deref())?;
+    let store = open_sqlite(database)
         .map_err(|error| Exit::Refused.because(format!("{} is not a backup: {error:#}", from.display())))?;
     let issuer = config.issuer.clone();
     let opener = Opener { master, issuer, sandbox: false, algorithm: config.signing_algorithm };

@@ -6,4 +6,5 @@ pub(crate) mod entropy;
 pub(crate) mod log;
 pub(crate) mod master_key;
 pub(crate) mod signals;
+pub(crate) mod stores;
 pub(crate) mod tick_mark;

@@ -7,7 +7,6 @@ use clap::Subcommand;
 use keyfob_authority::Fault;
 use keyfob_authority::model::{System, SystemId};
 use keyfob_authority::secrets;
-use keyfob_authority::store::Store;
 use keyfob_protocol::{Secret, entropy};
 use serde_json::json;
 

@@ -6,7 +6,6 @@ use crate::exit::Exit;
 use crate::output::{self, table};
 use clap::{Subcommand, ValueEnum};
 use keyfob_authority::model::{AccountId, Role, User, UserId, UserStatus};
-use keyfob_authority::store::Store;
 use keyfob_protocol::Timestamp;
 
 #[derive(Debug, Subcommand)]

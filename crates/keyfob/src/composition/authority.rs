@@ -1,17 +1,16 @@
-//! The authority over a data directory: for `serve`, and for commands beside a running one.
+//! The authority over its store: for `serve`, and for commands beside a running one.
 
 use crate::composition::clock::SystemClock;
 use crate::composition::entropy::SystemEntropy;
-use crate::composition::master_key;
-use crate::config::Config;
+use crate::composition::{master_key, stores};
+use crate::config::{Config, StorePlace};
 use crate::exit::Exit;
 use anyhow::Context;
 use keyfob_authority::authority::NoGate;
 use keyfob_authority::open::{OpenError, Opener};
+use keyfob_authority::store::Store;
 use keyfob_authority::{Authority, RevocationSink};
 use keyfob_protocol::{Clock, Timestamp};
-use keyfob_store_sqlite::engine::Fault;
-use keyfob_store_sqlite::{OpenError as OpenStoreError, Options, SqliteStore};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use std::sync::Arc;
 /// An authority without its doorway.
 pub(crate) struct Opened {
     pub(crate) authority: Arc<Authority>,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) entropy: Arc<SystemEntropy>,
     pub(crate) opener: Opener,
@@ -40,8 +39,18 @@ impl Opened {
         let settings = config.settings();
         let entropy = Arc::new(SystemEntropy::new());
         private_directory(&config.data).with_context(|| format!("data directory {}", config.data.display()))?;
-        let master = master_key::load(config, &*entropy)?;
-        let store = open_store(&config.database())?;
+        let (master, store) = match &config.store {
+            // Without its key a file is not even touched.
+            StorePlace::Data => {
+                let data = config.database().exists().then(|| config.data.display().to_string());
+                (master_key::load(config, &*entropy, data.as_deref())?, stores::open(config).await?)
+            }
+            StorePlace::Postgres(address) => {
+                let store = stores::open(config).await?;
+                let data = store.identity().await?.map(|_| address.to_string());
+                (master_key::load(config, &*entropy, data.as_deref())?, store)
+            }
+        };
         let issuer = settings.issuer.clone();
         let opener = Opener { master, issuer, sandbox: false, algorithm: config.signing_algorithm };
         let keyring = match opener.open(&*store, clock.now(), &*entropy).await {
@@ -57,24 +66,6 @@ impl Opened {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
-}
-
-/// Opens the database of a data directory.
-pub(crate) fn open_store(database: &Path) -> anyhow::Result<Arc<SqliteStore>> {
-    SqliteStore::open(database, &Options::default()).map(Arc::new).map_err(|error| {
-        // What is in the file stays wrong; that it cannot be read or written may pass.
-        let exit = match &error {
-            OpenStoreError::Content { .. } | OpenStoreError::Database { source: Fault::Corrupt(_), .. } => {
-                Exit::Refused
-            }
-            _ => Exit::Unavailable,
-        };
-        let hint = match exit {
-            Exit::Unavailable => "; is the disk full or read-only, or the file another user's?",
-            _ => "; nothing was changed",
-        };
-        exit.because(format!("the store cannot be opened: {error}{hint}"))
-    })
 }
 
 /// Makes a directory that only its owner can enter.
