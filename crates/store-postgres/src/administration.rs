@@ -11,11 +11,8 @@ use keyfob_authority::store::{Administered, Administration, NewRevocation};
 use tokio_postgres::Row;
 
 use crate::columns::at;
-use crate::engine::{Engine, Fault, Session};
+use crate::engine::{Engine, Fault, LONGEST, Patience, Session};
 use crate::{apps, ledger, people, revocations, settings};
-
-/// How often a change is tried.
-const ATTEMPTS: u32 = 5;
 
 /// Not tried again once its commit may have happened: the second try would find its own work and call it a conflict.
 pub(crate) async fn administer(
@@ -26,14 +23,11 @@ pub(crate) async fn administer(
 ) -> Result<Administered, Fault> {
     // In a task of its own: a caller that goes away must not leave a transaction open.
     let task = tokio::spawn(async move {
-        let mut attempt = 1;
+        let mut patience = Patience::new();
         loop {
             match one_attempt(&engine, &change, &entries, &revoked).await {
-                Err(Failed::Before(fault)) if fault.is_passing() && attempt < ATTEMPTS => {
-                    tokio::time::sleep(Duration::from_millis(5) * attempt).await;
-                    attempt += 1;
-                }
-                Err(Failed::Before(fault) | Failed::AtCommit(fault)) => return Err(fault),
+                Err(Failed::Before(fault)) => patience.after(fault).await?,
+                Err(Failed::AtCommit(fault)) => return Err(fault),
                 Ok(outcome) => return Ok(outcome),
             }
         }
@@ -61,10 +55,13 @@ async fn one_attempt(
 ) -> Result<Administered, Failed> {
     let transaction = engine.begin().await?;
     let session = transaction.session();
-    let outcome = match step(session, change, entries, revoked).await {
+    let step = tokio::time::timeout(Duration::from_secs(LONGEST), step(session, change, entries, revoked)).await;
+    let outcome = match step {
+        // Dropping the transaction ends it.
+        Err(_) => return Err(Failed::Before(Fault::Slow(format!("a change took more than {LONGEST} s")))),
         // An update that would take what is unique.
-        Err(Fault::Taken(_)) => Ok(Administered::Conflict),
-        outcome => outcome,
+        Ok(Err(Fault::Taken(_))) => Ok(Administered::Conflict),
+        Ok(outcome) => outcome,
     };
     match outcome {
         Ok(Administered::Done(number)) => {

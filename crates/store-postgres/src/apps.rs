@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use crate::administration::{added, changed, make_room};
 use crate::columns::{bytes, from_json, get, is_storable, optional_time, seconds, time, to_json};
-use crate::engine::{Engine, Fault, Session, Values};
+use crate::engine::{Engine, Fault, Session};
 
 macro_rules! select_systems {
     ($place:literal) => {
@@ -24,7 +24,7 @@ pub(crate) async fn system_by_name(engine: &Engine, name: &str) -> Result<Option
 }
 
 pub(crate) async fn systems(engine: &Engine) -> Result<Vec<System>, Fault> {
-    engine.read(select_systems!("ORDER BY id"), &[]).await?.iter().map(read_system).collect()
+    engine.long(select_systems!("ORDER BY id"), &[]).await?.iter().map(read_system).collect()
 }
 
 fn read_system(row: &Row) -> Result<System, Fault> {
@@ -84,31 +84,33 @@ macro_rules! select_apps {
 }
 
 pub(crate) async fn app(engine: &Engine, id: AppId) -> Result<Option<App>, Fault> {
-    Ok(select(engine, select_apps!("WHERE a.id = $1"), &[&id.0]).await?.pop())
+    Ok(gather(&engine.read(select_apps!("WHERE a.id = $1"), &[&id.0]).await?)?.pop())
 }
 
 pub(crate) async fn app_by_client_id(engine: &Engine, client_id: &str) -> Result<Option<App>, Fault> {
     if !is_storable(client_id) {
         return Ok(None);
     }
-    Ok(select(engine, select_apps!("WHERE a.client_id = $1"), &[&client_id]).await?.pop())
+    Ok(gather(&engine.read(select_apps!("WHERE a.client_id = $1"), &[&client_id]).await?)?.pop())
 }
 
 pub(crate) async fn apps(engine: &Engine, system: Option<SystemId>) -> Result<Vec<App>, Fault> {
-    match system {
-        Some(system) => select(engine, select_apps!("WHERE a.system = $1"), &[&system.0]).await,
-        None => select(engine, select_apps!(""), &[]).await,
-    }
+    let rows = match system {
+        Some(system) => engine.long(select_apps!("WHERE a.system = $1"), &[&system.0]).await?,
+        None => engine.long(select_apps!(""), &[]).await?,
+    };
+    gather(&rows)
 }
 
-async fn select(engine: &Engine, sql: &'static str, values: &Values<'_>) -> Result<Vec<App>, Fault> {
+/// Apps from rows that hold one secret each.
+fn gather(rows: &[Row]) -> Result<Vec<App>, Fault> {
     let mut apps: Vec<App> = Vec::new();
-    for row in engine.read(sql, values).await? {
-        let id: i64 = get(&row, "id")?;
+    for row in rows {
+        let id: i64 = get(row, "id")?;
         if apps.last().is_none_or(|app| app.id.0 != id) {
-            apps.push(read_app(&row)?);
+            apps.push(read_app(row)?);
         }
-        let secret = read_secret(&row)?;
+        let secret = read_secret(row)?;
         if let Some(app) = apps.last_mut() {
             app.secrets.extend(secret);
         }

@@ -51,6 +51,6 @@ pub(crate) async fn list(engine: &Engine, filter: GrantFilter, limit: u32) -> Re
     };
     let (user, app) = (filter.user.map(|user| user.0), filter.app.map(|app| app.0));
     let ended = if filter.live { Stage::Ended as i64 } else { i64::MAX };
-    let rows = engine.read(sql, &[&user, &app, &ended, &i64::from(limit)]).await?;
+    let rows = engine.long(sql, &[&user, &app, &ended, &i64::from(limit)]).await?;
     rows.iter().map(row::read).collect()
 }

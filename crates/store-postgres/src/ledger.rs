@@ -87,7 +87,7 @@ pub(crate) async fn list(engine: &Engine, filter: LedgerFilter, limit: u32) -> R
     };
     let grant = filter.grant.as_ref().map(|id| id.0.as_slice());
     let (user, app) = (filter.user.map(|id| id.0), filter.app.map(|id| id.0));
-    let rows = engine.read(sql, &[&grant, &user, &app, &i64::from(limit)]).await?;
+    let rows = engine.long(sql, &[&grant, &user, &app, &i64::from(limit)]).await?;
     rows.iter().map(read).collect()
 }
 

@@ -42,7 +42,7 @@ pub(crate) async fn account(engine: &Engine, id: AccountId) -> Result<Option<Acc
 }
 
 pub(crate) async fn accounts(engine: &Engine) -> Result<Vec<Account>, Fault> {
-    engine.read(select_accounts!("ORDER BY id"), &[]).await?.iter().map(read_account).collect()
+    engine.long(select_accounts!("ORDER BY id"), &[]).await?.iter().map(read_account).collect()
 }
 
 fn read_account(row: &Row) -> Result<Account, Fault> {
@@ -126,8 +126,8 @@ pub(crate) async fn user_by_email(engine: &Engine, email: &str) -> Result<Option
 
 pub(crate) async fn users(engine: &Engine, account: Option<AccountId>) -> Result<Vec<User>, Fault> {
     let rows = match account {
-        Some(account) => engine.read(select_users!("WHERE account = $1 ORDER BY id"), &[&account.0]).await?,
-        None => engine.read(select_users!("ORDER BY id"), &[]).await?,
+        Some(account) => engine.long(select_users!("WHERE account = $1 ORDER BY id"), &[&account.0]).await?,
+        None => engine.long(select_users!("ORDER BY id"), &[]).await?,
     };
     rows.iter().map(read_user).collect()
 }

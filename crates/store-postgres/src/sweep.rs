@@ -16,17 +16,17 @@ pub(crate) async fn grants(
     // Nothing comes before every id, and no id comes after the last bytes of their length.
     let after: &[u8] = after.as_ref().map_or(&[], |id| &id.0);
     let last = engine
-        .read_opt(
+        .long(
             "SELECT id FROM grants WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2",
             &[&after, &i64::from(limit.max(1) - 1)],
         )
         .await?;
-    let last = last.map(|row| bytes::<16>("grants.id", at(&row, 0)?)).transpose()?;
+    let last = last.first().map(|row| bytes::<16>("grants.id", at(row, 0)?)).transpose()?;
     let end = last.unwrap_or([0xff; 16]);
     let (unredeemed, idle, ended) = (cutoffs.unredeemed_before.0, cutoffs.idle_before.0, cutoffs.ended_before.0);
     // A row that changed since it was found is judged again as it is now.
     let removed = engine
-        .write_again(
+        .long(
             "WITH removed AS (DELETE FROM grants WHERE id > $1 AND id <= $2 AND CASE stage \
              WHEN 0 THEN code_expires_at < $3 WHEN 1 THEN last_used_at < $4 WHEN 2 THEN ended_at < $5 ELSE false END \
              RETURNING 1) SELECT count(*) FROM removed",
@@ -66,7 +66,7 @@ pub(crate) async fn rest(
     ];
     let mut removed = 0;
     for (before, sql) in steps {
-        let rows = engine.write_again(sql, &[&before.0, &i64::from(limit)]).await?;
+        let rows = engine.long(sql, &[&before.0, &i64::from(limit)]).await?;
         removed += rows.first().map_or(Ok(0), |row| at::<i64>(row, 0))?.unsigned_abs();
     }
     Ok(removed)

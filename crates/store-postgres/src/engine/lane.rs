@@ -7,16 +7,13 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::fault::Fault;
 use super::link::{Dialer, Link};
+use super::patience::Patience;
 use super::session::{Purpose, Session};
-
-/// How often a batch is tried.
-const ATTEMPTS: u32 = 5;
 
 /// What a lane does with its jobs.
 pub(crate) trait Work: Send + Sync + 'static {
@@ -135,22 +132,18 @@ impl<W: Work> Worker<W> {
 
     /// Tries until it is done, refused, or not worth another try.
     async fn attempt(&self, jobs: &[W::Job]) -> Result<Vec<W::Answer>, Fault> {
-        let mut attempt = 1;
+        let mut patience = Patience::new();
         loop {
             let outcome = match self.link.session().await {
                 Ok(session) => W::run(&session, jobs).await,
                 Err(fault) => Err(fault),
             };
             match outcome {
-                Err(fault) if fault.is_passing() && attempt < ATTEMPTS => {
-                    tracing::debug!(%fault, jobs = jobs.len(), "a batch is tried again");
-                    tokio::time::sleep(Duration::from_millis(5) * attempt).await;
-                    attempt += 1;
-                }
+                Err(fault) => patience.after(fault).await?,
                 Ok(answers) if answers.len() != jobs.len() => {
                     return Err(Fault::Statement(format!("{} answers to {} jobs", answers.len(), jobs.len())));
                 }
-                outcome => return outcome,
+                Ok(answers) => return Ok(answers),
             }
         }
     }

@@ -7,12 +7,12 @@ mod address;
 mod fault;
 mod lane;
 mod link;
+mod patience;
 mod session;
 mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_postgres::Row;
 
@@ -21,14 +21,12 @@ pub use fault::Fault;
 
 pub(crate) use lane::{Lane, Work};
 pub(crate) use link::Dialer;
-pub(crate) use session::{Session, Values};
+pub(crate) use patience::Patience;
+pub(crate) use session::{LONGEST, Session, Values};
 pub(crate) use tls::connector;
 
 use link::Link;
 use session::Purpose;
-
-/// How often a statement is tried.
-const ATTEMPTS: u32 = 5;
 
 /// What can be set about the engine.
 #[derive(Debug, Clone)]
@@ -84,6 +82,7 @@ pub enum OpenError {
 pub(crate) struct Engine {
     readers: Links,
     writers: Links,
+    long: Links,
     desk: Desk,
     closed: AtomicBool,
 }
@@ -115,7 +114,13 @@ impl Engine {
             next: AtomicUsize::new(0),
         };
         let desk = Desk { link: Arc::new(Link::start(dialer.clone(), Purpose::General)), turn: Arc::default() };
-        Self { readers: links(options.readers), writers: links(options.writers), desk, closed: AtomicBool::new(false) }
+        Self {
+            readers: links(options.readers),
+            writers: links(options.writers),
+            long: links(1),
+            desk,
+            closed: AtomicBool::new(false),
+        }
     }
 
     /// A read.
@@ -126,6 +131,12 @@ impl Engine {
     /// A read of one row or none.
     pub(crate) async fn read_opt(&self, sql: &'static str, values: &Values<'_>) -> Result<Option<Row>, Fault> {
         Ok(self.read(sql, values).await?.pop())
+    }
+
+    /// Like [`Engine::read`], for statements that may look at many rows, sweeping included: they have a connection of their own, so that short
+    /// ones do not wait for them. Twice must be as good as once.
+    pub(crate) async fn long(&self, sql: &'static str, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
+        self.repeat(&self.long, true, sql, values).await
     }
 
     /// A write that may be sent again when its answer was lost: twice is as good as once.
@@ -145,7 +156,7 @@ impl Engine {
         sql: &'static str,
         values: &Values<'_>,
     ) -> Result<Vec<Row>, Fault> {
-        let mut attempt = 1;
+        let mut patience = Patience::new();
         loop {
             if self.closed.load(Ordering::Relaxed) {
                 return Err(Fault::Closed);
@@ -153,11 +164,8 @@ impl Engine {
             let session = links.session().await?;
             match session.query(sql, values).await {
                 Err(Fault::Lost(why)) if !also_when_lost => return Err(Fault::Lost(why)),
-                Err(fault) if fault.is_passing() && attempt < ATTEMPTS => {
-                    tokio::time::sleep(Duration::from_millis(5) * attempt).await;
-                    attempt += 1;
-                }
-                outcome => return outcome,
+                Err(fault) => patience.after(fault).await?,
+                Ok(rows) => return Ok(rows),
             }
         }
     }
@@ -176,7 +184,7 @@ impl Engine {
     /// Ends all connections.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
-        let links = self.readers.links.iter().chain(&self.writers.links);
+        let links = self.readers.links.iter().chain(&self.writers.links).chain(&self.long.links);
         links.chain([&*self.desk.link]).for_each(Link::close);
     }
 }

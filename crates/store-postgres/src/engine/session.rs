@@ -12,9 +12,9 @@ use tokio_postgres::{Client, Row, Statement};
 
 use super::fault::Fault;
 
-/// Seconds that a statement, and a transaction that waits for its client, may take. The revocation feed counts on writing transactions
-/// being over by then.
-const LONGEST: u64 = 10;
+/// Seconds that a statement, a transaction that waits for its client, and a transaction of several statements may take. The revocation feed
+/// counts on writing transactions being over by then.
+pub(crate) const LONGEST: u64 = 10;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +47,13 @@ impl Session {
              SET default_transaction_isolation = 'read committed'"
         ))
         .await?;
+        // For transactions of several statements; since PostgreSQL 17.
+        self.prefer(&format!("SET transaction_timeout = '{LONGEST}s'")).await?;
         // An answered write is durable, whatever the server does for others.
         self.prefer(
             "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
         )
-        .await;
+        .await?;
         if purpose == Purpose::Batches {
             // A batch looks its rows up by their keys, in the order given. A planner that never saw the table grow would read it whole,
             // and lock rows in another order than its neighbours.
@@ -59,15 +61,19 @@ impl Session {
                 "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; \
                  SET plan_cache_mode = force_generic_plan",
             )
-            .await;
+            .await?;
         }
         Ok(())
     }
 
     /// Something that makes us faster or safer where the server knows it; compatible engines do not know all of it.
-    async fn prefer(&self, sql: &str) {
-        if let Err(fault) = self.run(sql).await {
-            tracing::debug!(%fault, "the database does not take a setting");
+    async fn prefer(&self, sql: &str) -> Result<(), Fault> {
+        match self.run(sql).await {
+            Err(Fault::Statement(why)) => {
+                tracing::debug!(why, "the database does not take a setting");
+                Ok(())
+            }
+            outcome => outcome,
         }
     }
 
