@@ -6,10 +6,11 @@
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement needs a clock and a screen")]
 
+use std::collections::HashMap;
 use std::env;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -59,32 +60,39 @@ async fn seed(store: &Arc<PostgresStore>, rows: u64) {
     }
 }
 
+/// The generation of every row.
+async fn generations(url: &str, rows: u64) -> Vec<AtomicU32> {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    let stored = client.query("SELECT id, generation FROM grants", &[]).await.expect("the rows");
+    let stored: HashMap<Vec<u8>, i64> = stored.iter().map(|row| (row.get(0), row.get(1))).collect();
+    (0..rows).map(|number| AtomicU32::new(u32::try_from(stored[id(number).0.as_slice()]).expect("small"))).collect()
+}
+
 /// One waiter: rotates random grants of its own share, whose generations only it changes.
 async fn waiter(
     store: Arc<PostgresStore>,
-    share: (u64, u64),
-    rows: u64,
+    share: (usize, usize),
+    generations: Arc<Vec<AtomicU32>>,
     read: bool,
     stop: Arc<AtomicBool>,
 ) -> Histogram<u64> {
     let (own, of) = share;
-    let mut latencies = Histogram::new(3).expect("valid");
-    let mut random = Random(own ^ 0x5eed);
-    let mut known = std::collections::HashMap::new();
+    let mut latencies = Histogram::new_with_max(60_000_000, 3).expect("valid");
+    let mut random = Random(own as u64 ^ 0x5eed);
     while !stop.load(Ordering::Relaxed) {
-        let number = random.next() % (rows / of) * of + own;
+        let number = random.next() as usize % (generations.len() / of) * of + own;
+        let id = id(number as u64);
         let began = Instant::now();
-        let mut generation = known.get(&number).copied();
-        if read || generation.is_none() {
-            let held = store.held_grant(id(number)).await.expect("read").expect("seeded");
-            generation = Some(held.grant.state.version().generation);
+        let mut generation = generations[number].load(Ordering::Relaxed);
+        if read {
+            let held = store.held_grant(id).await.expect("read").expect("seeded");
+            generation = held.grant.state.version().generation;
         }
-        let generation = generation.unwrap_or(1);
-        let began = if read { began } else { Instant::now() };
-        let write = update(random.next(), id(number), &active(generation, 0), active(generation + 1, 0));
+        let write = update(random.next(), id, &active(generation, 0), active(generation + 1, 0));
         assert_eq!(store.write_grant(write).await.expect("written"), Written::Won);
+        generations[number].store(generation + 1, Ordering::Relaxed);
         latencies.saturating_record(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
-        known.insert(number, generation + 1);
     }
     latencies
 }
@@ -110,16 +118,17 @@ async fn main() {
         seed(&store, rows).await;
         println!("seeded {rows} rows, {:.0}/s", rows as f64 / began.elapsed().as_secs_f64());
     }
+    let generations = Arc::new(generations(&url, rows).await);
     for waiters in set("WAITERS", "64,256".to_owned()).split(',').map(|text| text.parse().expect("a number of waiters"))
     {
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
         for own in 0..waiters {
-            tasks.spawn(waiter(Arc::clone(&store), (own, waiters), rows, read, Arc::clone(&stop)));
+            tasks.spawn(waiter(Arc::clone(&store), (own, waiters), Arc::clone(&generations), read, Arc::clone(&stop)));
         }
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         stop.store(true, Ordering::Relaxed);
-        let mut all = Histogram::<u64>::new(3).expect("valid");
+        let mut all = Histogram::<u64>::new_with_max(60_000_000, 3).expect("valid");
         for latencies in tasks.join_all().await {
             all.add(latencies).expect("of one kind");
         }

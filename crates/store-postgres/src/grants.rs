@@ -1,15 +1,6 @@
 //! Grants: one row each. All that is decided here is whether a conditional write won.
 //!
-//! [`row`] is the row, both ways; [`batch`] is the write.
-
-pub(crate) mod batch;
-mod row;
-
-use keyfob_authority::model::{Grant, Stage};
-use keyfob_authority::store::{GrantFilter, HeldGrant};
-use keyfob_protocol::token_name::GrantId;
-
-use crate::engine::{Engine, Fault};
+//! [`row`] is the row, both ways; [`batch`] is the write and [`held`] the read, each of many at once.
 
 /// The columns in the order in which [`row`] takes them. By place, because looking a column up by its name costs more than reading it.
 macro_rules! columns {
@@ -20,20 +11,14 @@ macro_rules! columns {
     };
 }
 
-pub(crate) async fn held(engine: &Engine, id: GrantId) -> Result<Option<HeldGrant>, Fault> {
-    let row = engine
-        .read_opt(
-            concat!(
-                "SELECT ",
-                columns!(),
-                ", u.status, u.tokens_after, a.id, a.status, a.tokens_after FROM grants g \
-                 LEFT JOIN users u ON u.id = g.user_id LEFT JOIN accounts a ON a.id = u.account WHERE g.id = $1"
-            ),
-            &[&id.0.as_slice()],
-        )
-        .await?;
-    row.map(|row| Ok(HeldGrant { grant: row::read(&row)?, holder: row::read_holder(&row)? })).transpose()
-}
+pub(crate) mod batch;
+pub(crate) mod held;
+mod row;
+
+use keyfob_authority::model::{Grant, Stage};
+use keyfob_authority::store::GrantFilter;
+
+use crate::engine::{Engine, Fault};
 
 macro_rules! select {
     ($place:literal) => {

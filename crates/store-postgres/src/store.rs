@@ -14,15 +14,17 @@ use keyfob_protocol::Timestamp;
 use keyfob_protocol::revocation::Revocation;
 use keyfob_protocol::token_name::GrantId;
 
-use crate::engine::{Address, Dialer, Engine, Fault, Lane, OpenError, Options, connector};
+use crate::engine::{Address, Dialer, Engine, Fault, Lane, OpenError, Options, Work, connector};
 use crate::grants::batch::GrantWrites;
+use crate::grants::held::HeldGrants;
 use crate::{administration, apps, grants, ledger, people, revocations, schema, sessions, settings, sweep};
 
 /// A store in one PostgreSQL database. Any number of nodes may have it open at the same time.
 pub struct PostgresStore {
     address: Address,
     engine: Arc<Engine>,
-    lanes: Vec<Lane<GrantWrites>>,
+    writing: Vec<Lane<GrantWrites>>,
+    reading: Vec<Lane<HeldGrants>>,
 }
 
 impl PostgresStore {
@@ -34,23 +36,27 @@ impl PostgresStore {
         let dialer = Dialer { tls: connector(&address)?, address };
         prepare(&dialer).await?;
         let engine = Arc::new(Engine::start(&dialer, options));
-        let lane = || Lane::start(dialer.clone(), options.queue, options.largest_batch.max(1));
-        let lanes = (0..options.lanes.max(1)).map(|_| lane()).collect();
-        Ok(Self { address: dialer.address, engine, lanes })
+        let (lanes, queue, largest) = (options.lanes.max(1), options.queue, options.largest_batch.max(1));
+        let writing = (0..lanes).map(|_| Lane::start(dialer.clone(), queue, largest)).collect();
+        let reading = (0..lanes).map(|_| Lane::start(dialer.clone(), queue, largest)).collect();
+        Ok(Self { address: dialer.address, engine, writing, reading })
     }
 
     /// Answers the writes that wait, refuses later ones and ends the connections.
     pub async fn close(&self) {
-        for lane in &self.lanes {
+        for lane in &self.writing {
+            lane.close().await;
+        }
+        for lane in &self.reading {
             lane.close().await;
         }
         self.engine.close();
     }
+}
 
-    /// The lane of a grant: always the same, so that no two lanes wait for each other's rows. The end of an id is random.
-    fn lane(&self, id: GrantId) -> &Lane<GrantWrites> {
-        &self.lanes[usize::from(id.0[15]) % self.lanes.len()]
-    }
+/// The lane of a grant: always the same, so that no two lanes wait for each other's rows. The end of an id is random.
+fn lane_of<W: Work>(lanes: &[Lane<W>], id: GrantId) -> &Lane<W> {
+    &lanes[usize::from(id.0[15]) % lanes.len()]
 }
 
 /// The first connection, which makes the tables.
@@ -86,7 +92,7 @@ fn store_error(fault: Fault) -> StoreError {
 #[async_trait]
 impl Store for PostgresStore {
     async fn held_grant(&self, id: GrantId) -> Result<Option<HeldGrant>, StoreError> {
-        grants::held(&self.engine, id).await.map_err(store_error)
+        lane_of(&self.reading, id).ask(id).await.map_err(store_error)
     }
 
     async fn grants(&self, filter: GrantFilter, limit: u32) -> Result<Vec<Grant>, StoreError> {
@@ -98,7 +104,7 @@ impl Store for PostgresStore {
             GrantChange::Insert(grant) => grant.id,
             GrantChange::Update { id, .. } => *id,
         };
-        self.lane(id).write(write).await.map_err(store_error)
+        lane_of(&self.writing, id).ask(write).await.map_err(store_error)
     }
 
     async fn record(&self, entries: Vec<LedgerEntry>) -> Result<(), StoreError> {

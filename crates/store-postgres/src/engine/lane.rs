@@ -1,7 +1,7 @@
-//! A lane: one task and one connection that combine whatever conditional writes wait into one statement, answered after its commit.
+//! A lane: one task and one connection that combine whatever jobs of a kind wait into one statement, answered after its commit.
 //!
-//! While a batch is at the database the next one gathers, so an idle lane answers at the speed of a single write and a busy one at the
-//! speed of a batch. A job goes to the lane of its key, always the same one, so that lanes do not wait for each other's rows. A job that
+//! While a batch is at the database the next one gathers, so an idle lane answers at the speed of a single statement and a busy one at
+//! the speed of a batch. A write goes to the lane of its key, always the same one, so that lanes do not wait for each other's rows. A job that
 //! the database refuses is found by halving the batch, and spoils only itself.
 
 use std::collections::HashSet;
@@ -21,11 +21,11 @@ pub(crate) trait Work: Send + Sync + 'static {
     type Job: Send + Sync + 'static;
     /// What it is told.
     type Answer: Send + 'static;
-    /// Names a job. Two of the same name are one job sent twice, and must not stand in one batch.
+    /// Names a job that must not stand twice in one batch: it would be one job sent twice.
     type Name: Hash + Eq + Send;
 
-    /// The name of a job.
-    fn name(job: &Self::Job) -> Self::Name;
+    /// The name of a job, if it needs one.
+    fn name(job: &Self::Job) -> Option<Self::Name>;
 
     /// Does all jobs in one transaction and says, in their order, what came of each. Must recognise what an earlier attempt has done, whose
     /// answer was lost.
@@ -52,7 +52,7 @@ impl<W: Work> Lane<W> {
     }
 
     /// Gives a job to the lane and waits for its commit. A job whose future is dropped is done all the same.
-    pub(crate) async fn write(&self, job: W::Job) -> Result<W::Answer, Fault> {
+    pub(crate) async fn ask(&self, job: W::Job) -> Result<W::Answer, Fault> {
         let (answer, receiver) = oneshot::channel();
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         queue.ok_or(Fault::Closed)?.try_send(Waiting { job, answer }).map_err(|refused| match refused {
@@ -93,10 +93,11 @@ impl<W: Work> Worker<W> {
             } else {
                 taken.extend(std::iter::from_fn(|| self.queue.try_recv().ok()).take(room));
             }
-            let mut names = HashSet::with_capacity(taken.len());
+            let mut names = HashSet::new();
             let mut batch = Vec::with_capacity(taken.len());
             for waiting in taken.drain(..) {
-                let place = if names.insert(W::name(&waiting.job)) { &mut batch } else { &mut held_over };
+                let fits = W::name(&waiting.job).is_none_or(|name| names.insert(name));
+                let place = if fits { &mut batch } else { &mut held_over };
                 place.push(waiting);
             }
             self.answer(batch).await;

@@ -32,15 +32,16 @@ use session::Purpose;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Connections for reading, shared by all tasks. One answers some twenty thousand point reads a second. Default 2.
+    /// Connections for single reads: apps, people, sessions. Shared by all tasks. Default 2.
     pub readers: usize,
     /// Connections for single writes: sessions, ledger entries, the tick. Each commits one after the other. Default 2.
     pub writers: usize,
-    /// Lanes of batched grant writes, one connection each. More than the database has idle cores are of no use. Default 2.
+    /// Lanes that write grants in batches, and as many that read them, one connection each. More than the database has idle cores are of
+    /// no use. Default 2.
     pub lanes: usize,
-    /// Most writes waiting in one lane; one more is refused as [`Fault::Overloaded`]. Default 8192, less than a second.
+    /// Most jobs waiting in one lane; one more is refused as [`Fault::Overloaded`]. Default 8192, less than a second.
     pub queue: usize,
-    /// Most writes in one batch. Default 256: larger ones gain little and make the first wait for the last.
+    /// Most jobs in one batch. Default 256: larger ones gain little and make the first wait for the last.
     pub largest_batch: usize,
 }
 

@@ -25,8 +25,8 @@ impl Work for GrantWrites {
     type Answer = Written;
     type Name = ([u8; 16], u64);
 
-    fn name(job: &GrantWrite) -> Self::Name {
-        (id(job), job.nonce)
+    fn name(job: &GrantWrite) -> Option<Self::Name> {
+        Some(name(job))
     }
 
     async fn run(session: &Session, jobs: &[GrantWrite]) -> Result<Vec<Written>, Fault> {
@@ -35,13 +35,17 @@ impl Work for GrantWrites {
         order.sort_by_key(|job| id(job));
         let mut won = write(session, &order).await?;
         let asked: Vec<&[u8]> =
-            order.iter().filter(|job| !won.contains(&Self::name(job))).map(|job| id_bytes(job).as_slice()).collect();
+            order.iter().filter(|job| !won.contains(&name(job))).map(|job| id_bytes(job).as_slice()).collect();
         if !asked.is_empty() {
             let rows = session.query("SELECT id, nonce FROM grants WHERE id = ANY($1::bytea[])", &[&asked]).await?;
             won.extend(rows.iter().map(read_name).collect::<Result<Vec<_>, _>>()?);
         }
-        Ok(jobs.iter().map(|job| if won.contains(&Self::name(job)) { Written::Won } else { Written::Lost }).collect())
+        Ok(jobs.iter().map(|job| if won.contains(&name(job)) { Written::Won } else { Written::Lost }).collect())
     }
+}
+
+fn name(job: &GrantWrite) -> ([u8; 16], u64) {
+    (id(job), job.nonce)
 }
 
 fn id_bytes(job: &GrantWrite) -> &[u8; 16] {
