@@ -87,6 +87,18 @@ pub(crate) async fn probe(engine: &Engine) -> Result<(), Fault> {
     engine.write_again("UPDATE store SET probes = probes + 1", &[]).await.map(drop)
 }
 
+/// Receivers of the log while `synchronous_standby_names` is empty; a base backup in the making does not count.
+pub(crate) async fn lossy_replicas(engine: &Engine) -> Result<u64, Fault> {
+    let row = engine
+        .read_opt(
+            "SELECT count(*) AS replicas FROM pg_stat_replication \
+             WHERE state IS DISTINCT FROM 'backup' AND coalesce(current_setting('synchronous_standby_names', true), '') = ''",
+            &[],
+        )
+        .await?;
+    get::<i64>(&one(row)?, "replicas").map(i64::unsigned_abs)
+}
+
 fn one(row: Option<Row>) -> Result<Row, Fault> {
     row.ok_or_else(|| senseless("store.one", "no row"))
 }

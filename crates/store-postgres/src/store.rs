@@ -42,6 +42,14 @@ impl PostgresStore {
         Ok(Self { address: dialer.address, engine, writing, reading })
     }
 
+    /// How many replicas copy this database while no commit waits for any of them: should one of these take over, answered writes are lost.
+    ///
+    /// # Errors
+    /// The database does not answer, or is an engine that does not know.
+    pub async fn lossy_replicas(&self) -> Result<u64, StoreError> {
+        settings::lossy_replicas(&self.engine).await.map_err(store_error)
+    }
+
     /// Answers the writes that wait, refuses later ones and ends the connections.
     pub async fn close(&self) {
         for lane in &self.writing {

@@ -25,5 +25,5 @@ pub use app::TestApp;
 pub use browser::{Browser, Landing, Page};
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
-pub use postgres::{PostgresCluster, PostgresDatabase};
+pub use postgres::{PostgresCluster, PostgresDatabase, PostgresReplica};
 pub use server::{Person, REDIRECT_URI, START, TestServer, TestServerOptions};

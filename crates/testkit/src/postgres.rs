@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use tempfile::TempDir;
 
 /// Names the cluster of `./test`: the URL of its database `postgres`.
 const VARIABLE: &str = "KEYFOB_TEST_POSTGRES";
@@ -35,6 +36,20 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         drop(self.orders.take());
         // It ends because nobody orders any more, and has tidied up then.
+        let _ = self.process.wait();
+    }
+}
+
+/// A receiver of a cluster's log; it ends with this value.
+pub struct PostgresReplica {
+    process: Child,
+    _place: TempDir,
+}
+
+impl Drop for PostgresReplica {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
@@ -139,6 +154,15 @@ impl PostgresCluster {
             .expect("psql");
         let text = if output.status.success() { output.stdout } else { output.stderr };
         (output.status.success(), String::from_utf8_lossy(&text).trim().to_owned())
+    }
+
+    /// Starts something that copies its log, as a replica does.
+    pub fn replica(&self) -> PostgresReplica {
+        let place = tempfile::tempdir().expect("a directory");
+        let mut command = Command::new(programs().join("pg_receivewal"));
+        command.arg("--directory").arg(place.path()).args(["--dbname", &format!("{}/postgres", self.base)]);
+        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        PostgresReplica { process: process.expect("pg_receivewal"), _place: place }
     }
 
     /// Stops the server in order, as its operator does.

@@ -53,5 +53,13 @@ async fn open_postgres(address: Address) -> anyhow::Result<Arc<dyn Store>> {
         };
         exit.because(format!("the store cannot be opened: {error}{hint}"))
     })?;
+    // Seen by who serves; commands keep no log.
+    if let Ok(replicas @ 1..) = store.lossy_replicas().await {
+        tracing::warn!(
+            replicas,
+            "replicas copy this database, and no commit waits for one: should one of them take over, answered writes are lost; set \
+             synchronous_standby_names"
+        );
+    }
     Ok(Arc::new(store))
 }

@@ -75,7 +75,13 @@ impl Link {
     /// The connection as it is now. Waits only while one is being made and none has failed.
     pub(crate) async fn session(&self) -> Result<Arc<Session>, Fault> {
         let mut state = self.state.clone();
-        let state = state.wait_for(|state| !matches!(state, State::Connecting)).await;
+        let state = state
+            .wait_for(|state| match state {
+                State::Connecting => false,
+                State::Up(session) => !session.is_discarded(),
+                State::Down(_) => true,
+            })
+            .await;
         match state.as_deref() {
             Ok(State::Up(session)) => Ok(Arc::clone(session)),
             Ok(State::Down(fault)) => Err(fault.clone()),

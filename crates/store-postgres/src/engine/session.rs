@@ -4,6 +4,7 @@
 //! a statement up after [`LONGEST`], and we give the server up soon after.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -32,12 +33,13 @@ pub(crate) type Values<'v> = [&'v (dyn ToSql + Sync)];
 pub(crate) struct Session {
     client: Client,
     statements: Mutex<HashMap<&'static str, Statement>>,
+    is_discarded: AtomicBool,
     discarded: Notify,
 }
 
 impl Session {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, statements: Mutex::default(), discarded: Notify::new() }
+        Self { client, statements: Mutex::default(), is_discarded: AtomicBool::new(false), discarded: Notify::new() }
     }
 
     /// Sets the bounds of this connection.
@@ -105,9 +107,15 @@ impl Session {
         .await
     }
 
-    /// Ends this connection; the link makes another.
+    /// Ends this connection; the link makes another. From here on nobody is given it, so that what it left open at the server joins nothing.
     pub(crate) fn discard(&self) {
+        self.is_discarded.store(true, Ordering::Release);
         self.discarded.notify_one();
+    }
+
+    /// Whether somebody has discarded it.
+    pub(crate) fn is_discarded(&self) -> bool {
+        self.is_discarded.load(Ordering::Acquire)
     }
 
     /// Until somebody discards it.

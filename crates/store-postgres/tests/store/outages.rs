@@ -59,3 +59,29 @@ async fn what_cannot_be_opened_says_why_and_never_the_password() {
     let refused = refused.to_string();
     assert!(refused.contains("127.0.0.1:1") && !refused.contains("hunter2"), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_that_no_commit_waits_for_are_counted() {
+    let cluster = tokio::task::spawn_blocking(PostgresCluster::own).await.unwrap();
+    let place = Place { database: cluster.database() };
+    let store = place.store().await;
+    assert_eq!(store.lossy_replicas().await, Ok(0));
+    let replica = cluster.replica();
+    let until = async |wanted: u64| {
+        let counted = async {
+            while store.lossy_replicas().await != Ok(wanted) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), counted).await.expect("it is counted");
+    };
+    until(1).await;
+    place.database.sql_beside("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    place.database.sql_beside("SELECT pg_reload_conf()");
+    until(0).await;
+    // Or the end of this test would wait for the replica.
+    place.database.sql_beside("ALTER SYSTEM RESET synchronous_standby_names");
+    place.database.sql_beside("SELECT pg_reload_conf()");
+    until(1).await;
+    drop(replica);
+}
