@@ -145,6 +145,46 @@ async fn refreshes_are_hot_updates() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_whose_batches_overlap_do_not_wait_in_a_circle() {
+    const GRANTS: u32 = 16;
+    let place = Place::new().await;
+    let nodes = [populated(&place, &Options::default(), GRANTS).await, Arc::new(place.store().await)];
+    let mut tasks = JoinSet::new();
+    for task in 0..32u32 {
+        let store = Arc::clone(&nodes[(task % 2) as usize]);
+        tasks.spawn(async move {
+            let mut won = 0;
+            for round in 0..40 {
+                // Each in an order of its own.
+                let number = (task * 7 + round * (2 * task + 1)) % GRANTS;
+                let state = stored(&*store, number).await.state;
+                let next = active(state.version().generation + 1, 0);
+                let nonce = u64::from(task) << 32 | u64::from(round + 2);
+                let mut write = update(nonce, id(number), &state, next);
+                if round % 8 == 0 {
+                    let entry = LedgerEntry::about(NOW, LedgerKind::Healed, &approved(number));
+                    write.ledger.push(LedgerEntry { once: Some(format!("healed {number} {round}")), ..entry });
+                }
+                won += u32::from(store.write_grant(write).await.unwrap() == Written::Won);
+            }
+            won
+        });
+    }
+    let won: u32 = tasks.join_all().await.into_iter().sum();
+    let mut generations = 0;
+    for number in 0..GRANTS {
+        generations += stored(&*nodes[0], number).await.state.version().generation - 1;
+    }
+    assert_eq!(generations, won, "every win is one generation");
+    for node in nodes {
+        node.close().await;
+    }
+    let name = place.database.name();
+    let deadlocks = format!("SELECT deadlocks FROM pg_stat_database WHERE datname = '{name}'");
+    assert_eq!(place.database.sql(&deadlocks), "0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_answers_what_waits() {
     let place = Place::new().await;
     let store = populated(&place, &one_lane(100), 10).await;
