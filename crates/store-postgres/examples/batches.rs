@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p keyfob-store-postgres --example batches -- URL [rows] [seconds]`
 //! Rows are seeded once and kept. `LANES` and `BATCH` vary the lanes and the largest batch, `WAITERS` how many wait at once (several, by
-//! commas); `READ=1` reads the grant with its holder before each write, as a rotating refresh does.
+//! commas); `READ=1` reads the grant with its holder before each write, as a rotating refresh does; `END=1` ends grants instead, each with an
+//! entry and a revocation, and wants fresh rows.
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement needs a clock and a screen")]
 
@@ -14,12 +15,23 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use keyfob_authority::conformance::build::{NOW, active, approved, update};
-use keyfob_authority::model::{AppId, Grant, UserId};
+use keyfob_authority::conformance::build::{NOW, active, approved, revocation, update};
+use keyfob_authority::model::{AppId, EndReason, Grant, GrantState, LedgerEntry, LedgerKind, UserId};
 use keyfob_authority::store::{GrantChange, GrantFilter, GrantWrite, Store as _, Written};
 use keyfob_protocol::token_name::GrantId;
 use keyfob_store_postgres::{Address, Options, PostgresStore};
 use tokio::task::JoinSet;
+
+/// What a waiter does again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Load {
+    Rotate,
+    ReadAndRotate,
+    End,
+}
+
+/// Instead of a generation.
+const ENDED: u32 = u32::MAX;
 
 /// A small generator (splitmix64); a measurement needs no better one.
 struct Random(u64);
@@ -74,7 +86,7 @@ async fn waiter(
     store: Arc<PostgresStore>,
     share: (usize, usize),
     generations: Arc<Vec<AtomicU32>>,
-    read: bool,
+    load: Load,
     stop: Arc<AtomicBool>,
 ) -> Histogram<u64> {
     let (own, of) = share;
@@ -85,13 +97,23 @@ async fn waiter(
         let id = id(number as u64);
         let began = Instant::now();
         let mut generation = generations[number].load(Ordering::Relaxed);
-        if read {
+        if load == Load::ReadAndRotate {
             let held = store.held_grant(id).await.expect("read").expect("seeded");
             generation = held.grant.state.version().generation;
         }
-        let write = update(random.next(), id, &active(generation, 0), active(generation + 1, 0));
+        if load == Load::End && generation == ENDED {
+            continue;
+        }
+        let mut write = update(random.next(), id, &active(generation, 0), active(generation + 1, 0));
+        if load == Load::End {
+            let ended = GrantState::Ended { reason: EndReason::RevokedByAdmin, at: NOW };
+            write = update(random.next(), id, &active(generation, 0), ended);
+            write.ledger.push(LedgerEntry { grant: Some(id), ..LedgerEntry::new(NOW, LedgerKind::GrantEnded) });
+            write.revocations.push(revocation(id));
+        }
         assert_eq!(store.write_grant(write).await.expect("written"), Written::Won);
-        generations[number].store(generation + 1, Ordering::Relaxed);
+        let next = if load == Load::End { ENDED } else { generation + 1 };
+        generations[number].store(next, Ordering::Relaxed);
         latencies.saturating_record(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
     }
     latencies
@@ -110,7 +132,11 @@ async fn main() {
     let mut options = Options::default();
     options.lanes = set("LANES", options.lanes);
     options.largest_batch = set("BATCH", options.largest_batch);
-    let read = set("READ", 0) == 1;
+    let load = match (set("READ", 0), set("END", 0)) {
+        (1, _) => Load::ReadAndRotate,
+        (_, 1) => Load::End,
+        _ => Load::Rotate,
+    };
     let address = Address::parse(&url).expect("a URL of a database");
     let store = Arc::new(PostgresStore::open(address, &options).await.expect("the database opens"));
     if store.grants(GrantFilter::default(), 1).await.expect("read").is_empty() {
@@ -124,7 +150,7 @@ async fn main() {
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
         for own in 0..waiters {
-            tasks.spawn(waiter(Arc::clone(&store), (own, waiters), Arc::clone(&generations), read, Arc::clone(&stop)));
+            tasks.spawn(waiter(Arc::clone(&store), (own, waiters), Arc::clone(&generations), load, Arc::clone(&stop)));
         }
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         stop.store(true, Ordering::Relaxed);
@@ -134,10 +160,9 @@ async fn main() {
         }
         let at = |quantile: f64| all.value_at_quantile(quantile) as f64 / 1000.0;
         println!(
-            "{waiters} waiters, {} lanes, batches of at most {}{}: {:.0}/s, p50 {:.1} ms, p99 {:.1}, p99.9 {:.1}, longest {:.1}",
+            "{load:?}, {waiters} waiters, {} lanes, batches of at most {}: {:.0}/s, p50 {:.1} ms, p99 {:.1}, p99.9 {:.1}, longest {:.1}",
             options.lanes,
             options.largest_batch,
-            if read { ", each with a read" } else { "" },
             all.len() as f64 / seconds as f64,
             at(0.5),
             at(0.99),
