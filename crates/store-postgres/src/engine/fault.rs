@@ -12,8 +12,8 @@ use tokio_postgres::error::{DbError, SqlState};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// More writes wait than the queue may hold. Try again later.
-    #[error("too many writes are waiting")]
+    /// More reads or writes wait than a queue may hold. Try again later.
+    #[error("too many requests are waiting for the database")]
     Overloaded,
     /// There is no connection.
     #[error("the database cannot be reached: {0}")]

@@ -1,6 +1,6 @@
 //! A connection that comes back: one task holds it, and makes another when it ends.
 //!
-//! Whoever needs it while it is being made anew waits for the first attempt; while attempts fail, everybody is told so at once, so that
+//! Whoever needs it while it is being made anew waits for the first few attempts; when those fail, everybody is told so at once, so that
 //! nobody queues for a database that is down. A lost connection alone is noticed by nobody.
 
 use std::sync::Arc;
@@ -16,6 +16,12 @@ use super::session::{Purpose, Session};
 
 /// Between two attempts, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// Attempts that may fail before everybody is told: whoever ends connections may end one in the making as well.
+const QUIET_FAILURES: u32 = 2;
+
+/// How long somebody waits for a connection that is being made.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// How connections are made.
 #[derive(Clone)]
@@ -72,8 +78,20 @@ impl Link {
         Self { state, keeper }
     }
 
-    /// The connection as it is now. Waits only while one is being made and none has failed.
+    /// The connection as it is now. Waits only while one is being made that has not failed before.
     pub(crate) async fn session(&self) -> Result<Arc<Session>, Fault> {
+        if let State::Up(session) = &*self.state.borrow()
+            && !session.is_discarded()
+        {
+            return Ok(Arc::clone(session));
+        }
+        match tokio::time::timeout(LONGEST_WAIT, self.next_session()).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Fault::Unreachable("it does not answer".to_owned())),
+        }
+    }
+
+    async fn next_session(&self) -> Result<Arc<Session>, Fault> {
         let mut state = self.state.clone();
         let state = state
             .wait_for(|state| match state {
@@ -103,6 +121,7 @@ impl Drop for Link {
 
 async fn keep(dialer: Dialer, purpose: Purpose, publish: watch::Sender<State>) {
     let mut pause = PAUSES.0;
+    let mut failures = 0;
     loop {
         let outcome = match dialer.connect().await {
             Ok((client, driver)) => hold(Arc::new(Session::new(client)), driver, purpose, &publish).await,
@@ -111,9 +130,13 @@ async fn keep(dialer: Dialer, purpose: Purpose, publish: watch::Sender<State>) {
         match outcome {
             Ok(()) => {
                 publish.send_replace(State::Connecting);
-                pause = PAUSES.0;
+                (pause, failures) = (PAUSES.0, 0);
                 // A server that takes connections only to end them must not be asked without a breath.
                 tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err(_) if failures < QUIET_FAILURES => {
+                failures += 1;
+                tokio::time::sleep(PAUSES.0 / 2).await;
             }
             Err(fault) => {
                 let news = !matches!(&*publish.borrow(), State::Down(known) if *known == fault);
