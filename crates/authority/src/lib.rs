@@ -9,6 +9,8 @@ mod app_cache;
 mod authenticate;
 pub mod authority;
 pub mod authorize;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod decide;
 pub mod interaction;
 pub mod keys;

@@ -15,7 +15,8 @@ use keyfob_protocol::revocation::{Revocation, RevokedKind};
 use keyfob_protocol::token_name::GrantId;
 use thiserror::Error;
 
-/// The store's failure: a fault, never a refusal. Nothing of the failed write remains.
+/// The store's failure: a fault, never a refusal. Nothing of the failed write remains, unless the connection to a database was lost at the
+/// very commit: then it is [`StoreError::Unavailable`] and nobody knows yet. A [`GrantWrite`] that is sent again recognises itself.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum StoreError {
     /// Unreachable, full, read-only or overloaded. Worth a retry.
@@ -335,4 +336,6 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<u64, StoreError>;
     /// A small durable write that changes nothing, to learn whether the store can be written to.
     async fn probe(&self) -> Result<(), StoreError>;
+    /// Answers the writes that wait and refuses later ones. A store that holds nothing open has nothing to do.
+    async fn close(&self) {}
 }

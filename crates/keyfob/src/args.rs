@@ -2,9 +2,10 @@
 
 use crate::admin::{account, app, grant, ledger, system, user};
 use crate::composition::authority::Opened;
-use crate::config::Config;
+use crate::config::{Config, StoreUrl};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -116,6 +117,10 @@ pub(crate) struct Place {
     /// The directory with the store. Default: `data` of the configuration, or ./keyfob-data.
     #[arg(long, global = true, value_name = "DIR", env = "KEYFOB_DATA")]
     data: Option<PathBuf>,
+    /// The database of several nodes, like postgres://user:password@host/database. Rather set it in the environment or the
+    /// configuration, where other users do not see the password. Default: SQLite in the data directory.
+    #[arg(long, global = true, value_name = "URL", env = "KEYFOB_STORE", hide_env_values = true, value_parser = store_url)]
+    store: Option<StoreUrl>,
     /// The configuration file. Default: ./keyfob.toml if it is there.
     #[arg(long, global = true, value_name = "FILE", env = "KEYFOB_CONFIG")]
     config: Option<PathBuf>,
@@ -124,7 +129,7 @@ pub(crate) struct Place {
 impl Place {
     /// Reads the configuration.
     pub(crate) fn config(&self) -> anyhow::Result<Config> {
-        Config::read(self.config.as_deref(), self.data.clone())
+        Config::read(self.config.as_deref(), self.data.clone(), self.store.clone())
     }
 
     /// Runs a command on the authority's store with the law in front of it.
@@ -134,6 +139,10 @@ impl Place {
         opened.note_tick().await?;
         done
     }
+}
+
+fn store_url(text: &str) -> Result<StoreUrl, Infallible> {
+    Ok(StoreUrl(text.to_owned()))
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,4 +7,5 @@ pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod master_key;
 pub(crate) mod signals;
+pub(crate) mod stores;
 pub(crate) mod tick_mark;

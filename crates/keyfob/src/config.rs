@@ -11,7 +11,9 @@ use keyfob_authority::authority::DeclaredScope;
 use keyfob_pages::Brand;
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_server::Options;
+use keyfob_store_postgres::Address;
 use serde::Deserialize;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use url::{Host, Url};
@@ -22,6 +24,7 @@ pub(crate) struct Config {
     pub(crate) issuer: String,
     pub(crate) listen: SocketAddr,
     pub(crate) data: PathBuf,
+    pub(crate) store: StorePlace,
     pub(crate) master_key_file: PathBuf,
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) tls: Option<TlsFiles>,
@@ -32,6 +35,26 @@ pub(crate) struct Config {
     api_audience: Option<String>,
     code_lifetime: i64,
     scopes: Vec<DeclaredScope>,
+}
+
+/// Where the rows lie. Prints without the password of a database.
+#[derive(Clone, Debug)]
+pub(crate) enum StorePlace {
+    /// SQLite in the data directory.
+    Data,
+    /// A database that several nodes may share.
+    Postgres(Box<Address>),
+}
+
+/// A URL that may hold a password.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct StoreUrl(pub(crate) String);
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreUrl(_)")
+    }
 }
 
 /// Where TLS finds its certificate.
@@ -49,6 +72,7 @@ struct File {
     issuer: Option<String>,
     listen: Option<SocketAddr>,
     data: Option<PathBuf>,
+    store: Option<StoreUrl>,
     master_key_file: Option<PathBuf>,
     metrics_listen: Option<SocketAddr>,
     tls: Option<TlsFiles>,
@@ -78,7 +102,7 @@ const DEFAULT_DATA: &str = "keyfob-data";
 
 impl Config {
     /// Reads the file and the environment, and checks that they are safe to start with.
-    pub(crate) fn read(file: Option<&Path>, data: Option<PathBuf>) -> anyhow::Result<Config> {
+    pub(crate) fn read(file: Option<&Path>, data: Option<PathBuf>, store: Option<StoreUrl>) -> anyhow::Result<Config> {
         let file = match file {
             Some(path) => parse(path)?,
             None if Path::new(DEFAULT_FILE).exists() => parse(Path::new(DEFAULT_FILE))?,
@@ -86,6 +110,7 @@ impl Config {
         };
         let file = with_environment(file)?;
         let data = data.or(file.data).unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
+        let store = store_place(store.or(file.store))?;
         let listen = file.listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("invariant: a constant address"));
         let issuer = file.issuer.unwrap_or_else(|| format!("http://{listen}"));
         let https = check_issuer(&issuer)?;
@@ -110,6 +135,7 @@ impl Config {
             listen,
             master_key_file: file.master_key_file.unwrap_or_else(|| beside(&data)),
             data,
+            store,
             metrics_listen: file.metrics_listen,
             tls: file.tls,
             signing_algorithm: file.signing_algorithm.unwrap_or(SigningAlgorithm::EdDsa),
@@ -165,15 +191,17 @@ pub(crate) fn run(command: ConfigCommand, place: &Place, json: bool) -> anyhow::
                 "listen": config.listen,
                 "tls": config.tls.is_some(),
                 "data": config.data,
+                "store": config.store.to_string(),
                 "masterKeyFile": config.master_key_file,
             });
             output::data(json, &found, || {
                 format!(
-                    "issuer {}\nlisten {} ({})\ndata {}\nmaster key {}",
+                    "issuer {}\nlisten {} ({})\ndata {}\nstore {}\nmaster key {}",
                     config.issuer,
                     config.listen,
                     if config.tls.is_some() { "TLS" } else { "plain, for a proxy on this machine" },
                     config.data.display(),
+                    config.store,
                     config.master_key_file.display()
                 )
             })
@@ -186,7 +214,15 @@ fn parse(path: &Path) -> anyhow::Result<File> {
         let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Refused };
         exit.because(format!("configuration {}: {error}", path.display()))
     })?;
-    toml::from_str(&text).map_err(|error| Exit::Refused.because(format!("configuration {}: {error}", path.display())))
+    toml::from_str(&text).map_err(|error: toml::de::Error| {
+        let mut told = error.to_string();
+        if told.contains("://") {
+            // It repeats the line, which may hold the password of a database.
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            told = format!("line {}: {}", before.matches('\n').count() + 1, error.message());
+        }
+        Exit::Refused.because(format!("configuration {}: {told}", path.display()))
+    })
 }
 
 /// `KEYFOB_ISSUER` and its like replace what the file says. An unknown one is refused as an unknown key is.
@@ -212,11 +248,33 @@ fn with_environment(mut file: File) -> anyhow::Result<File> {
                 };
             }
             // Read elsewhere: the key itself, the place, and what the tests set.
-            "MASTER_KEY" | "DATA" | "CONFIG" | "LONG" => {}
+            "MASTER_KEY" | "DATA" | "STORE" | "CONFIG" | "LONG" | "TEST_POSTGRES" => {}
             _ => return Err(refuse("there is no such setting; see `keyfob config sample`".to_owned())),
         }
     }
     Ok(file)
+}
+
+/// Reads where the store is, without ever repeating what may hold a password.
+fn store_place(url: Option<StoreUrl>) -> anyhow::Result<StorePlace> {
+    let Some(StoreUrl(url)) = url else { return Ok(StorePlace::Data) };
+    if !Address::is_meant(&url) {
+        return Err(Exit::Refused.because(
+            "store: it must be like postgres://user:password@host/database; without it the store is SQLite in the data directory",
+        ));
+    }
+    Address::parse(&url)
+        .map(|address| StorePlace::Postgres(Box::new(address)))
+        .map_err(|error| Exit::Refused.because(format!("store: {error}")))
+}
+
+impl fmt::Display for StorePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StorePlace::Data => f.write_str("SQLite in the data directory"),
+            StorePlace::Postgres(address) => address.fmt(f),
+        }
+    }
 }
 
 /// Whether the issuer is https. Plain http is for loopback only (matrix SE-03, MD-02).

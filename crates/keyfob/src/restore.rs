@@ -6,8 +6,10 @@
 //! A crash loses nothing. Until the checked copy is named `keyfob.db.restore-N` nothing has been changed; from then on the restore is
 //! finished, by whoever opens the directory next if not by us. What is left are renames whose names all follow from N.
 
-use crate::composition::authority::{open_store, private_directory};
+use crate::backup::refuse_database;
+use crate::composition::authority::private_directory;
 use crate::composition::entropy::SystemEntropy;
+use crate::composition::stores::open_sqlite;
 use crate::composition::{lock, master_key};
 use crate::config::Config;
 use crate::exit::Exit;
@@ -25,6 +27,7 @@ const SUFFIXES: [&str; 3] = ["-wal", "-shm", ""];
 
 /// Checks a backup, keeps the present store beside it, and puts the backup in its place.
 pub(crate) async fn restore(config: &Config, from: &Path, json: bool) -> anyhow::Result<()> {
+    refuse_database(config, "restore it")?;
     if !from.is_file() {
         return Err(Exit::NotFound.because(format!("there is no backup at {}", from.display())));
     }
@@ -100,8 +103,9 @@ async fn copy_checked(config: &Config, from: &Path, copy: &Path) -> anyhow::Resu
 /// The backup opens with the master key of this configuration.
 async fn check(config: &Config, from: &Path, database: &Path) -> anyhow::Result<()> {
     let entropy = SystemEntropy::new();
-    let master = master_key::load(config, &entropy)?;
-    let store = open_store(database)
+    let present = config.database().exists().then(|| config.data.display().to_string());
+    let master = master_key::load(config, &entropy, present.as_deref())?;
+    let store = open_sqlite(database)
         .map_err(|error| Exit::Refused.because(format!("{} is not a backup: {error:#}", from.display())))?;
     let issuer = config.issuer.clone();
     let opener = Opener { master, issuer, sandbox: false, algorithm: config.signing_algorithm };

@@ -1,10 +1,11 @@
 //! `keyfob sandbox`: everything on this machine, offline, nothing to configure.
 
 use crate::args::SandboxArgs;
-use crate::composition::authority::{open_store, private_directory};
+use crate::composition::authority::private_directory;
 use crate::composition::clock::SystemClock;
 use crate::composition::entropy::SystemEntropy;
 use crate::composition::log::{self, LogFormat};
+use crate::composition::stores::open_sqlite;
 use crate::composition::{master_key, signals, tick_mark};
 use crate::exit::Exit;
 use crate::output;
@@ -27,7 +28,7 @@ pub(crate) async fn run(args: SandboxArgs, json: bool) -> anyhow::Result<()> {
     let (store, tick_mark): (_, Arc<dyn TickMark>) = match &args.data {
         Some(directory) => {
             private_directory(directory).with_context(|| format!("data directory {}", directory.display()))?;
-            (open_store(&directory.join("keyfob.db"))?, Arc::new(tick_mark::FileMark::in_directory(directory)))
+            (open_sqlite(&directory.join("keyfob.db"))?, Arc::new(tick_mark::FileMark::in_directory(directory)))
         }
         None => (Arc::new(SqliteStore::ephemeral().context("an ephemeral store")?), Arc::new(MemoryMark::default())),
     };

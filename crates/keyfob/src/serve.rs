@@ -2,7 +2,7 @@
 
 use crate::composition::authority::{Data, ours};
 use crate::composition::{log, signals, tick_mark::FileMark};
-use crate::config::Config;
+use crate::config::{Config, StorePlace};
 use crate::exit::Exit;
 use crate::output;
 use anyhow::Context;
@@ -11,7 +11,6 @@ use axum::routing::get;
 use keyfob_authority::store::Store;
 use keyfob_server::listen::{self, ListenOptions, tls::Tls};
 use keyfob_server::{Doorway, Node, NodeParts, router};
-use keyfob_store_sqlite::SqliteStore;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -26,7 +25,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         }
         None => None,
     };
-    let Data { store, opener, clock, entropy, lock: _lock } = Data::open(config)?;
+    let Data { store, opener, clock, entropy, lock: _lock } = Data::open(config).await?;
     let node = Node::open(NodeParts {
         store: store.clone(),
         opener,
@@ -42,7 +41,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     let followed = node.follow().await.context("the store cannot be read")?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen {}", config.listen))?;
     let metrics = metrics_listener(config, doorway.clone()).await?;
-    greet(config, &store, listener.local_addr()?.to_string().as_str()).await?;
+    greet(config, &*store, listener.local_addr()?.to_string().as_str()).await?;
 
     let watch =
         tls.as_ref().map(|(tls, files)| tokio::spawn(tls.clone().follow(files.certificate.clone(), files.key.clone())));
@@ -77,8 +76,8 @@ async fn metrics_listener(
 }
 
 /// Says where it listens and, while there is nobody to serve, how to begin.
-async fn greet(config: &Config, store: &SqliteStore, address: &str) -> anyhow::Result<()> {
-    tracing::info!(issuer = config.issuer, address, data = %config.data.display(), "ready");
+async fn greet(config: &Config, store: &dyn Store, address: &str) -> anyhow::Result<()> {
+    tracing::info!(issuer = config.issuer, address, data = %config.data.display(), store = %config.store, "ready");
     if config.key_lies_with_data() {
         tracing::warn!(
             path = %config.master_key_file.display(),
@@ -87,8 +86,12 @@ async fn greet(config: &Config, store: &SqliteStore, address: &str) -> anyhow::R
     }
     if store.accounts().await?.is_empty() {
         let data = config.data.display();
+        let same_store = match config.store {
+            StorePlace::Data => "",
+            StorePlace::Postgres(_) => " with the same KEYFOB_STORE or --config",
+        };
         output::say(&format!(
-            "\nThere is no account yet. In another terminal:\n\n  \
+            "\nThere is no account yet. In another terminal{same_store}:\n\n  \
              keyfob account add --data {data} --name 'Maple Street Realty' --domain maple-street\n  \
              keyfob user add    --data {data} --account 1 --email you@example.com --name 'Your Name' --role owner   # asks for a password\n  \
              keyfob system add  --data {data} --name 'Partner One'                                                  # prints its key\n  \

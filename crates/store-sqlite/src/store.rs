@@ -282,4 +282,8 @@ impl Store for SqliteStore {
             Err(error) => Err(store_error(Fault::Io(error.to_string()))),
         }
     }
+
+    async fn close(&self) {
+        SqliteStore::close(self).await;
+    }
 }

@@ -1,13 +1,12 @@
-//! The store through its public door: the engine's promises, the rows, two processes on one file.
+//! The store through its public door: the suite of its contract, the engine's promises, two processes on one file.
 #![expect(clippy::unwrap_used, reason = "a test may end at a surprise")]
 
 mod store {
     mod backup;
-    mod build;
+    mod conformance;
     mod engine;
     mod files;
-    mod grants;
+    mod place;
     mod processes;
-    mod rows;
     mod small_disk;
 }

@@ -17,6 +17,7 @@ mod app;
 mod browser;
 mod clock;
 mod entropy;
+mod postgres;
 mod server;
 
 pub use answer::Answer;
@@ -24,4 +25,5 @@ pub use app::TestApp;
 pub use browser::{Browser, Landing, Page};
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
+pub use postgres::{PostgresCluster, PostgresDatabase, PostgresReplica};
 pub use server::{Person, REDIRECT_URI, START, TestServer, TestServerOptions};

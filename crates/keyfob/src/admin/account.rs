@@ -5,7 +5,7 @@ use crate::composition::authority::Opened;
 use crate::output::{self, table};
 use clap::Subcommand;
 use keyfob_authority::model::{Account, AccountId, AccountStatus};
-use keyfob_authority::store::{Replacement, Store};
+use keyfob_authority::store::Replacement;
 use keyfob_protocol::Timestamp;
 
 #[derive(Debug, Subcommand)]

@@ -8,7 +8,6 @@ use clap::{Args, Subcommand};
 use keyfob_authority::Decision;
 use keyfob_authority::model::{App, AppId, AppPolicy, RefreshPolicy, System};
 use keyfob_authority::register::{NewApp, RegisterRefusal};
-use keyfob_authority::store::Store;
 use keyfob_protocol::{Secret, Timestamp};
 use serde_json::{Value, json};
 

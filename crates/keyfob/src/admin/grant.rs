@@ -7,7 +7,7 @@ use crate::output::{self, table};
 use clap::Subcommand;
 use keyfob_authority::model::{EndReason, Grant, GrantState, UserId};
 use keyfob_authority::revoke::Ended;
-use keyfob_authority::store::{GrantFilter, Store};
+use keyfob_authority::store::GrantFilter;
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::token_name::GrantId;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use crate::composition::authority::Opened;
 use crate::output::{self, table};
 use clap::Args;
 use keyfob_authority::model::{LedgerEntry, UserId};
-use keyfob_authority::store::{LedgerFilter, Store};
+use keyfob_authority::store::LedgerFilter;
 use keyfob_protocol::token_name::GrantId;
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use keyfob_authority::Fault;
 use keyfob_authority::model::{System, SystemId};
 use keyfob_authority::secrets;
-use keyfob_authority::store::{Replacement, Store};
+use keyfob_authority::store::Replacement;
 use keyfob_protocol::{Secret, entropy};
 use serde_json::json;
 

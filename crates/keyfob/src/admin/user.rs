@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::output::{self, table};
 use clap::{Subcommand, ValueEnum};
 use keyfob_authority::model::{AccountId, Role, User, UserId, UserStatus};
-use keyfob_authority::store::{Replacement, Store};
+use keyfob_authority::store::Replacement;
 use keyfob_protocol::Timestamp;
 
 #[derive(Debug, Subcommand)]

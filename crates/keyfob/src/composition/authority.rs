@@ -1,10 +1,10 @@
-//! The authority over a data directory: its parts for `serve`, and without a doorway for commands beside a running one.
+//! The authority over its store: its parts for `serve`, and without a doorway for commands beside a running one.
 
 use crate::composition::clock::SystemClock;
 use crate::composition::entropy::SystemEntropy;
 use crate::composition::tick_mark::FileMark;
-use crate::composition::{lock, master_key};
-use crate::config::Config;
+use crate::composition::{lock, master_key, stores};
+use crate::config::{Config, StorePlace};
 use crate::exit::Exit;
 use crate::restore;
 use anyhow::Context;
@@ -14,16 +14,14 @@ use keyfob_authority::open::{OpenError, Opener};
 use keyfob_authority::store::Store;
 use keyfob_protocol::{Clock, Timestamp};
 use keyfob_server::follow::TickMark;
-use keyfob_store_sqlite::engine::Fault;
-use keyfob_store_sqlite::{OpenError as OpenStoreError, Options, SqliteStore};
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What lies in a data directory and what opens it. Whose it is has not been asked yet.
+/// A store, what opens it, and the data directory beside it. Whose it is has not been asked yet.
 pub(crate) struct Data {
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) opener: Opener,
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) entropy: Arc<SystemEntropy>,
@@ -33,13 +31,23 @@ pub(crate) struct Data {
 
 impl Data {
     /// Opens the data directory, or makes it. A restore that was interrupted there is finished first.
-    pub(crate) fn open(config: &Config) -> anyhow::Result<Data> {
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Data> {
         let entropy = Arc::new(SystemEntropy::new());
         private_directory(&config.data).with_context(|| format!("data directory {}", config.data.display()))?;
         restore::finish_interrupted(config)?;
         let lock = lock::shared(config)?;
-        let master = master_key::load(config, &*entropy)?;
-        let store = open_store(&config.database())?;
+        let (master, store) = match &config.store {
+            // Without its key a file is not even touched.
+            StorePlace::Data => {
+                let data = config.database().exists().then(|| config.data.display().to_string());
+                (master_key::load(config, &*entropy, data.as_deref())?, stores::open(config).await?)
+            }
+            StorePlace::Postgres(address) => {
+                let store = stores::open(config).await?;
+                let data = store.identity().await?.map(|_| address.to_string());
+                (master_key::load(config, &*entropy, data.as_deref())?, store)
+            }
+        };
         let issuer = config.issuer.clone();
         let opener = Opener { master, issuer, sandbox: false, algorithm: config.signing_algorithm };
         Ok(Data { store, opener, clock: Arc::new(SystemClock::start()), entropy, lock })
@@ -49,7 +57,7 @@ impl Data {
 /// An authority without its doorway, for a command beside a running one: nobody's gate is told, the running one follows the store.
 pub(crate) struct Opened {
     pub(crate) authority: Authority,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) entropy: Arc<SystemEntropy>,
     tick_mark: FileMark,
@@ -59,7 +67,7 @@ pub(crate) struct Opened {
 impl Opened {
     /// Opens or makes the data, checks whose it is, and puts the law in front of it.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Opened> {
-        let Data { store, opener, clock, entropy, lock } = Data::open(config)?;
+        let Data { store, opener, clock, entropy, lock } = Data::open(config).await?;
         let keyring = ours(opener.open(&*store, clock.now(), &*entropy).await)?;
         let authority = Authority::new(store.clone(), keyring, config.settings(), entropy.clone(), Arc::new(NoGate));
         let tick_mark = FileMark::in_directory(&config.data);
@@ -86,24 +94,6 @@ pub(crate) fn ours<T>(opened: Result<T, OpenError>) -> anyhow::Result<T> {
     opened.map_err(|error| match error {
         OpenError::Fault(fault) => fault.into(),
         refused => Exit::Refused.because(refused.to_string()),
-    })
-}
-
-/// Opens the database of a data directory.
-pub(crate) fn open_store(database: &Path) -> anyhow::Result<Arc<SqliteStore>> {
-    SqliteStore::open(database, &Options::default()).map(Arc::new).map_err(|error| {
-        // What is in the file stays wrong; that it cannot be read or written may pass.
-        let exit = match &error {
-            OpenStoreError::Content { .. } | OpenStoreError::Database { source: Fault::Corrupt(_), .. } => {
-                Exit::Refused
-            }
-            _ => Exit::Unavailable,
-        };
-        let hint = match exit {
-            Exit::Unavailable => "; is the disk full or read-only, or the file another user's?",
-            _ => "; nothing was changed",
-        };
-        exit.because(format!("the store cannot be opened: {error}{hint}"))
     })
 }
 

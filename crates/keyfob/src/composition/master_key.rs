@@ -1,6 +1,6 @@
 //! The master key: from the environment or a file that only its owner can read (matrix KM-01).
 
-use crate::config::Config;
+use crate::config::{Config, StorePlace};
 use crate::exit::Exit;
 use crate::output;
 use anyhow::Context;
@@ -14,16 +14,19 @@ use std::path::Path;
 /// The variable that may hold the key.
 const VARIABLE: &str = "KEYFOB_MASTER_KEY";
 
-/// The key of this configuration. A new one is made only where there is no data yet.
-pub(crate) fn load(config: &Config, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+/// The key of this configuration. A new one is made only where there is no data yet; `data` names where there is some.
+pub(crate) fn load(config: &Config, entropy: &dyn Entropy, data: Option<&str>) -> anyhow::Result<MasterKey> {
     if let Ok(text) = std::env::var(VARIABLE) {
         return MasterKey::parse(&text).map_err(|error| Exit::Refused.because(format!("{VARIABLE}: {error}")));
     }
     let path = &config.master_key_file;
-    if !path.exists() && config.database().exists() {
+    if let Some(data) = data.filter(|_| !path.exists()) {
+        let node = match config.store {
+            StorePlace::Data => "",
+            StorePlace::Postgres(_) => " (every node needs the same one: copy it from the first)",
+        };
         let message = format!(
-            "there is data in {}, but its master key file {} is missing; put the file back, or name it by master_key_file",
-            config.data.display(),
+            "there is data in {data}, but its master key file {} is missing; put the file back, or name it by master_key_file{node}",
             path.display()
         );
         return Err(Exit::Refused.because(message));

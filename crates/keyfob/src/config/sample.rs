@@ -13,6 +13,10 @@ listen = "127.0.0.1:8080"
 # The store lies here, in a directory that only its owner can enter.
 data = "keyfob-data"
 
+# A PostgreSQL database, which any number of nodes share. Default: SQLite in the data directory, for one machine. Several hosts may stand
+# there, and the options of libpq; TLS is wanted unless the database is on this machine. KEYFOB_STORE may hold it instead, since it has a password.
+# store = "postgres://keyfob:password@db1.example.com,db2.example.com/keyfob"
+
 # 32 random bytes in base64, mode 0600, made at the first start. Default: beside the data directory, so that one backup does not hold both.
 # KEYFOB_MASTER_KEY may hold the key itself instead.
 master_key_file = "keyfob-data.master-key"

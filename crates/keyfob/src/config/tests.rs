@@ -4,7 +4,7 @@ fn read(text: &str) -> anyhow::Result<Config> {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("keyfob.toml");
     std::fs::write(&path, text).expect("a file");
-    Config::read(Some(&path), None)
+    Config::read(Some(&path), None, None)
 }
 
 fn refusal(text: &str) -> String {
@@ -42,5 +42,23 @@ fn unknown_and_impossible_settings_are_refused_by_name() {
         ("[[scopes]]\nname = \"a\"", "scopes"),
     ] {
         assert!(refusal(text).contains(named), "{text}: {}", refusal(text));
+    }
+}
+
+#[test]
+fn the_store_is_sqlite_unless_a_database_is_named() {
+    assert!(matches!(read("").expect("the defaults").store, StorePlace::Data));
+    let config = read("store = \"postgres://keyfob:hunter2@db.example.com/keyfob\"").expect("a database");
+    assert_eq!(config.store.to_string(), "postgres://keyfob@db.example.com:5432/keyfob");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    for wrong in [
+        "store = \"mysql://keyfob:hunter2@db.example.com/keyfob\"",
+        "store = \"postgres://keyfob:hunter2@db.example.com\"",
+        "store = \"postgres://keyfob:hunter2@db.example.com/keyfob",
+        "store = [\"postgres://keyfob:hunter2@db.example.com/keyfob\"]",
+    ] {
+        let refusal = refusal(wrong);
+        assert!(refusal.contains("store") || refusal.contains("line 1"), "{refusal}");
+        assert!(!refusal.contains("hunter2"), "{refusal}");
     }
 }

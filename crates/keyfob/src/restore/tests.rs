@@ -7,7 +7,7 @@ fn place() -> (tempfile::TempDir, Config) {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("keyfob.toml");
     fs::write(&file, "issuer = \"http://127.0.0.1\"").expect("written");
-    let config = Config::read(Some(&file), Some(directory.path().join("data"))).expect("a configuration");
+    let config = Config::read(Some(&file), Some(directory.path().join("data")), None).expect("a configuration");
     private_directory(&config.data).expect("a directory");
     (directory, config)
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::Options;
 
@@ -46,7 +46,7 @@ pub(super) fn open_writer(
     if !options.durable {
         connection.pragma_update(None, "synchronous", "OFF")?;
     }
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    let mode = use_log(&connection, options.patience)?;
     if !mode.eq_ignore_ascii_case("wal") {
         // A file that cannot be written keeps the mode it had; say so now and not at the first write.
         return Err(rusqlite::Error::SqliteFailure(
@@ -55,6 +55,22 @@ pub(super) fn open_writer(
         ));
     }
     Ok(connection)
+}
+
+/// Turns the log on. Two that open a new file at the same moment each hold what the other waits for; SQLite then says busy without
+/// asking the handler.
+fn use_log(connection: &Connection, patience: Duration) -> rusqlite::Result<String> {
+    let step = Duration::from_millis(2);
+    let mut waited = Duration::ZERO;
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+            Err(error) if waited < patience && error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                std::thread::sleep(step);
+                waited += step;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// A connection that cannot write. Its cache is emptied by every commit of the writer, so a larger one buys nothing.

@@ -4,10 +4,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use keyfob_authority::conformance::build::{active, approved, insert, update};
 use keyfob_authority::store::{GrantFilter, Store as _, StoreError, Written};
 use keyfob_store_sqlite::{Options, SqliteStore};
 
-use super::build::{Place, active, approved, insert, update};
+use super::place::Place;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_of_a_busy_store_is_one_state_of_it() {

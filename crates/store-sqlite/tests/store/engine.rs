@@ -8,7 +8,7 @@ use keyfob_store_sqlite::engine::{Engine, Fault};
 use rusqlite::Connection;
 use tokio::task::JoinSet;
 
-use super::build::Place;
+use super::place::Place;
 
 fn add(connection: &Connection, name: &str) -> rusqlite::Result<usize> {
     connection.execute("INSERT INTO counters VALUES (?, 1)", [name])

@@ -2,11 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use keyfob_authority::conformance::build::{account, approved, insert};
 use keyfob_authority::store::Store as _;
 use keyfob_store_sqlite::{OpenError, Options, SqliteStore};
 use rusqlite::Connection;
 
-use super::build::{Place, account, approved, insert};
+use super::place::Place;
 
 fn open_error(place: &Place) -> OpenError {
     SqliteStore::open(place.file("keyfob.db"), &Options::default()).expect_err("it must not open")

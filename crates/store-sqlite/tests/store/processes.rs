@@ -3,11 +3,12 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use keyfob_authority::conformance::build::{account, active, approved, insert, update, user};
 use keyfob_authority::model::{User, UserId, UserStatus};
-use keyfob_authority::store::{Administered, Administration, GrantFilter, Store as _, Written};
+use keyfob_authority::store::{Administered, Administration, GrantFilter, Replacement, Store as _, Written};
 use keyfob_store_sqlite::{Options, SqliteStore};
 
-use super::build::{Place, account, active, approved, insert, update, user};
+use super::place::Place;
 
 const FILE: &str = "KEYFOB_TEST_FILE_OF_THE_PARENT";
 const EACH: u32 = 300;
@@ -87,7 +88,9 @@ async fn rf_10_a_holder_changed_through_another_store_counts_from_the_next_read_
     assert_eq!(ours.write_grant(insert(1, approved(1))).await.unwrap(), Written::Won);
     let status = async || ours.held_grant(approved(1).id).await.unwrap().unwrap().holder.user;
     for expected in [UserStatus::Active, UserStatus::Disabled, UserStatus::Active] {
-        administer(Administration::UpdateUser(User { id: UserId(1), status: expected, ..user(1) })).await;
+        let row = User { id: UserId(1), status: expected, ..user(1) };
+        let read_at = other.settings_version().await.unwrap();
+        administer(Administration::UpdateUser(Replacement { row, read_at })).await;
         assert_eq!(status().await, Some(expected));
         assert_eq!(status().await, Some(expected), "and from memory");
     }

@@ -3,12 +3,11 @@
 
 use std::path::PathBuf;
 
+use keyfob_authority::conformance::build::{NOW, approved, insert};
 use keyfob_authority::model::Grant;
 use keyfob_authority::store::{GrantFilter, Store as _, StoreError, Written};
 use keyfob_protocol::token_name::GrantId;
 use keyfob_store_sqlite::{Options, SqliteStore};
-
-use super::build::{NOW, approved, insert};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a small file system"]

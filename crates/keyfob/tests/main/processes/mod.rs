@@ -22,5 +22,6 @@ mod crashes;
 mod disks;
 mod listening;
 mod master_key;
+mod on_postgres;
 mod restores;
 mod two_processes;

@@ -17,6 +17,8 @@ pub(super) const PASSWORD: &str = "correct horse battery staple";
 /// A data directory with its master key beside it; removed at the end.
 pub(super) struct Place {
     directory: TempDir,
+    /// The URL of its database; `None`: SQLite in the data directory.
+    store: Option<String>,
 }
 
 /// What a command said and how it ended.
@@ -41,7 +43,12 @@ pub(super) struct People {
 
 impl Place {
     pub(super) fn new() -> Place {
-        Place { directory: tempfile::tempdir().expect("a directory") }
+        Place { directory: tempfile::tempdir().expect("a directory"), store: None }
+    }
+
+    /// A node whose rows lie in the database at this URL.
+    pub(super) fn on(url: &str) -> Place {
+        Place { store: Some(url.to_owned()), ..Place::new() }
     }
 
     /// What is around the data directory: room for other files of a test.
@@ -67,6 +74,7 @@ impl Place {
         command.current_dir(self.directory.path());
         command.env("KEYFOB_ISSUER", ISSUER).env("KEYFOB_LISTEN", "127.0.0.1:0").env("KEYFOB_LOG", "json");
         command.env("KEYFOB_DATA", self.data());
+        command.envs(self.store.iter().map(|url| ("KEYFOB_STORE", url)));
         command
     }
 

@@ -1,0 +1,198 @@
+//! `keyfob serve` on PostgreSQL: one flow, two equal nodes, a database that goes away, and commands beside them.
+
+use super::partner::{Shape, call, revoke, tokens};
+use super::place::{EMAIL, PASSWORD, People, Place, Told, told};
+use super::serving::Serving;
+use super::visitor::{Visitor, http_client, send};
+use keyfob_testkit::{PostgresCluster, PostgresDatabase};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// In every URL; the server asks for none over its socket, so that it only has to be kept secret.
+const DATABASE_PASSWORD: &str = "hunter2-of-the-database";
+
+/// A database, and the nodes on it. Each has a data directory of its own and the same master key.
+struct Shared {
+    database: PostgresDatabase,
+    nodes: Vec<Place>,
+}
+
+impl Shared {
+    fn with_nodes(cluster: &Arc<PostgresCluster>, count: usize) -> Shared {
+        let database = cluster.database();
+        let url = database.url().replace("postgres@", &format!("postgres:{DATABASE_PASSWORD}@"));
+        let nodes: Vec<Place> = (0..count).map(|_| Place::on(&url)).collect();
+        Shared { database, nodes }
+    }
+
+    /// The first node makes the master key; the others get a copy.
+    fn people(&self) -> People {
+        let people = self.nodes[0].people();
+        for node in &self.nodes[1..] {
+            std::fs::copy(self.nodes[0].master_key_file(), node.master_key_file()).expect("a copy of the key");
+        }
+        people
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_flow_on_postgresql_from_the_first_account_to_the_last_token() {
+    let shared = Shared::with_nodes(&PostgresCluster::shared(), 1);
+    let place = &shared.nodes[0];
+    let mut serve = place.command(&["serve"]);
+    serve.env("RUST_LOG", "trace");
+    let serving = Serving::start(serve);
+    let people = shared.people();
+    let (http, base) = (http_client(), serving.base());
+    let mut visitor = Visitor::new(&http);
+    let partner = &people.rotating;
+    let code = visitor.connect(&base, partner, "s1").await.expect("a code");
+    let redeemed = partner.redeem(&http, &base, Shape::Get, &code, "s1").await.expect("an answer");
+    let (access, refresh) = tokens(&redeemed);
+    assert_eq!(call(&http, &base, &access).await, Ok(200));
+    let refreshed = partner.refresh(&http, &base, Shape::Post, &refresh).await.expect("an answer");
+    let (access, refresh) = tokens(&refreshed);
+    assert_eq!(call(&http, &base, &access).await, Ok(200));
+    let ledger = place.json(&["ledger"]);
+    for kind in ["account_changed", "signed_in", "consented", "redeemed"] {
+        assert!(ledger.as_array().is_some_and(|all| all.iter().any(|entry| entry["kind"] == kind)), "{kind}: {ledger}");
+    }
+    let grant = place.json(&["grant", "list"])[0]["id"].as_str().expect("a grant").to_owned();
+    place.json(&["grant", "revoke", &grant]);
+    let refused = partner.refresh(&http, &base, Shape::Post, &refresh).await.expect("an answer");
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    serving.terminate();
+    serving.says("stopped");
+    let said = serving.said();
+    for secret in [DATABASE_PASSWORD, PASSWORD, "$argon2id", &code, &access, &refresh, &partner.client_secret] {
+        assert!(!said.contains(secret), "{secret} is in the log");
+    }
+    assert!(!place.database().exists(), "no SQLite beside it");
+    assert_eq!(shared.database.sql(&format!("SELECT count(*) FROM users WHERE email = '{EMAIL}'")), "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn br_09_what_changes_on_one_node_acts_on_the_other_within_a_second() {
+    let shared = Shared::with_nodes(&PostgresCluster::shared(), 2);
+    let people = shared.people();
+    let servers = [shared.nodes[0].serve(), shared.nodes[1].serve()];
+    let bases = [servers[0].base(), servers[1].base()];
+    let http = http_client();
+    let partner = &people.rotating;
+    let mut visitor = Visitor::new(&http);
+    let code = visitor.connect(&bases[0], partner, "s1").await.expect("a code");
+    // What one node began the other goes on with.
+    let redeemed = partner.redeem(&http, &bases[1], Shape::Post, &code, "s1").await.expect("an answer");
+    let again = partner.redeem(&http, &bases[0], Shape::Post, &code, "s1").await.expect("an answer");
+    assert_eq!(again.status, 400, "{}", again.body);
+    let (access, refresh) = tokens(&redeemed);
+    let refreshed = partner.refresh(&http, &bases[0], Shape::Post, &refresh).await.expect("an answer");
+    let (_, successor) = tokens(&refreshed);
+    for base in &bases {
+        assert_eq!(call(&http, base, &access).await, Ok(200));
+        // A lost reply is answered by either node with the same successor.
+        let repeated = partner.refresh(&http, base, Shape::Post, &refresh).await.expect("an answer");
+        assert_eq!(tokens(&repeated).1, successor);
+    }
+
+    let revoked = revoke(&http, &bases[0], &people, &access).await.expect("an answer");
+    assert_eq!(revoked.status, 200, "{}", revoked.body);
+    let since = Instant::now();
+    assert_eq!(call(&http, &bases[0], &access).await, Ok(401), "at once on its own node");
+    while call(&http, &bases[1], &access).await != Ok(401) {
+        assert!(since.elapsed() < Duration::from_secs(1), "the other node still takes the token");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    println!("the other node refused after {:?}", since.elapsed());
+    let refused = partner.refresh(&http, &bases[1], Shape::Post, &successor).await.expect("an answer");
+    assert_eq!(refused.status, 400, "the row is the same on every node: {}", refused.body);
+
+    shared.nodes[1].json(&["app", "disable", &people.fixed.client_id]);
+    let since = Instant::now();
+    for base in &bases {
+        let authorize = format!("{base}{}", people.fixed.authorize("s2"));
+        while send(http.get(&authorize)).await.expect("an answer").status == 200 {
+            assert!(since.elapsed() < Duration::from_secs(1), "{base} does not know of the change");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_goes_away_is_503_and_never_400_and_comes_back_without_a_restart() {
+    let cluster = tokio::task::spawn_blocking(PostgresCluster::own).await.expect("a cluster");
+    let shared = Shared::with_nodes(&cluster, 1);
+    let people = shared.people();
+    let serving = shared.nodes[0].serve();
+    let (http, base) = (http_client(), serving.base());
+    let partner = &people.rotating;
+    let code = Visitor::new(&http).connect(&base, partner, "s1").await.expect("a code");
+    let (_, refresh) = tokens(&partner.redeem(&http, &base, Shape::Post, &code, "s1").await.expect("an answer"));
+    shared.database.end_connections();
+    let refreshed = partner.refresh(&http, &base, Shape::Post, &refresh).await.expect("an answer");
+    let (_, refresh) = tokens(&refreshed);
+    cluster.crash();
+    for shape in [Shape::Post, Shape::Get, Shape::Post] {
+        let answer = partner.refresh(&http, &base, shape, &refresh).await.expect("an answer");
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        assert!(!answer.header("retry-after").is_empty(), "{:?}", answer.headers);
+    }
+    cluster.start_again();
+    let since = Instant::now();
+    let refreshed = loop {
+        let answer = partner.refresh(&http, &base, Shape::Post, &refresh).await.expect("an answer");
+        if answer.status != 503 {
+            break answer;
+        }
+        assert!(since.elapsed() < Duration::from_secs(20), "it does not come back: {}", answer.body);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let (access, _) = tokens(&refreshed);
+    assert_eq!(call(&http, &base, &access).await, Ok(200));
+    serving.stop();
+}
+
+/// Refused with this code, and in these words, which never hold the password.
+#[track_caller]
+fn refused(told: &Told, code: i32, words: &[&str]) {
+    assert_eq!((told.code, told.stdout.as_str()), (Some(code), ""), "{told:?}");
+    for word in words {
+        assert!(told.stderr.contains(word), "{word:?} is missing: {told:?}");
+    }
+    assert!(!told.stderr.contains(DATABASE_PASSWORD), "{told:?}");
+}
+
+#[test]
+fn what_is_wrong_with_the_database_is_said_with_what_to_do() {
+    let shared = Shared::with_nodes(&PostgresCluster::shared(), 2);
+    shared.people();
+    let [first, second] = &shared.nodes[..] else { panic!("two nodes") };
+    let with_store = |url: &str| {
+        let mut command = first.command(&["account", "list"]);
+        command.env("KEYFOB_STORE", url);
+        told(command, "")
+    };
+    refused(&with_store(&format!("postgres://u:{DATABASE_PASSWORD}@127.0.0.1:1/k")), 6, &["127.0.0.1:1", "running"]);
+    refused(&with_store(&format!("postgres://u:{DATABASE_PASSWORD}@127.0.0.1:1")), 3, &["names no database"]);
+    refused(&with_store(&format!("mysql://u:{DATABASE_PASSWORD}@127.0.0.1:1/k")), 3, &["postgres://", "SQLite"]);
+    let nowhere = shared.database.url().replace(shared.database.name(), "nowhere");
+    refused(&with_store(&nowhere), 3, &["nowhere", "check user, password and database"]);
+
+    std::fs::remove_file(second.master_key_file()).expect("it was copied");
+    let keyless = second.run(&["account", "list"]);
+    refused(&keyless, 3, &["master key file", "is missing", "copy it from the first"]);
+    assert!(!second.master_key_file().exists(), "no other key is made");
+
+    let target = first.around().join("backup.db");
+    let backup = first.run(&["backup", target.to_str().expect("UTF-8")]);
+    refused(&backup, 3, &["pg_dump", "master key is not in it"]);
+    let check = first.run(&["config", "check"]);
+    assert_eq!(check.code, Some(0), "{check:?}");
+    assert!(check.stdout.contains("store postgres://postgres@"), "{check:?}");
+    for told in [check, first.run(&["serve", "--help"])] {
+        assert!(!told.stdout.contains(DATABASE_PASSWORD) && !told.stderr.contains(DATABASE_PASSWORD), "{told:?}");
+    }
+
+    shared.database.sql("UPDATE schema_version SET version = 1000");
+    refused(&first.run(&["account", "list"]), 3, &["version 1000", "newer keyfob", "nothing was changed"]);
+}

@@ -1,0 +1,22 @@
+//! Keyfob's rows in PostgreSQL, for many equal nodes.
+//!
+//! [`engine`] knows connections, retries and batches; the other modules know rows, one per table or topic, under the names that the
+//! SQLite store gives them. There is no policy here and no clock. Trusts the authority to have decided, and itself only to say whether
+//! a conditional write won. Plain SQL without extensions, so that managed and compatible engines serve it.
+
+mod administration;
+mod apps;
+mod columns;
+pub mod engine;
+mod grants;
+mod ledger;
+mod people;
+mod revocations;
+mod schema;
+mod sessions;
+mod settings;
+mod store;
+mod sweep;
+
+pub use engine::{Address, OpenError, Options};
+pub use store::PostgresStore;

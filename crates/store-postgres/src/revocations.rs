@@ -1,0 +1,62 @@
+//! The revocation feed's entries. They are numbered in the order of their commits: whoever writes one holds the lock on the store's single
+//! row before the number is drawn and until the commit, so that a reader who asks for what came after a number misses none.
+
+use keyfob_authority::store::NewRevocation;
+use keyfob_protocol::revocation::{Revocation, RevokedKind};
+
+use crate::columns::{get, named, time};
+use crate::engine::{Engine, Fault, Session};
+
+const KINDS: [RevokedKind; 5] =
+    [RevokedKind::Grant, RevokedKind::Token, RevokedKind::App, RevokedKind::User, RevokedKind::Account];
+
+pub(crate) fn name(kind: RevokedKind) -> &'static str {
+    match kind {
+        RevokedKind::Grant => "grant",
+        RevokedKind::Token => "token",
+        RevokedKind::App => "app",
+        RevokedKind::User => "user",
+        RevokedKind::Account => "account",
+    }
+}
+
+/// Appends within a transaction that holds the store's row.
+pub(crate) async fn append(session: &Session, entries: &[NewRevocation]) -> Result<(), Fault> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let kinds: Vec<&str> = entries.iter().map(|entry| name(entry.kind)).collect();
+    let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+    let not_before: Vec<i64> = entries.iter().map(|entry| entry.not_before.0).collect();
+    let until: Vec<i64> = entries.iter().map(|entry| entry.until.0).collect();
+    session
+        .execute(
+            "INSERT INTO revocations (kind, id, not_before, until_time) \
+             SELECT r.kind, r.id, r.not_before, r.until_time \
+             FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY \
+             AS r(kind, id, not_before, until_time, n) ORDER BY r.n",
+            &[&kinds, &ids, &not_before, &until],
+        )
+        .await
+        .map(drop)
+}
+
+pub(crate) async fn list(engine: &Engine, after: i64, limit: u32) -> Result<Vec<Revocation>, Fault> {
+    let rows = engine
+        .read(
+            "SELECT number, kind, id, not_before, until_time FROM revocations WHERE number > $1 ORDER BY number LIMIT $2",
+            &[&after, &i64::from(limit)],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Revocation {
+                number: get(row, "number")?,
+                kind: named("revocations.kind", get(row, "kind")?, KINDS, name)?,
+                id: get(row, "id")?,
+                not_before: time(row, "not_before")?,
+                until: time(row, "until_time")?,
+            })
+        })
+        .collect()
+}

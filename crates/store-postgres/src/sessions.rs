@@ -1,0 +1,85 @@
+//! Browser sessions, by the digest of their cookie.
+
+use std::sync::LazyLock;
+
+use keyfob_authority::model::{LedgerEntry, Session as BrowserSession, SessionId, UserId};
+use keyfob_protocol::Timestamp;
+
+use crate::columns::{get, time};
+use crate::engine::{Engine, Fault};
+use crate::ledger::{self, Columns};
+
+pub(crate) async fn session(engine: &Engine, id: SessionId) -> Result<Option<BrowserSession>, Fault> {
+    let row = engine
+        .read_opt("SELECT user_id, authenticated_at, last_seen_at FROM sessions WHERE id = $1", &[&id.0.as_slice()])
+        .await?;
+    row.map(|row| {
+        Ok(BrowserSession {
+            id,
+            user: UserId(get(&row, "user_id")?),
+            authenticated_at: time(&row, "authenticated_at")?,
+            last_seen_at: time(&row, "last_seen_at")?,
+        })
+    })
+    .transpose()
+}
+
+static OPEN: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH closed AS (DELETE FROM sessions WHERE id = $14::bytea), opened AS (\
+         INSERT INTO sessions (id, user_id, authenticated_at, last_seen_at) VALUES ($10, $11, $12, $13)) {}",
+        ledger::APPEND
+    )
+});
+
+/// One statement, so that all of it stands or nothing. Sent once: the session's id is the caller's, and a second insert would fail.
+pub(crate) async fn open(
+    engine: &Engine,
+    session: &BrowserSession,
+    replaces: Option<SessionId>,
+    entries: &[LedgerEntry],
+) -> Result<(), Fault> {
+    let Columns { at, kind, grant, app, user, account, system, detail, once } = Columns::of(entries);
+    let id = session.id.0.as_slice();
+    let (holder, authenticated_at, last_seen_at) = (session.user.0, session.authenticated_at.0, session.last_seen_at.0);
+    let replaced = replaces.as_ref().map(|id| id.0.as_slice());
+    engine
+        .write_once(
+            &OPEN,
+            &[
+                &at,
+                &kind,
+                &grant,
+                &app,
+                &user,
+                &account,
+                &system,
+                &detail,
+                &once,
+                &id,
+                &holder,
+                &authenticated_at,
+                &last_seen_at,
+                &replaced,
+            ],
+        )
+        .await
+        .map(drop)
+}
+
+pub(crate) async fn touch(engine: &Engine, id: SessionId, at: Timestamp) -> Result<(), Fault> {
+    let id = id.0.as_slice();
+    engine.write_again("UPDATE sessions SET last_seen_at = $2 WHERE id = $1", &[&id, &at.0]).await.map(drop)
+}
+
+static CLOSE: LazyLock<String> =
+    LazyLock::new(|| format!("WITH closed AS (DELETE FROM sessions WHERE id = $10) {}", ledger::APPEND));
+
+pub(crate) async fn close(engine: &Engine, id: SessionId, entries: &[LedgerEntry]) -> Result<(), Fault> {
+    let Columns { at, kind, grant, app, user, account, system, detail, once } = Columns::of(entries);
+    let id = id.0.as_slice();
+    engine
+        .write_once(&CLOSE, &[&at, &kind, &grant, &app, &user, &account, &system, &detail, &once, &id])
+        .await
+        .map(drop)
+}

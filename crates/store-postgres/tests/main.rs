@@ -1,0 +1,14 @@
+//! The store through its public door, on a real PostgreSQL: the suite of its contract, batches, connections that fail, schemas.
+#![expect(clippy::unwrap_used, reason = "a test may end at a surprise")]
+
+mod store {
+    mod batches;
+    mod conformance;
+    mod connections;
+    mod cut;
+    mod lost_answers;
+    mod outages;
+    mod place;
+    mod schemas;
+    mod tls;
+}
