@@ -60,8 +60,15 @@ impl Opener {
             Some(identity) => identity,
             None => self.claim(store, now, entropy).await?,
         };
+        self.fits(&identity)?;
+        self.keys(store).await
+    }
+
+    /// Whether a store with this identity is ours to open.
+    pub fn fits(&self, identity: &StoreIdentity) -> Result<(), OpenError> {
         if identity.issuer != self.issuer {
-            return Err(OpenError::OtherIssuer { stored: identity.issuer, configured: self.issuer.clone() });
+            let (stored, configured) = (identity.issuer.clone(), self.issuer.clone());
+            return Err(OpenError::OtherIssuer { stored, configured });
         }
         if identity.sandbox != self.sandbox {
             return Err(OpenError::Sandbox(identity.sandbox));
@@ -69,7 +76,7 @@ impl Opener {
         if identity.key_check != self.master.check(&self.issuer) {
             return Err(OpenError::OtherMasterKey);
         }
-        self.keys(store).await
+        Ok(())
     }
 
     /// The store's keys as they are now.

@@ -123,6 +123,10 @@ impl Authority {
         match self.store.administer(Administration::AddApp(app.clone()), vec![entry], Vec::new()).await? {
             Administered::Done(id) => {
                 app.id = AppId(id);
+                if let Some(stored) = self.store.app(app.id).await? {
+                    // The numbers of its secrets were the store's to choose.
+                    app.secrets = stored.secrets;
+                }
                 let client_secret = (!app.policy.public).then_some(secret);
                 Ok(Decision::Granted(RegisteredApp { app, client_secret }))
             }

@@ -1,7 +1,7 @@
 //! The command line. Data goes to standard output, talk to standard error, exit codes have meanings ([`crate::exit`]).
 
 use crate::admin::{account, app, grant, ledger, system, user};
-use crate::composition::authority::Opened;
+use crate::composition::authority::{Absent, Opened};
 use crate::config::{Config, StoreUrl};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
@@ -133,8 +133,12 @@ impl Place {
     }
 
     /// Runs a command on the authority's store with the law in front of it.
-    pub(crate) async fn with(&self, run: impl AsyncFnOnce(&Opened) -> anyhow::Result<()>) -> anyhow::Result<()> {
-        let opened = Opened::open(&self.config()?).await?;
+    pub(crate) async fn with(
+        &self,
+        absent: Absent,
+        run: impl AsyncFnOnce(&Opened) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let opened = Opened::open(&self.config()?, absent).await?;
         let done = run(&opened).await;
         opened.note_tick().await?;
         done

@@ -3,7 +3,10 @@
 mod sample;
 
 use crate::args::{ConfigCommand, Place};
+use crate::composition::authority::{Absent, Data, ours};
+use crate::composition::entropy::SystemEntropy;
 use crate::composition::log::LogFormat;
+use crate::composition::master_key;
 use crate::exit::Exit;
 use crate::output;
 use keyfob_authority::Settings;
@@ -177,7 +180,7 @@ impl Config {
 }
 
 /// `keyfob config …`
-pub(crate) fn run(command: ConfigCommand, place: &Place, json: bool) -> anyhow::Result<()> {
+pub(crate) async fn run(command: ConfigCommand, place: &Place, json: bool) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Sample => output::data(false, &(), || sample::SAMPLE.to_owned()),
         ConfigCommand::Check => {
@@ -186,6 +189,7 @@ pub(crate) fn run(command: ConfigCommand, place: &Place, json: bool) -> anyhow::
                 keyfob_server::listen::tls::Tls::load(&tls.certificate, &tls.key)
                     .map_err(|error| Exit::Refused.because(format!("tls: {error}")))?;
             }
+            check_data(&config).await?;
             let found = serde_json::json!({
                 "issuer": config.issuer,
                 "listen": config.listen,
@@ -206,6 +210,26 @@ pub(crate) fn run(command: ConfigCommand, place: &Place, json: bool) -> anyhow::
                 )
             })
         }
+    }
+}
+
+/// The master key opens the data, and both belong to this issuer. Where there is no data, nothing is made.
+async fn check_data(config: &Config) -> anyhow::Result<()> {
+    match Data::open(config, Absent::Refuse).await {
+        Ok(Data { store, opener, .. }) => {
+            // A store that nobody claimed yet has nothing to check.
+            let checked = match store.identity().await? {
+                Some(identity) => ours(opener.fits(&identity)).and(ours(opener.keys(&*store).await).map(drop)),
+                None => Ok(()),
+            };
+            store.close().await;
+            checked
+        }
+        Err(error) if Exit::of(&error) == Some(Exit::NotFound) && config.master_key_file.exists() => {
+            master_key::kept(&config.master_key_file, &SystemEntropy::new()).map(drop)
+        }
+        Err(error) if Exit::of(&error) == Some(Exit::NotFound) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

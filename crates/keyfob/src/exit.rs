@@ -37,6 +37,11 @@ impl Exit {
         Stopped { exit: self, message: message.into() }.into()
     }
 
+    /// The code of an error that has one of its own.
+    pub(crate) fn of(error: &anyhow::Error) -> Option<Exit> {
+        error.downcast_ref::<Stopped>().map(|stopped| stopped.exit)
+    }
+
     /// Tells the error on standard error and gives its code.
     #[expect(clippy::print_stderr, reason = "this is where a command talks to its user")]
     pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {

@@ -14,6 +14,7 @@ mod serve;
 
 use args::{Args, Command};
 use clap::Parser;
+use composition::authority::Absent;
 use exit::Exit;
 use std::process::ExitCode;
 
@@ -35,16 +36,28 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Command::Sandbox(options) => sandbox::run(options, json).await,
         Command::Serve(place) => serve::run(&place.config()?).await,
         Command::Account { place, command } => {
-            place.with(async |at| admin::account::run(command, at, json).await).await
+            let absent = command.where_absent();
+            place.with(absent, async |at| admin::account::run(command, at, json).await).await
         }
-        Command::User { place, command } => place.with(async |at| admin::user::run(command, at, json).await).await,
-        Command::System { place, command } => place.with(async |at| admin::system::run(command, at, json).await).await,
-        Command::App { place, command } => place.with(async |at| admin::app::run(command, at, json).await).await,
-        Command::Grant { place, command } => place.with(async |at| admin::grant::run(command, at, json).await).await,
-        Command::Ledger { place, filter } => place.with(async |at| admin::ledger::run(filter, at, json).await).await,
+        Command::User { place, command } => {
+            place.with(Absent::Refuse, async |at| admin::user::run(command, at, json).await).await
+        }
+        Command::System { place, command } => {
+            let absent = command.where_absent();
+            place.with(absent, async |at| admin::system::run(command, at, json).await).await
+        }
+        Command::App { place, command } => {
+            place.with(Absent::Refuse, async |at| admin::app::run(command, at, json).await).await
+        }
+        Command::Grant { place, command } => {
+            place.with(Absent::Refuse, async |at| admin::grant::run(command, at, json).await).await
+        }
+        Command::Ledger { place, filter } => {
+            place.with(Absent::Refuse, async |at| admin::ledger::run(filter, at, json).await).await
+        }
         Command::Backup { place, to } => backup::backup(&place.config()?, &to, json).await,
         Command::Restore { place, from } => restore::restore(&place.config()?, &from, json).await,
-        Command::Config { place, command } => config::run(command, &place, json),
+        Command::Config { place, command } => config::run(command, &place, json).await,
         Command::Completions { shell } => output::completions(shell),
         Command::Man { directory } => output::man_pages(&directory),
     }

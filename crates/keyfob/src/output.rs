@@ -8,14 +8,17 @@ use std::io::{self, Write};
 use std::path::Path;
 
 /// Prints data: one JSON document, or the text.
-#[expect(clippy::print_stdout, reason = "data goes to standard output")]
 pub(crate) fn data(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-    if json {
-        println!("{}", serde_json::to_string(value)?);
-    } else {
-        println!("{}", text().trim_end());
+    let text = if json { serde_json::to_string(value)? } else { text().trim_end().to_owned() };
+    print(format!("{text}\n").as_bytes())
+}
+
+/// Whoever reads may have seen enough (`| head -1`); that is no failure.
+fn print(bytes: &[u8]) -> anyhow::Result<()> {
+    match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Says something to the person at the terminal.
@@ -42,7 +45,7 @@ pub(crate) fn table(heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -
 pub(crate) fn completions(shell: Shell) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "keyfob", &mut script);
-    Ok(io::stdout().write_all(&script)?)
+    print(&script)
 }
 
 /// A man page for each command.

@@ -103,20 +103,20 @@ async fn copy_checked(config: &Config, from: &Path, copy: &Path) -> anyhow::Resu
 /// The backup opens with the master key of this configuration.
 async fn check(config: &Config, from: &Path, database: &Path) -> anyhow::Result<()> {
     let entropy = SystemEntropy::new();
-    let present = config.database().exists().then(|| config.data.display().to_string());
-    let master = master_key::load(config, &entropy, present.as_deref())?;
+    // A new key could never be the backup's.
+    let master = master_key::load(config, &entropy, Some(&from.display().to_string()))?;
     let store = open_sqlite(database)
         .map_err(|error| Exit::Refused.because(format!("{} is not a backup: {error:#}", from.display())))?;
     let issuer = config.issuer.clone();
     let opener = Opener { master, issuer, sandbox: false, algorithm: config.signing_algorithm };
     let identity = keyfob_authority::store::Store::identity(&*store).await?;
-    let checked = match identity {
-        None => Err(Exit::Refused.because("the backup is not a store of an authority")),
-        Some(identity) if identity.issuer != config.issuer => {
-            Err(Exit::Refused.because(format!("the backup belongs to the issuer {}", identity.issuer)))
-        }
-        Some(_) => opener.keys(&*store).await.map(drop).map_err(|error| Exit::Refused.because(error.to_string())),
-    };
+    let checked =
+        match identity {
+            None => Err(Exit::Refused.because("the backup is not a store of an authority")),
+            Some(identity) if identity.issuer != config.issuer => Err(Exit::Refused
+                .because(format!("the backup belongs to the issuer {}; set issuer to that", identity.issuer))),
+            Some(_) => opener.keys(&*store).await.map(drop).map_err(|error| Exit::Refused.because(error.to_string())),
+        };
     store.close().await;
     checked
 }

@@ -1,6 +1,6 @@
 //! `keyfob serve`: the authority for real use.
 
-use crate::composition::authority::{Data, ours};
+use crate::composition::authority::{Absent, Data, ours};
 use crate::composition::{log, signals, tick_mark::FileMark};
 use crate::config::{Config, StorePlace};
 use crate::exit::Exit;
@@ -25,7 +25,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         }
         None => None,
     };
-    let Data { store, opener, clock, entropy, lock: _lock } = Data::open(config).await?;
+    let Data { store, opener, clock, entropy, lock: _lock } = Data::open(config, Absent::Make).await?;
     let node = Node::open(NodeParts {
         store: store.clone(),
         opener,

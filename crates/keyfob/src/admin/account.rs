@@ -1,7 +1,8 @@
 //! `keyfob account …`
 
 use super::{changed, done, missing};
-use crate::composition::authority::Opened;
+use crate::composition::authority::{Absent, Opened};
+use crate::exit::Exit;
 use crate::output::{self, table};
 use clap::Subcommand;
 use keyfob_authority::model::{Account, AccountId, AccountStatus};
@@ -38,12 +39,20 @@ pub(crate) enum Command {
     Remove { id: i64 },
 }
 
+impl Command {
+    /// The first of its kind may begin the data.
+    pub(crate) fn where_absent(&self) -> Absent {
+        if matches!(self, Command::Add { .. }) { Absent::Make } else { Absent::Refuse }
+    }
+}
+
 const TAKEN: &str = "an account with this domain exists already";
 
 pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow::Result<()> {
     let (authority, now) = (&opened.authority, opened.now());
     match command {
         Command::Add { name, domain } => {
+            let (name, domain) = (checked_name(name)?, checked_domain(domain)?);
             let account = Account {
                 id: AccountId(0),
                 name,
@@ -61,6 +70,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
         }
         Command::Show { id } => show(opened, AccountId(id), json).await,
         Command::Update { id, name, domain } => {
+            let (name, domain) = (name.map(checked_name).transpose()?, domain.map(checked_domain).transpose()?);
             let read_at = opened.store.settings_version().await?;
             let account = opened.store.account(AccountId(id)).await?.ok_or_else(|| missing("account"))?;
             let row =
@@ -80,6 +90,24 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             let in_use = "this account has users; remove them first, or disable the account";
             done(authority.remove_account(AccountId(id), now).await?, "account", in_use)?;
             changed(json, "account", id, "removed")
+        }
+    }
+}
+
+fn checked_name(name: String) -> anyhow::Result<String> {
+    match !name.trim().is_empty() && name.chars().count() <= 100 && !name.chars().any(char::is_control) {
+        true => Ok(name),
+        false => Err(Exit::Refused.because("a name has 1 to 100 characters and no control characters")),
+    }
+}
+
+/// It stands in URLs.
+fn checked_domain(domain: String) -> anyhow::Result<String> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    match (1..=63).contains(&domain.len()) && domain.bytes().all(fits) {
+        true => Ok(domain),
+        false => {
+            Err(Exit::Refused.because(format!("{domain:?}: a domain has 1 to 63 small letters, digits and hyphens")))
         }
     }
 }

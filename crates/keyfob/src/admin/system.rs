@@ -1,7 +1,7 @@
 //! `keyfob system …`
 
 use super::{changed, done, missing};
-use crate::composition::authority::Opened;
+use crate::composition::authority::{Absent, Opened};
 use crate::output::{self, table};
 use clap::Subcommand;
 use keyfob_authority::Fault;
@@ -37,6 +37,13 @@ pub(crate) enum Command {
     Disable { id: i64 },
     /// Remove a system that has no apps.
     Remove { id: i64 },
+}
+
+impl Command {
+    /// The first of its kind may begin the data.
+    pub(crate) fn where_absent(&self) -> Absent {
+        if matches!(self, Command::Add { .. }) { Absent::Make } else { Absent::Refuse }
+    }
 }
 
 const TAKEN: &str = "a system with this name exists already";

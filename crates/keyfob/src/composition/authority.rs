@@ -29,12 +29,33 @@ pub(crate) struct Data {
     pub(crate) lock: File,
 }
 
+/// What to do where there is no data yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// Begin it.
+    Make,
+    /// Say so: the directory is another than was meant.
+    Refuse,
+}
+
 impl Data {
-    /// Opens the data directory, or makes it. A restore that was interrupted there is finished first.
-    pub(crate) async fn open(config: &Config) -> anyhow::Result<Data> {
+    /// Opens the data directory. A restore that was interrupted there is finished first.
+    pub(crate) async fn open(config: &Config, absent: Absent) -> anyhow::Result<Data> {
         let entropy = Arc::new(SystemEntropy::new());
+        let nothing_here = || {
+            let data = config.data.display();
+            Exit::NotFound.because(format!(
+                "there is no data in {data}; name its directory (--data) or its configuration (--config)"
+            ))
+        };
+        if absent == Absent::Refuse && !config.data.exists() {
+            return Err(nothing_here());
+        }
         private_directory(&config.data).with_context(|| format!("data directory {}", config.data.display()))?;
         restore::finish_interrupted(config)?;
+        if absent == Absent::Refuse && matches!(config.store, StorePlace::Data) && !config.database().exists() {
+            return Err(nothing_here());
+        }
         let lock = lock::shared(config)?;
         let (master, store) = match &config.store {
             // Without its key a file is not even touched.
@@ -65,9 +86,9 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Opens or makes the data, checks whose it is, and puts the law in front of it.
-    pub(crate) async fn open(config: &Config) -> anyhow::Result<Opened> {
-        let Data { store, opener, clock, entropy, lock } = Data::open(config).await?;
+    /// Opens the data, checks whose it is, and puts the law in front of it.
+    pub(crate) async fn open(config: &Config, absent: Absent) -> anyhow::Result<Opened> {
+        let Data { store, opener, clock, entropy, lock } = Data::open(config, absent).await?;
         let keyring = ours(opener.open(&*store, clock.now(), &*entropy).await)?;
         let authority = Authority::new(store.clone(), keyring, config.settings(), entropy.clone(), Arc::new(NoGate));
         let tick_mark = FileMark::in_directory(&config.data);

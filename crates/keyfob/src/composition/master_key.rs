@@ -60,7 +60,11 @@ fn read(path: &Path) -> anyhow::Result<MasterKey> {
             format!("{} can be read by others (mode {:o}); run: chmod 600 {}", named(), mode & 0o777, path.display());
         return Err(Exit::Refused.because(message));
     }
-    let text = std::fs::read_to_string(path).with_context(named)?;
+    let bytes = std::fs::read(path).with_context(named)?;
+    let Ok(text) = String::from_utf8(bytes) else {
+        let message = format!("{} holds raw bytes; write them in base64, or let `keyfob serve` make the file", named());
+        return Err(Exit::Refused.because(message));
+    };
     MasterKey::parse(&text).map_err(|error| Exit::Refused.because(format!("{}: {error}", named())))
 }
 

@@ -1,11 +1,12 @@
 //! The configuration file with every setting, its default and the reason for it. A test reads it back.
 
-pub(super) const SAMPLE: &str = r##"# keyfob.toml: every setting with its default. Unknown keys are refused.
+pub(super) const SAMPLE: &str = r##"# keyfob.toml: every setting. What stands here without a # is the default, the rest is an example. Unknown keys are refused.
+# Set issuer before the first start.
 # KEYFOB_ISSUER, KEYFOB_LISTEN, KEYFOB_METRICS_LISTEN, KEYFOB_MASTER_KEY_FILE, KEYFOB_LOG and KEYFOB_DATA replace these.
 
 # The one name of this authority, in every token and in the metadata. It can never change for existing data: tokens are derived from it.
 # Default: http:// and the listening address, for a first try on one machine.
-issuer = "https://auth.example.com"
+# issuer = "https://auth.example.com"
 
 # Plain HTTP is accepted on loopback only, for a proxy on the same machine that terminates TLS.
 listen = "127.0.0.1:8080"
@@ -19,10 +20,10 @@ data = "keyfob-data"
 
 # 32 random bytes in base64, mode 0600, made at the first start. Default: beside the data directory, so that one backup does not hold both.
 # KEYFOB_MASTER_KEY may hold the key itself instead.
-master_key_file = "keyfob-data.master-key"
+# master_key_file = "keyfob-data.master-key"
 
 # Prometheus metrics, on a listener of their own, so that the public one never shows them. Default: off.
-metrics_listen = "127.0.0.1:9100"
+# metrics_listen = "127.0.0.1:9100"
 
 # Signs access tokens made from now on: EdDSA (small, fast) or ES256 (for verifiers without EdDSA). Existing data keeps its keys.
 signing_algorithm = "EdDSA"
@@ -40,7 +41,7 @@ fub_status = false
 legacy_get = true
 
 # The `aud` of access tokens. Default: the issuer.
-api_audience = "https://api.example.com"
+# api_audience = "https://api.example.com"
 
 # Seconds a code lives, 60 to 900. 15 minutes is what Follow Up Boss documents.
 code_lifetime = 900
@@ -49,9 +50,9 @@ code_lifetime = 900
 [brand]
 name = "Keyfob"
 # A path on this host or a data: URI; nothing is loaded from elsewhere.
-logo_url = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'/%3E"
-accent = "#2855c5"
-support_url = "https://example.com/help"
+# logo_url = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'/%3E"
+# accent = "#2855c5"
+# support_url = "https://example.com/help"
 
 # Without [tls] the listener speaks plain HTTP. The files are read again when they change.
 # [tls]

@@ -13,7 +13,13 @@ fn refusal(text: &str) -> String {
 
 #[test]
 fn the_sample_is_a_configuration() {
-    let config = read(sample::SAMPLE).expect("the sample");
+    let as_it_stands = read(sample::SAMPLE).expect("the sample");
+    assert_eq!(as_it_stands.issuer, read("").expect("nothing").issuer, "it sets defaults only");
+    // Examples, but for [tls], whose files are not there, and the database.
+    let is_example = |line: &&str| line.starts_with("# ") && line.contains(" = ") && !line.starts_with("# store");
+    let examples = sample::SAMPLE.split("# [tls]").next().expect("a beginning").lines();
+    let all: Vec<&str> = examples.map(|line| if is_example(&line) { &line[2..] } else { line }).collect();
+    let config = read(&all.join("\n")).expect("the sample with its examples");
     assert_eq!(config.issuer, "https://auth.example.com");
     assert!(config.doorway.secure_cookies);
     assert!(!config.key_lies_with_data());

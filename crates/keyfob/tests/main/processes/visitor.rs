@@ -5,6 +5,7 @@ use super::place::{EMAIL, PASSWORD};
 use keyfob_protocol::form;
 use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use url::Url;
 
 /// The connection broke before the whole answer was there.
@@ -31,9 +32,12 @@ impl Answer {
     }
 }
 
+/// More than any answer takes on a busy machine. A request to a server that was killed under it can otherwise wait for ever in the client's pool.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A client that follows nothing and keeps nothing.
 pub(super) fn http_client() -> reqwest::Client {
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().timeout(PATIENCE);
     client.build().expect("a client")
 }
 
