@@ -143,6 +143,7 @@ async fn br_09_what_the_command_line_ends_every_process_refuses_within_a_second(
     let partner = &two.people.fixed;
     let app = partner.client_id.as_str();
     let mut visitor = Visitor::new(&two.http);
+    let mut known = BTreeSet::new();
     for (disable, enable) in [
         (["app", "disable", app], Some(["app", "enable", app])),
         (["user", "disable", &user], Some(["user", "enable", &user])),
@@ -152,8 +153,14 @@ async fn br_09_what_the_command_line_ends_every_process_refuses_within_a_second(
         let code = visitor.connect(&two.base(1), partner, "s1").await.expect("a code");
         let redeemed = partner.redeem(&two.http, &two.base(1), Shape::Post, &code, "s1").await.expect("an answer");
         let (access, refresh) = tokens(&redeemed);
-        let grant = two.place.json(&["grant", "list", "--limit", "1"]);
-        let grant = grant[0]["id"].as_str().expect("a grant").to_owned();
+        // Those of one second are listed in no order.
+        let ids = |list: &Value| -> Vec<String> {
+            let ids =
+                list.as_array().expect("grants").iter().map(|grant| grant["id"].as_str().expect("an id").to_owned());
+            ids.collect()
+        };
+        let listed = ids(&two.place.json(&["grant", "list", "--all"]));
+        let grant = listed.into_iter().find(|id| known.insert(id.clone())).expect("a new grant");
         let disable = disable.map(|word| if word.is_empty() { grant.as_str() } else { word });
 
         two.place.json(&disable);

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 
 /// The real store behind a switchboard.
 pub(crate) struct WatchedStore {
-    real: SqliteStore,
+    real: Arc<SqliteStore>,
     failing: Mutex<BTreeMap<&'static str, StoreError>>,
     calls: Mutex<BTreeMap<&'static str, usize>>,
     /// Grants are read as if their user's account were gone.
@@ -30,13 +30,18 @@ impl WatchedStore {
     /// A new store, and a server on it.
     pub(crate) async fn serve(options: TestServerOptions) -> (Arc<WatchedStore>, TestServer) {
         let store = Arc::new(WatchedStore {
-            real: SqliteStore::ephemeral().expect("a store"),
+            real: Arc::new(SqliteStore::ephemeral().expect("a store")),
             failing: Mutex::default(),
             calls: Mutex::default(),
             without_account: AtomicBool::new(false),
         });
         let server = TestServer::start_with(TestServerOptions { store: Some(store.clone()), ..options }).await;
         (store, server)
+    }
+
+    /// The store itself, for a node that is not to fail.
+    pub(crate) fn real(&self) -> Arc<dyn Store> {
+        self.real.clone()
     }
 
     /// From now on this method fails.
