@@ -43,6 +43,15 @@ impl AppCache {
         if let Some(app) = self.apps.read().expect("invariant: no holder panics").get(client_id) {
             return Ok(Some(app.clone()));
         }
+        self.read_again(store, client_id).await
+    }
+
+    /// The app as it is now, whatever is cached of it.
+    pub(crate) async fn read_again(
+        &self,
+        store: &dyn Store,
+        client_id: &str,
+    ) -> Result<Option<Arc<CachedApp>>, StoreError> {
         let epoch = self.epoch.load(Ordering::SeqCst);
         let Some(app) = store.app_by_client_id(client_id).await? else { return Ok(None) };
         let app = Arc::new(CachedApp::new(app));

@@ -4,6 +4,7 @@
 
 use crate::app_cache::CachedApp;
 use crate::authority::{Authority, Decision, Fault};
+use crate::model::AppSecret;
 use aws_lc_rs::{constant_time, digest};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::basic::PresentedSecret;
@@ -37,13 +38,17 @@ impl Authority {
             PresentedClient::Secret { client_id, secret, method } => {
                 let app = self.apps.get(&*self.store, client_id).await?;
                 let digests = SecretDigests::of(secret);
-                let Some(app) = app else { return Ok(Decision::Refused(TokenRefusal::ClientAuthenticationFailed)) };
-                // Which secret it was must not show in the time it took: every one is compared.
-                let mut matching = None;
-                for (index, candidate) in app.app.secrets.iter().enumerate() {
-                    if digests.matches(&candidate.digest) && candidate.is_live(now) {
-                        matching = Some(index);
-                    }
+                let Some(mut app) = app else {
+                    return Ok(Decision::Refused(TokenRefusal::ClientAuthenticationFailed));
+                };
+                let mut matching = digests.among(&app.app.secrets, now);
+                if matching.is_none() {
+                    // It may have been added a moment ago. An unknown client costs a look at the store, too.
+                    let Some(read_again) = self.apps.read_again(&*self.store, client_id).await? else {
+                        return Ok(Decision::Refused(TokenRefusal::ClientAuthenticationFailed));
+                    };
+                    app = read_again;
+                    matching = digests.among(&app.app.secrets, now);
                 }
                 let allowed = app.app.enabled
                     && !app.app.policy.public
@@ -75,6 +80,17 @@ impl SecretDigests {
             raw: digest(secret.raw.expose()),
             decoded: secret.decoded.as_ref().map(|decoded| digest(decoded.expose())),
         }
+    }
+
+    /// Which live secret it is. That must not show in the time it took, so every one is compared.
+    fn among(&self, secrets: &[AppSecret], now: Timestamp) -> Option<usize> {
+        let mut matching = None;
+        for (index, candidate) in secrets.iter().enumerate() {
+            if self.matches(&candidate.digest) && candidate.is_live(now) {
+                matching = Some(index);
+            }
+        }
+        matching
     }
 
     fn matches(&self, stored: &[u8; 32]) -> bool {

@@ -42,19 +42,18 @@ impl Data {
     /// Opens the data directory. A restore that was interrupted there is finished first.
     pub(crate) async fn open(config: &Config, absent: Absent) -> anyhow::Result<Data> {
         let entropy = Arc::new(SystemEntropy::new());
-        let nothing_here = || {
-            let data = config.data.display();
-            Exit::NotFound.because(format!(
-                "there is no data in {data}; name its directory (--data) or its configuration (--config)"
-            ))
+        let nothing_in = |data: &dyn std::fmt::Display| {
+            Exit::NotFound.because(format!("there is no data in {data}; name it by --data, --store or --config"))
         };
-        if absent == Absent::Refuse && !config.data.exists() {
-            return Err(nothing_here());
+        // A database's data is elsewhere; this directory holds the highest tick that was seen.
+        let on_disk = absent == Absent::Refuse && matches!(config.store, StorePlace::Data);
+        if on_disk && !config.data.exists() {
+            return Err(nothing_in(&config.data.display()));
         }
         private_directory(&config.data).with_context(|| format!("data directory {}", config.data.display()))?;
         restore::finish_interrupted(config)?;
-        if absent == Absent::Refuse && matches!(config.store, StorePlace::Data) && !config.database().exists() {
-            return Err(nothing_here());
+        if on_disk && !config.database().exists() {
+            return Err(nothing_in(&config.data.display()));
         }
         let lock = lock::shared(config)?;
         let (master, store) = match &config.store {
@@ -66,6 +65,9 @@ impl Data {
             StorePlace::Postgres(address) => {
                 let store = stores::open(config).await?;
                 let data = store.identity().await?.map(|_| address.to_string());
+                if absent == Absent::Refuse && data.is_none() {
+                    return Err(nothing_in(address));
+                }
                 (master_key::load(config, &*entropy, data.as_deref())?, store)
             }
         };

@@ -1,14 +1,16 @@
 //! Client authentication at the token endpoint: CA-01 to CA-09.
 
 use super::table_t::{Column, check_headers};
+use super::watched_store::WatchedStore;
 use super::{STATE, VERIFIER, assert_refused, code, connect, exchange_fields, get_form, pkce_code, post_form};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use keyfob_authority::Decision;
 use keyfob_authority::model::AppPolicy;
 use keyfob_authority::register::NewApp;
+use keyfob_authority::store::StoreError;
 use keyfob_protocol::Secret;
-use keyfob_testkit::{Answer, Browser, REDIRECT_URI, TestApp, TestServer};
+use keyfob_testkit::{Answer, Browser, REDIRECT_URI, TestApp, TestServer, TestServerOptions};
 
 /// The answer to a refresh with this `Authorization`, by both methods: the same status decides both.
 async fn by_header(server: &TestServer, header: &str, refresh_token: &str) -> (Answer, Answer) {
@@ -302,4 +304,21 @@ async fn ca_09_two_secrets_overlap_and_an_expired_one_stops_at_once() {
     assert_eq!(second.refresh(&server, &refresh_token).await.status(), 200);
     server.clock.advance(1);
     assert_eq!(second.refresh(&server, &refresh_token).await.status(), 401, "expired to the second");
+}
+
+#[tokio::test]
+async fn ca_09_a_secret_added_on_another_node_works_at_once() {
+    let (store, two) = WatchedStore::serve(TestServerOptions::default()).await;
+    let (shared, clock) = (store.real(), two.clock.clone());
+    let options = TestServerOptions { store: Some(shared), clock: Some(clock), entropy_seed: 2, ..Default::default() };
+    let one = TestServer::start_with(options).await;
+    let app = one.confidential_app("Listing Lantern").await;
+    let tokens = connect(&two, &app).await;
+    // The second node goes by what it has cached of the app.
+    store.fail("settings_version", StoreError::Unavailable("no news".to_owned()));
+    let added = one.authority().add_secret(app.app.id, "second", None, one.clock_now()).await.expect("no fault");
+    let Decision::Granted((_, second)) = added else { panic!("{added:?}") };
+    let second = TestApp { secret: Some(second), ..app.clone() };
+    assert_eq!(second.refresh(&two, &tokens.refresh_token).await.status(), 200);
+    assert_eq!(app.refresh(&two, &tokens.refresh_token).await.status(), 200);
 }
