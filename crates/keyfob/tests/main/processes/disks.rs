@@ -8,9 +8,9 @@ use super::place::{People, Place, clear_environment};
 use super::serving::Serving;
 use super::visitor::{Answer, Visitor, code_in, hidden, http_client, send};
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The store is probed every 5 s; more than two probes on a busy machine.
@@ -130,6 +130,47 @@ fn fill(path: &Path) {
     while filler.write_all(&[0]).is_ok() {}
 }
 
+/// Where [`a_reader_of_the_small_disk`] finds its database.
+const DATABASE: &str = "KEYFOB_TEST_DATABASE_ON_A_SMALL_DISK";
+
+/// The other process of the test below: this test binary, in the server's namespace. Holds a snapshot until its standard input ends.
+#[test]
+fn a_reader_of_the_small_disk() {
+    let Ok(database) = std::env::var(DATABASE) else { return };
+    let reader = rusqlite::Connection::open(database).expect("the database");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM grants").expect("a snapshot");
+    println!("it reads");
+    std::io::stdin().read_to_end(&mut Vec::new()).expect("an end");
+}
+
+/// A process that reads the server's database. Ended when dropped.
+struct Reader(Child);
+
+impl Reader {
+    fn beside(serving: &Serving, namespace: &[&str], database: &Path) -> Reader {
+        let mut enter = Command::new("nsenter");
+        enter.args(["--target", &serving.id().to_string(), "--mount"]);
+        if namespace.len() > 1 {
+            enter.args(["--user", "--preserve-credentials"]);
+        }
+        enter.arg(std::env::current_exe().expect("this test"));
+        enter.args(["--exact", "processes::disks::a_reader_of_the_small_disk", "--nocapture"]);
+        enter.env(DATABASE, database).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut reader = Reader(enter.spawn().expect("nsenter of util-linux"));
+        let lines = BufReader::new(reader.0.stdout.take().expect("piped")).lines();
+        assert!(lines.map_while(Result::ok).any(|line| line.contains("it reads")), "it does not read");
+        reader
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[tokio::test]
 async fn t_21_a_full_disk_is_a_503_and_recovers_without_a_restart() {
     let Some(namespace) = namespace() else {
@@ -145,6 +186,8 @@ async fn t_21_a_full_disk_is_a_503_and_recovers_without_a_restart() {
     let met = all_well(&serving, &people, &http, &mut visitor).await;
 
     let inside = PathBuf::from(format!("/proc/{}/root{}", serving.id(), small.display()));
+    // Otherwise the log is copied, starts over, and makes room for small writes however full the disk is. A backup holds it up like this.
+    let reader = Reader::beside(&serving, &namespace, &small.join("keyfob.db"));
     fill(&inside.join("filler"));
     // The log has some room of its own; the smallest writes there are use it up.
     let mut spare = met.spare.clone();
@@ -156,6 +199,7 @@ async fn t_21_a_full_disk_is_a_503_and_recovers_without_a_restart() {
         spare = tokens(&answer).1;
     }
     refuses_to_write(&serving, &people, &http, &mut visitor, &met).await;
+    drop(reader);
     std::fs::remove_file(inside.join("filler")).expect("removed");
     works_again(&serving, &people, &http, &met).await;
     // What was answered while the disk filled up holds.
