@@ -45,12 +45,24 @@ impl LocalPasswords {
     pub fn new(store: Arc<dyn Store>, passwords: Arc<Passwords>, entropy: Arc<dyn Entropy>) -> LocalPasswords {
         LocalPasswords { store, passwords, entropy }
     }
+
+    /// Keeps the hash that today's settings give this password, unless the user has another password by now.
+    async fn upgrade(&self, signed_in: &User, hash: String, now: Timestamp) -> Result<(), Fault> {
+        let read_at = self.store.settings_version().await?;
+        let user = self.store.user(signed_in.id).await?;
+        let Some(user) = user.filter(|user| user.password_hash == signed_in.password_hash) else { return Ok(()) };
+        let entry = LedgerEntry { user: Some(user.id), ..LedgerEntry::new(now, LedgerKind::UserChanged) };
+        let change =
+            Administration::UpdateUser(Replacement { row: User { password_hash: Some(hash), ..user }, read_at });
+        // Where something was administered meanwhile, the next sign-in tries again.
+        self.store.administer(change, vec![entry.with_detail("password hash upgraded")], Vec::new()).await?;
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl SignIn for LocalPasswords {
     async fn sign_in(&self, login: PresentedLogin, now: Timestamp) -> Result<Decision<User, SignInRefusal>, Fault> {
-        let read_at = self.store.settings_version().await?;
         let user = self.store.user_by_email(&login.email.trim().to_lowercase()).await?;
         let stored = user.as_ref().and_then(|user| user.password_hash.clone());
         let check = self.passwords.check(stored, login.password, &*self.entropy).await?;
@@ -63,11 +75,7 @@ impl SignIn for LocalPasswords {
             return Ok(Decision::Refused(SignInRefusal::Inactive));
         }
         if let Some(hash) = upgrade {
-            let row = User { password_hash: Some(hash), ..user.clone() };
-            let entry = LedgerEntry { user: Some(user.id), ..LedgerEntry::new(now, LedgerKind::UserChanged) };
-            let change = Administration::UpdateUser(Replacement { row, read_at });
-            // Where something was administered meanwhile (this password, maybe), the next sign-in tries again.
-            self.store.administer(change, vec![entry.with_detail("password hash upgraded")], Vec::new()).await?;
+            self.upgrade(&user, hash, now).await?;
         }
         Ok(Decision::Granted(user))
     }
