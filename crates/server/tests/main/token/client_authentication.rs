@@ -309,9 +309,7 @@ async fn ca_09_two_secrets_overlap_and_an_expired_one_stops_at_once() {
 #[tokio::test]
 async fn ca_09_a_secret_added_on_another_node_works_at_once() {
     let (store, two) = WatchedStore::serve(TestServerOptions::default()).await;
-    let (shared, clock) = (store.real(), two.clock.clone());
-    let options = TestServerOptions { store: Some(shared), clock: Some(clock), entropy_seed: 2, ..Default::default() };
-    let one = TestServer::start_with(options).await;
+    let one = store.another_node(&two).await;
     let app = one.confidential_app("Listing Lantern").await;
     let tokens = connect(&two, &app).await;
     // The second node goes by what it has cached of the app.

@@ -142,9 +142,7 @@ async fn br_09_no_number_of_disablings_dates_a_token_ahead_of_the_clock() {
 #[tokio::test]
 async fn br_09_a_node_that_has_not_heard_of_a_disabling_issues_nothing_that_lasts() {
     let (store, two) = WatchedStore::serve(TestServerOptions::default()).await;
-    let (shared, clock) = (store.real(), two.clock.clone());
-    let options = TestServerOptions { store: Some(shared), clock: Some(clock), entropy_seed: 2, ..Default::default() };
-    let one = TestServer::start_with(options).await;
+    let one = store.another_node(&two).await;
     let app = one.confidential_app("Listing Lantern").await;
     let tokens = connect(&two, &app).await;
     // From here on the second node does not follow the store, and goes by what it has cached of the app.

@@ -39,9 +39,10 @@ impl WatchedStore {
         (store, server)
     }
 
-    /// The store itself, for a node that is not to fail.
-    pub(crate) fn real(&self) -> Arc<dyn Store> {
-        self.real.clone()
+    /// Another node on the store itself, which does not fail with this one.
+    pub(crate) async fn another_node(&self, beside: &TestServer) -> TestServer {
+        let (store, clock) = (Some(self.real.clone() as Arc<dyn Store>), Some(beside.clock.clone()));
+        TestServer::start_with(TestServerOptions { store, clock, entropy_seed: 2, ..Default::default() }).await
     }
 
     /// From now on this method fails.
