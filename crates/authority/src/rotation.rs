@@ -141,8 +141,7 @@ impl Opener {
         let reseal = |key: &SealedKey| {
             let purpose = KeyPurpose::parse(&key.purpose).ok_or(KeyError::Malformed(key.id))?;
             let opened = master.open(key, &self.issuer);
-            let material =
-                opened.ok_or_else(|| KeyError::DoesNotOpen { id: key.id, purpose: key.purpose.clone() })?;
+            let material = opened.ok_or_else(|| KeyError::DoesNotOpen { id: key.id, purpose: key.purpose.clone() })?;
             let again = next.seal(key.id, purpose, &self.issuer, material.expose(), key.created_at, entropy);
             Ok(SealedKey { sealed: again.map_err(Fault::from)?.sealed, ..key.clone() })
         };

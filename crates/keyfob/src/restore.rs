@@ -20,8 +20,8 @@ use serde_json::json;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::Arc;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What SQLite keeps beside a database. The log is part of the content.
 const SUFFIXES: [&str; 3] = ["-wal", "-shm", ""];

@@ -115,7 +115,9 @@ impl Follower {
             let was_unread = readiness.set_keys_unread(unread);
             match (&opened, was_unread) {
                 (Err(OpenError::Fault(_)), _) => {}
-                (Err(error), false) => tracing::error!(%error, "the store's keys cannot be opened; this node is not ready"),
+                (Err(error), false) => {
+                    tracing::error!(%error, "the store's keys cannot be opened; this node is not ready")
+                }
                 (Ok(_), true) => tracing::info!("the store's keys can be opened again"),
                 _ => {}
             }

@@ -29,14 +29,7 @@ pub(crate) async fn add(session: &Session, key: &SealedKey) -> Result<Administer
         .execute(
             "INSERT INTO sealed_keys (id, purpose, sealed, created_at, starts_at, retired_at) \
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-            &[
-                &id,
-                &key.purpose,
-                &key.sealed.as_slice(),
-                &key.created_at.0,
-                &key.starts_at.0,
-                &seconds(key.retired_at),
-            ],
+            &[&id, &key.purpose, &key.sealed.as_slice(), &key.created_at.0, &key.starts_at.0, &seconds(key.retired_at)],
         )
         .await?;
     Ok(if rows == 1 { Administered::Done(id) } else { Administered::Conflict })

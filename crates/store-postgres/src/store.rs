@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use keyfob_authority::model::{
-    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId, User, UserId,
+    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId, User,
+    UserId,
 };
 use keyfob_authority::store::{
     Administered, Administration, GrantChange, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation,
@@ -17,7 +18,10 @@ use keyfob_protocol::token_name::GrantId;
 use crate::engine::{Address, Dialer, Engine, Fault, Lane, OpenError, Options, Work, connector};
 use crate::grants::batch::GrantWrites;
 use crate::grants::held::HeldGrants;
-use crate::{administration, apps, grants, keys, ledger, people, resource_servers, revocations, schema, sessions, settings, sweep};
+use crate::{
+    administration, apps, grants, keys, ledger, people, resource_servers, revocations, schema, sessions, settings,
+    sweep,
+};
 
 /// A store in one PostgreSQL database. Any number of nodes may have it open at the same time.
 pub struct PostgresStore {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use keyfob_authority::model::{
-    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId, User, UserId,
+    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId, User,
+    UserId,
 };
 use keyfob_authority::store::{
     Administered, Administration, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation, SealedKey, Store,
@@ -19,7 +20,10 @@ use tempfile::TempDir;
 
 use crate::engine::{Engine, Fault, OpenError, Options};
 use crate::holders::Holders;
-use crate::{administration, apps, grants, keys, ledger, people, resource_servers, revocations, schema, sessions, settings, sweep};
+use crate::{
+    administration, apps, grants, keys, ledger, people, resource_servers, revocations, schema, sessions, settings,
+    sweep,
+};
 
 /// Bytes of free disk below which the store says that it is full: about what one batch of writes takes.
 const LEAST_ROOM: u64 = 1 << 20;

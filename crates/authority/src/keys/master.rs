@@ -76,7 +76,14 @@ impl MasterKey {
         entropy: &dyn Entropy,
     ) -> Result<SealedKey, EntropyFailed> {
         let sealed = self.sealing_key().seal(material, &associated(purpose.name(), id, issuer), entropy)?;
-        Ok(SealedKey { id, purpose: purpose.name().to_owned(), sealed, created_at: now, starts_at: now, retired_at: None })
+        Ok(SealedKey {
+            id,
+            purpose: purpose.name().to_owned(),
+            sealed,
+            created_at: now,
+            starts_at: now,
+            retired_at: None,
+        })
     }
 
     /// Opens a key of the store; `None` if it was sealed by another master key, for another issuer, purpose or id.

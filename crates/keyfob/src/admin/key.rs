@@ -97,11 +97,16 @@ async fn reseal(opened: &Opened, config: &Config, json: bool) -> anyhow::Result<
     let earlier = master_key::take_up_next(config, opened.now())?;
     let kept = earlier.as_ref().map(|path| path.display().to_string());
     output::data(json, &json!({ "keys": count, "earlierMasterKey": kept }), || {
-        let mut text = format!("{count} keys were put under the other master key, which is now in {}", config.master_key_file.display());
+        let mut text = format!(
+            "{count} keys were put under the other master key, which is now in {}",
+            config.master_key_file.display()
+        );
         if let Some(kept) = kept {
             text.push_str(&format!("\nEarlier backups need the earlier one: it is kept in {kept}"));
         }
-        text.push_str("\nOn every other node, rename its .next file to the present one's name. Running nodes go on either way.");
+        text.push_str(
+            "\nOn every other node, rename its .next file to the present one's name. Running nodes go on either way.",
+        );
         text
     })
 }

@@ -98,7 +98,12 @@ fn fresh_secret(opened: &Opened) -> anyhow::Result<Secret<String>> {
 fn with_secret(server: &ResourceServer, secret: &Secret<String>, json: bool) -> anyhow::Result<()> {
     let document = json!({ "id": server.id, "name": server.name, "secret": secret.expose() });
     output::data(json, &document, || {
-        format!("resource server {}: {}\nsecret: {}\nThe secret is shown this once.", server.id, server.name, secret.expose())
+        format!(
+            "resource server {}: {}\nsecret: {}\nThe secret is shown this once.",
+            server.id,
+            server.name,
+            secret.expose()
+        )
     })
 }
 

@@ -87,7 +87,9 @@ impl ClockHealth for SystemClock {
     fn problem(&self) -> Option<String> {
         let (whose, moved) = match &self.judge {
             Judge::Wall => ("wall", departure(self.start, read())),
-            Judge::Store(moved) => ("database's", Some(moved.load(Ordering::Relaxed).into()).filter(|moved| *moved != 0)),
+            Judge::Store(moved) => {
+                ("database's", Some(moved.load(Ordering::Relaxed).into()).filter(|moved| *moved != 0))
+            }
         };
         moved.map(|seconds| {
             format!("the {whose} clock was moved by {seconds} s since this process started; set it right, or restart to accept it")

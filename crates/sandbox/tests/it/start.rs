@@ -1,11 +1,11 @@
 //! Starting: what is announced, which listener serves what, and what stays.
 
-use std::sync::Arc;
 use keyfob_authority::open::Opener;
 use keyfob_client::Method;
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_sandbox::{SandboxError, SandboxOptions, start};
 use serde_json::json;
+use std::sync::Arc;
 
 use super::calls::basic;
 use super::running::{Running, get, kept_in, options, parts, send};

@@ -117,7 +117,9 @@ impl Follower {
         match rotated.await {
             Ok(Some(id)) => tracing::info!(id, "a new signing key was published; it signs in an hour"),
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "the signing key is due to be followed by another, and none could be made"),
+            Err(error) => {
+                tracing::warn!(%error, "the signing key is due to be followed by another, and none could be made")
+            }
         }
     }
 

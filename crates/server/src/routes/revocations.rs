@@ -12,8 +12,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use keyfob_authority::Fault;
 use keyfob_authority::feed::FeedPage;
-use keyfob_protocol::revocation::RevocationNews;
 use keyfob_protocol::form::Form;
+use keyfob_protocol::revocation::RevocationNews;
 use keyfob_protocol::{Timestamp, basic};
 use serde_json::json;
 use std::sync::Arc;
@@ -117,7 +117,8 @@ impl IntoResponse for Refused {
                     "error_description": "Send the name and the secret of a registered resource server as HTTP Basic; \
                         `keyfob resource-server add` makes one.",
                 });
-                (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Basic realm=\"revocations\"")], Json(body)).into_response()
+                (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Basic realm=\"revocations\"")], Json(body))
+                    .into_response()
             }
             Refused::Parameter(what) => {
                 let body = json!({ "error": "invalid_request", "error_description": what });

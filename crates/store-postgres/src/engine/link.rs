@@ -148,7 +148,9 @@ async fn keep(dialer: Dialer, purpose: Purpose, publish: watch::Sender<State>) {
     let mut failures = 0;
     loop {
         let outcome = match dialer.connect().await {
-            Ok((client, driver)) => hold(Arc::new(Session::new(client)), driver, purpose, &publish, &dialer.heard).await,
+            Ok((client, driver)) => {
+                hold(Arc::new(Session::new(client)), driver, purpose, &publish, &dialer.heard).await
+            }
             Err(fault) => Err(fault),
         };
         match outcome {

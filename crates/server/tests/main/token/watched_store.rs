@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use keyfob_authority::model::{
-    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId, User, UserId,
+    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId, User,
+    UserId,
 };
 use keyfob_authority::store::{
     Administered, Administration, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation, SealedKey, Store,
