@@ -7,6 +7,7 @@ mod store {
     mod connections;
     mod cut;
     mod lost_answers;
+    mod news;
     mod outages;
     mod place;
     mod schemas;
