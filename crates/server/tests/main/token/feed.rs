@@ -1,5 +1,7 @@
 //! The revocation feed as a gate on its own reads it: BR-09, JW-04 and whom it is for.
 
+#![expect(clippy::disallowed_methods, reason = "how long real waiting takes is what is tested")]
+
 use super::table_t_grants::grant_of;
 use super::{HOUR, connect, node, send};
 use base64::Engine;

@@ -1,5 +1,7 @@
 //! KM-02: signing keys follow each other while tokens of both live, on every node, by the schedule and by command.
 
+#![expect(clippy::disallowed_methods, reason = "how long real waiting takes is what is tested")]
+
 use super::{DAY, HOUR, connect, connected, identity, node};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
