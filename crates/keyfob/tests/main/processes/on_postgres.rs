@@ -152,6 +152,28 @@ async fn a_database_that_goes_away_is_503_and_never_400_and_comes_back_without_a
     serving.stop();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_waits_for_its_database_and_can_be_stopped_meanwhile() {
+    let cluster = tokio::task::spawn_blocking(PostgresCluster::own).await.expect("a cluster");
+    let shared = Shared::with_nodes(&cluster, 2);
+    shared.people();
+    cluster.stop();
+    let mut waiting = Serving::start_unready(shared.nodes[0].command(&["serve"]));
+    let mut stopped = Serving::start_unready(shared.nodes[1].command(&["serve"]));
+    for serving in [&waiting, &stopped] {
+        let said = serving.says("waiting for the database, for a minute at most");
+        assert!(said["fields"]["error"].as_str().is_some_and(|why| why.contains("is the server running")), "{said}");
+    }
+    stopped.terminate();
+    assert!(stopped.ended().success(), "{}", stopped.said());
+    cluster.start_again();
+    waiting.address = waiting.listens("ready");
+    let said = waiting.said();
+    assert_eq!(said.matches("waiting for the database").count(), 1, "it says so once: {said}");
+    assert!(!said.contains(DATABASE_PASSWORD), "{said}");
+    waiting.stop();
+}
+
 /// The other end of BR-09: a node that learns nothing any more cannot go on for the life of a token.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn br_11_a_node_that_is_cut_off_refuses_tokens_after_half_a_minute() {
