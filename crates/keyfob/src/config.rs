@@ -274,7 +274,7 @@ fn with_environment(mut file: File) -> anyhow::Result<File> {
                 };
             }
             // Read elsewhere: the key itself, the place, and what the tests set.
-            "MASTER_KEY" | "DATA" | "STORE" | "CONFIG" | "LONG" | "TEST_POSTGRES" => {}
+            "MASTER_KEY" | "DATA" | "STORE" | "CONFIG" | "LONG" | "TEST_POSTGRES" | "FAULT_MINUTES" | "FAULT_SEED" => {}
             _ => return Err(refuse("there is no such setting; see `keyfob config sample`".to_owned())),
         }
     }

@@ -27,5 +27,5 @@ pub use browser::{Browser, Landing, Page};
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
 pub use postgres::{PostgresCluster, PostgresDatabase, PostgresReplica};
-pub use wire::{Cut, PostgresWire};
 pub use server::{Person, REDIRECT_URI, START, TestServer, TestServerOptions};
+pub use wire::{Cut, PostgresWire};

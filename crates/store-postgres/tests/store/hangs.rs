@@ -38,7 +38,9 @@ async fn what_hangs_is_given_up_within_its_bound_and_holds_up_nobody_afterwards(
         a_transaction_whose_client_stopped(),
         a_server_that_says_nothing_any_more()
     );
-    println!("given up: a locked row after {locked:?}, an abandoned transaction after {abandoned:?}, silence after {silent:?}");
+    println!(
+        "given up: a locked row after {locked:?}, an abandoned transaction after {abandoned:?}, silence after {silent:?}"
+    );
 }
 
 async fn a_row_that_somebody_else_holds() -> Duration {
