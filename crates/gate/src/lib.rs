@@ -15,7 +15,7 @@ pub mod verify;
 
 pub use caller::Caller;
 pub use challenge::Challenge;
-pub use gate::{Gate, GateConfig, WithoutNews};
+pub use gate::{Gate, GateConfig, MAX_STALE, WithoutNews};
 pub use keys::{KeySetProblem, VerificationKeys};
 pub use layer::GateLayer;
 pub use revoked::{RevocationSet, UnreadableRevocation};

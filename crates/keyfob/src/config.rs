@@ -14,7 +14,7 @@ use keyfob_authority::authority::DeclaredScope;
 use keyfob_pages::Brand;
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_protocol::time::DAY;
-use keyfob_server::Options;
+use keyfob_server::{MAX_STALE, Options, WithoutNews};
 use keyfob_store_postgres::Address;
 use serde::Deserialize;
 use std::fmt;
@@ -136,6 +136,7 @@ impl Config {
         if connections == 0 {
             return Err(Exit::Refused.because("connections must be at least 1"));
         }
+        let without_news = without_news(&store);
         Ok(Config {
             issuer,
             listen,
@@ -149,6 +150,7 @@ impl Config {
             log: file.log,
             doorway: Options {
                 brand,
+                without_news,
                 fub_status: file.fub_status,
                 legacy_get: file.legacy_get.unwrap_or(true),
                 ..if https { Options::default() } else { Options::plain_loopback() }
@@ -280,7 +282,7 @@ fn with_environment(mut file: File) -> anyhow::Result<File> {
                 };
             }
             // Read elsewhere: the key itself, the place, and what the tests set.
-            "MASTER_KEY" | "DATA" | "STORE" | "CONFIG" | "LONG" | "TEST_POSTGRES" => {}
+            "MASTER_KEY" | "DATA" | "STORE" | "CONFIG" | "LONG" | "TEST_POSTGRES" | "FAULT_MINUTES" | "FAULT_SEED" => {}
             _ => return Err(refuse("there is no such setting; see `keyfob config sample`".to_owned())),
         }
     }
@@ -306,6 +308,16 @@ impl fmt::Display for StorePlace {
             StorePlace::Data => f.write_str("SQLite in the data directory"),
             StorePlace::Postgres(address) => address.fmt(f),
         }
+    }
+}
+
+/// The gate of a node that shares its database learns of the other nodes' revocations by following it only, so it refuses once it has been
+/// cut off for the gate's usual bound (matrix BR-11). What is done on the SQLite file of this machine this process learns of while it can
+/// serve at all.
+fn without_news(store: &StorePlace) -> WithoutNews {
+    match store {
+        StorePlace::Data => WithoutNews::KeepServing,
+        StorePlace::Postgres(_) => WithoutNews::RefuseAfter(MAX_STALE),
     }
 }
 

@@ -6,7 +6,7 @@ use keyfob_authority::session;
 use keyfob_authority::sign_in::SignIn;
 use keyfob_authority::store::NewRevocation;
 use keyfob_authority::{Authority, RevocationSink};
-use keyfob_gate::Gate;
+use keyfob_gate::{Gate, WithoutNews};
 use keyfob_pages::Brand;
 use keyfob_protocol::revocation::Revocation;
 use keyfob_protocol::{Clock, Entropy, EntropyFailed, Secret, Timestamp};
@@ -24,6 +24,9 @@ pub struct Options {
     pub legacy_get: bool,
     /// Cookies with `__Host-` and Secure; off only on a plain loopback listener (matrix SE-01).
     pub secure_cookies: bool,
+    /// What the gate of this node does while the store cannot be followed. A node that shares its store with others learns of their
+    /// revocations by following only, so it must not go on without news for ever.
+    pub without_news: WithoutNews,
     /// Whether answers carry HSTS (matrix SE-03); off on a plain loopback listener.
     pub strict_transport: bool,
 }
@@ -41,6 +44,7 @@ impl Default for Options {
             brand: Brand::default(),
             fub_status: false,
             legacy_get: true,
+            without_news: WithoutNews::KeepServing,
             secure_cookies: true,
             strict_transport: true,
         }

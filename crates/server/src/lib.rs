@@ -23,5 +23,6 @@ mod routes;
 pub use clock_health::ClockHealth;
 pub use doorway::{Doorway, Options};
 pub use html::browser_headers;
+pub use keyfob_gate::{MAX_STALE, WithoutNews};
 pub use node::{Node, NodeParts};
 pub use request_id::RequestId;

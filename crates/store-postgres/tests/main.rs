@@ -5,7 +5,7 @@ mod store {
     mod batches;
     mod conformance;
     mod connections;
-    mod cut;
+    mod hangs;
     mod lost_answers;
     mod news;
     mod outages;

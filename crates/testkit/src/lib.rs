@@ -19,6 +19,7 @@ mod clock;
 mod entropy;
 mod postgres;
 mod server;
+mod wire;
 
 pub use answer::Answer;
 pub use app::TestApp;
@@ -27,3 +28,4 @@ pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
 pub use postgres::{PostgresCluster, PostgresDatabase, PostgresReplica};
 pub use server::{MASTER_KEY, Person, REDIRECT_URI, START, TestServer, TestServerOptions};
+pub use wire::{Cut, PostgresWire};

@@ -4,7 +4,7 @@ use super::partner::{Shape, call, revoke, tokens};
 use super::place::{EMAIL, PASSWORD, People, Place, Told, told};
 use super::serving::Serving;
 use super::visitor::{Visitor, http_client, send};
-use keyfob_testkit::{PostgresCluster, PostgresDatabase};
+use keyfob_testkit::{Cut, PostgresCluster, PostgresDatabase, PostgresWire};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -222,6 +222,64 @@ async fn km_02_keys_are_rotated_and_the_master_key_exchanged_while_nodes_run() {
         assert!(kinds.iter().any(|other| other.contains(kind)), "{kind}: {kinds:?}");
     }
     servers.into_iter().for_each(Serving::stop);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_waits_for_its_database_and_can_be_stopped_meanwhile() {
+    let cluster = tokio::task::spawn_blocking(PostgresCluster::own).await.expect("a cluster");
+    let shared = Shared::with_nodes(&cluster, 2);
+    shared.people();
+    cluster.stop();
+    let mut waiting = Serving::start_unready(shared.nodes[0].command(&["serve"]));
+    let mut stopped = Serving::start_unready(shared.nodes[1].command(&["serve"]));
+    for serving in [&waiting, &stopped] {
+        let said = serving.says("waiting for the database, for a minute at most");
+        assert!(said["fields"]["error"].as_str().is_some_and(|why| why.contains("is the server running")), "{said}");
+    }
+    stopped.terminate();
+    assert!(stopped.ended().success(), "{}", stopped.said());
+    cluster.start_again();
+    waiting.address = waiting.listens("ready");
+    let said = waiting.said();
+    assert_eq!(said.matches("waiting for the database").count(), 1, "it says so once: {said}");
+    assert!(!said.contains(DATABASE_PASSWORD), "{said}");
+    waiting.stop();
+}
+
+/// The other end of BR-09: a node that learns nothing any more cannot go on for the life of a token.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn br_11_a_node_that_is_cut_off_refuses_tokens_after_half_a_minute() {
+    let mut shared = Shared::with_nodes(&PostgresCluster::shared(), 1);
+    let wire = PostgresWire::to(&shared.database).await;
+    shared.nodes.push(Place::on(wire.url()));
+    let people = shared.people();
+    let servers = [shared.nodes[0].serve(), shared.nodes[1].serve()];
+    let (http, cut_off) = (http_client(), servers[1].base());
+    let code = Visitor::new(&http).connect(&servers[0].base(), &people.fixed, "s1").await.expect("a code");
+    let redeemed = people.fixed.redeem(&http, &cut_off, Shape::Post, &code, "s1").await.expect("an answer");
+    let (access, _) = tokens(&redeemed);
+    assert_eq!(call(&http, &cut_off, &access).await, Ok(200));
+    wire.cut(Cut::Reset);
+    let since = Instant::now();
+    let ended = revoke(&http, &servers[0].base(), &people, &access).await.expect("an answer");
+    assert_eq!(ended.status, 200, "{}", ended.body);
+    // The store is asked for the person only after the gate let the token pass, so the gate's own refusal is told by its words.
+    let refused_by_the_gate = async || {
+        let answer = send(http.get(format!("{cut_off}/v1/identity")).bearer_auth(&access)).await.expect("an answer");
+        assert_eq!((answer.status, answer.header("retry-after").is_empty()), (503, false), "{}", answer.body);
+        answer.body.contains("cannot be checked at the moment")
+    };
+    assert!(!refused_by_the_gate().await, "a short outage is none of the gate's business");
+    while !refused_by_the_gate().await {
+        assert!(since.elapsed() < Duration::from_secs(33), "it goes on without news");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(since.elapsed() > Duration::from_secs(28), "{:?}", since.elapsed());
+    wire.mend();
+    while call(&http, &cut_off, &access).await != Ok(401) {
+        assert!(since.elapsed() < Duration::from_secs(60), "it learns nothing");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Refused with this code, and in these words, which never hold the password.
