@@ -2,6 +2,7 @@
 
 use crate::authority::Fault;
 use crate::keys::{KeyError, Keyring, MasterKey};
+use crate::moving::Mark;
 use crate::store::{Store, StoreIdentity, Written};
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_protocol::time::MINUTE;
@@ -27,6 +28,12 @@ pub enum OpenError {
         /// Of the configuration.
         configured: String,
     },
+    /// Half a store: `keyfob migrate` did not end.
+    #[error("this data is the target of a move of {0} that was not finished; run the same `keyfob migrate` again, or use the source")]
+    Unfinished(String),
+    /// The rows are elsewhere by now.
+    #[error("this data was moved to {0}; use that")]
+    Moved(String),
     /// The master key does not fit.
     #[error(
         "the master key is not the one that this data was made with; restore the right key file, nothing was changed"
@@ -66,9 +73,13 @@ impl Opener {
 
     /// Whether a store with this identity is ours to open.
     pub fn fits(&self, identity: &StoreIdentity) -> Result<(), OpenError> {
-        if identity.issuer != self.issuer {
-            let (stored, configured) = (identity.issuer.clone(), self.issuer.clone());
-            return Err(OpenError::OtherIssuer { stored, configured });
+        match Mark::parse(&identity.issuer) {
+            Mark::Unfinished(issuer) => return Err(OpenError::Unfinished(issuer)),
+            Mark::Moved(place) => return Err(OpenError::Moved(place)),
+            Mark::Issuer(stored) if stored != self.issuer => {
+                return Err(OpenError::OtherIssuer { stored, configured: self.issuer.clone() });
+            }
+            Mark::Issuer(_) => {}
         }
         if identity.sandbox != self.sandbox {
             return Err(OpenError::Sandbox(identity.sandbox));
@@ -83,6 +94,14 @@ impl Opener {
     pub async fn keys(&self, store: &dyn Store) -> Result<Keyring, OpenError> {
         let keys = store.keys().await.map_err(Fault::from)?;
         Ok(Keyring::open(&self.master, &self.issuer, &keys)?)
+    }
+
+    /// The same after others may have written to the store; not if it is no longer ours, for it was moved away meanwhile.
+    pub async fn keys_of_ours(&self, store: &dyn Store) -> Result<Keyring, OpenError> {
+        if let Some(identity) = store.identity().await.map_err(Fault::from)? {
+            self.fits(&identity)?;
+        }
+        self.keys(store).await
     }
 
     async fn claim(

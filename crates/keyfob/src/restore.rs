@@ -7,7 +7,7 @@
 //! finished, by whoever opens the directory next if not by us. What is left are renames whose names all follow from N.
 
 use crate::backup::refuse_database;
-use crate::composition::authority::private_directory;
+use crate::composition::authority::{ours, private_directory};
 use crate::composition::entropy::SystemEntropy;
 use crate::composition::stores::open_sqlite;
 use crate::composition::{lock, master_key};
@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::output;
 use anyhow::Context;
+use keyfob_authority::moving::Mark;
 use keyfob_authority::open::Opener;
 use serde_json::json;
 use std::fs::{self, File, Permissions};
@@ -113,6 +114,9 @@ async fn check(config: &Config, from: &Path, database: &Path) -> anyhow::Result<
     let checked =
         match identity {
             None => Err(Exit::Refused.because("the backup is not a store of an authority")),
+            Some(identity) if !matches!(Mark::parse(&identity.issuer), Mark::Issuer(_)) => {
+                ours(opener.fits(&identity)).context("the backup")
+            }
             Some(identity) if identity.issuer != config.issuer => Err(Exit::Refused
                 .because(format!("the backup belongs to the issuer {}; set issuer to that", identity.issuer))),
             Some(_) => opener.keys(&*store).await.map(drop).map_err(|error| Exit::Refused.because(error.to_string())),

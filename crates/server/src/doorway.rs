@@ -83,6 +83,7 @@ impl Doorway {
 pub struct Readiness {
     followed: AtomicBool,
     store_down: AtomicBool,
+    store_moved: AtomicBool,
     clock_wrong: AtomicBool,
     stored_time_ahead: AtomicBool,
     stopping: AtomicBool,
@@ -97,6 +98,11 @@ impl Readiness {
     /// Whether the store answers and can be written to. Returns what was said before.
     pub fn set_store_down(&self, down: bool) -> bool {
         self.store_down.swap(down, Ordering::Relaxed)
+    }
+
+    /// Whether the rows were moved to another store, so that this one is dead. Returns what was said before.
+    pub fn set_store_moved(&self, moved: bool) -> bool {
+        self.store_moved.swap(moved, Ordering::Relaxed)
     }
 
     /// Whether the clock can be believed. Returns what was said before.
@@ -119,6 +125,7 @@ impl Readiness {
         let reasons = [
             (!self.followed.load(Ordering::Relaxed), "starting"),
             (self.store_down.load(Ordering::Relaxed), "store"),
+            (self.store_moved.load(Ordering::Relaxed), "moved"),
             (self.clock_wrong.load(Ordering::Relaxed) || self.stored_time_ahead.load(Ordering::Relaxed), "clock"),
             (self.stopping.load(Ordering::Relaxed), "stopping"),
         ];

@@ -81,9 +81,8 @@ impl Follower {
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             pace.tick().await;
-            if let Err(error) = self.step(&mut position).await {
-                tracing::warn!(%error, "the store could not be followed; trying again");
-            }
+            let stepped = self.step(&mut position).await;
+            self.judge_step(stepped);
             let gate = &self.doorway.gate;
             let metrics = &self.doorway.metrics;
             metrics.note_lag(gate.revocations().synced_at(), self.doorway.now());
@@ -97,7 +96,7 @@ impl Follower {
         let now = self.doorway.now();
         let version = authority.store().settings_version().await.map_err(Fault::from)?;
         if position.settings_version != Some(version) {
-            let keys = self.opener.keys(&**authority.store()).await?;
+            let keys = self.opener.keys_of_ours(&**authority.store()).await?;
             gate.set_keys(&keys.jwks()).map_err(|error| FollowError::Gate(error.to_string()))?;
             authority.reload(Some(keys));
             position.settings_version = Some(version);
@@ -114,6 +113,20 @@ impl Follower {
         }
         gate.revocations().mark_synced(now);
         Ok(())
+    }
+
+    /// Says that a look failed; once, where it found that the rows were moved away under this node.
+    fn judge_step(&self, stepped: Result<(), FollowError>) {
+        let moved = matches!(&stepped, Err(FollowError::Open(OpenError::Moved(_))));
+        let was_moved = self.doorway.readiness.set_store_moved(moved);
+        match stepped {
+            Err(error) if moved && !was_moved => {
+                tracing::error!(%error, "the rows of this store were moved away; this node is not ready")
+            }
+            Err(error) if !moved => tracing::warn!(%error, "the store could not be followed; trying again"),
+            Ok(()) if was_moved => tracing::info!("this store is in use again"),
+            _ => {}
+        }
     }
 
     async fn watch_health(self: Arc<Self>) {

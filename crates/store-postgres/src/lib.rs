@@ -10,6 +10,7 @@ mod columns;
 pub mod engine;
 mod grants;
 mod ledger;
+mod moving;
 mod people;
 mod revocations;
 mod schema;
@@ -19,4 +20,5 @@ mod store;
 mod sweep;
 
 pub use engine::{Address, OpenError, Options};
+pub use moving::PostgresRows;
 pub use store::PostgresStore;

@@ -7,6 +7,9 @@ mod store {
     mod connections;
     mod cut;
     mod lost_answers;
+    mod migrations;
+    mod moved_tables;
+    mod moving;
     mod outages;
     mod place;
     mod schemas;

@@ -10,6 +10,7 @@ pub mod engine;
 mod grants;
 mod holders;
 mod ledger;
+mod moving;
 mod people;
 mod revocations;
 mod schema;

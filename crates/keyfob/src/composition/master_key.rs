@@ -42,6 +42,11 @@ pub(crate) fn load(config: &Config, entropy: &dyn Entropy, data: Option<&str>) -
     Ok(key)
 }
 
+/// Whether the key is in the environment, so that no file is read.
+pub(crate) fn is_in_environment() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
 /// The key in this file, which is made if it is not there.
 pub(crate) fn kept(path: &Path, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
     if !path.exists() {
