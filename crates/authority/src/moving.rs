@@ -85,4 +85,3 @@ pub trait Rows: Send + Sync {
     /// Brings everything into its final place and lets go of it, a hold included.
     async fn close(&self);
 }
-

@@ -29,7 +29,9 @@ pub enum OpenError {
         configured: String,
     },
     /// Half a store: `keyfob migrate` did not end.
-    #[error("this data is the target of a move of {0} that was not finished; run the same `keyfob migrate` again, or use the source")]
+    #[error(
+        "this data is the target of a move of {0} that was not finished; run the same `keyfob migrate` again, or use the source"
+    )]
     Unfinished(String),
     /// The rows are elsewhere by now.
     #[error("this data was moved to {0}; use that")]

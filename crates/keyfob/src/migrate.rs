@@ -79,8 +79,7 @@ pub(crate) async fn run(args: MigrateArgs, json: bool) -> anyhow::Result<()> {
     let entropy = SystemEntropy::new();
     let source = from.open_source(&config).await?;
     let master = master_key::load(&config, &entropy, Some(&from.to_string()))?;
-    let opener =
-        Opener { master, issuer: config.issuer.clone(), sandbox: false, algorithm: config.signing_algorithm };
+    let opener = Opener { master, issuer: config.issuer.clone(), sandbox: false, algorithm: config.signing_algorithm };
     let target_name = to.to_string();
     // Before the target is touched at all.
     check_source(&*source.rows, &opener, &target_name).await.map_err(told)?;
@@ -103,14 +102,7 @@ pub(crate) async fn run(args: MigrateArgs, json: bool) -> anyhow::Result<()> {
     report(&config, &from, &to, keep_source, &moved, json)
 }
 
-fn report(
-    config: &Config,
-    from: &End,
-    to: &End,
-    source_kept: bool,
-    moved: &Moved,
-    json: bool,
-) -> anyhow::Result<()> {
+fn report(config: &Config, from: &End, to: &End, source_kept: bool, moved: &Moved, json: bool) -> anyhow::Result<()> {
     let tables = moved.tables.iter().map(|table| {
         json!({ "name": table.name, "rows": table.rows, "sha256": table.digest, "lastNumber": table.last_number })
     });
@@ -123,9 +115,10 @@ fn report(
         "tables": tables.collect::<Vec<_>>(),
     });
     output::data(json, &document, || {
-        let rows = moved.tables.iter().map(|table| {
-            vec![table.name.to_owned(), table.rows.to_string(), table.digest.chars().take(16).collect()]
-        });
+        let rows = moved
+            .tables
+            .iter()
+            .map(|table| vec![table.name.to_owned(), table.rows.to_string(), table.digest.chars().take(16).collect()]);
         output::table(&["TABLE", "ROWS", "SHA-256"], rows)
     })
 }
@@ -157,7 +150,9 @@ impl MigrateArgs {
                 "keyfob: copied and verified; {from} stays as it is. Serve only one of the two: what one of them ends or rotates from now on \
                  the other does not know"
             ),
-            (_, false) => format!("keyfob: moved and verified; {from} is marked as moved, and `keyfob serve` refuses it"),
+            (_, false) => {
+                format!("keyfob: moved and verified; {from} is marked as moved, and `keyfob serve` refuses it")
+            }
         });
         let key = match master_key::is_in_environment() {
             true => "in KEYFOB_MASTER_KEY".to_owned(),

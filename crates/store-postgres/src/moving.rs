@@ -197,8 +197,7 @@ impl PostgresRows {
 
     async fn number(&self, table: &Table) -> Result<i64, Fault> {
         let key = table.key().name;
-        let sequence: String =
-            self.one(&format!("SELECT pg_get_serial_sequence('{}', '{key}')", table.name)).await?;
+        let sequence: String = self.one(&format!("SELECT pg_get_serial_sequence('{}', '{key}')", table.name)).await?;
         // Rows may have come with numbers of their own, which the sequence does not know of.
         self.one(&format!(
             "SELECT greatest(CASE WHEN is_called THEN last_value ELSE last_value - 1 END, \

@@ -25,12 +25,7 @@ impl Rows for SqliteStore {
         .await
     }
 
-    async fn rows(
-        &self,
-        table: &'static Table,
-        after: Option<Value>,
-        limit: u32,
-    ) -> Result<Vec<Row>, StoreError> {
+    async fn rows(&self, table: &'static Table, after: Option<Value>, limit: u32) -> Result<Vec<Row>, StoreError> {
         self.long_read(move |connection| page(connection, table, after, limit)).await
     }
 
@@ -55,10 +50,11 @@ impl Rows for SqliteStore {
 
     async fn last_number(&self, table: &'static Table) -> Result<i64, StoreError> {
         self.long_read(|connection| {
-            connection
-                .query_row("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?", [table.name], |row| {
-                    row.get(0)
-                })
+            connection.query_row(
+                "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?",
+                [table.name],
+                |row| row.get(0),
+            )
         })
         .await
     }
@@ -66,9 +62,7 @@ impl Rows for SqliteStore {
     async fn set_last_number(&self, table: &'static Table, number: i64) -> Result<(), StoreError> {
         self.write(move |connection| {
             connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", [table.name])?;
-            connection
-                .execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table.name, number))
-                .map(drop)
+            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table.name, number)).map(drop)
         })
         .await
     }
@@ -76,9 +70,10 @@ impl Rows for SqliteStore {
     async fn clear(&self) -> Result<(), StoreError> {
         self.write(|connection| {
             // Those that refer to others first.
-            TABLES.iter().rev().try_for_each(|table| {
-                connection.execute(&format!("DELETE FROM {}", table.name), []).map(drop)
-            })
+            TABLES
+                .iter()
+                .rev()
+                .try_for_each(|table| connection.execute(&format!("DELETE FROM {}", table.name), []).map(drop))
         })
         .await
     }
@@ -122,7 +117,8 @@ fn page(connection: &Connection, table: &Table, after: Option<Value>, limit: u32
     };
     let mut statement = connection.prepare_cached(&sql)?;
     let limit = Value::Int(limit.into());
-    let mut rows = statement.query(params_from_iter([Some(&limit), after.as_ref()].into_iter().flatten().map(Bound)))?;
+    let mut rows =
+        statement.query(params_from_iter([Some(&limit), after.as_ref()].into_iter().flatten().map(Bound)))?;
     let (mut page, mut bytes) = (Vec::new(), 0);
     while bytes < LARGEST_PAGE
         && let Some(row) = rows.next()?

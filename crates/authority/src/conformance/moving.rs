@@ -8,7 +8,7 @@ use super::build::{NOW, account, administer, approved, id, insert, populate, rep
 use crate::model::{Account, AccountId, Session, SessionId, UserId};
 use crate::moving::{Column, Kind, Mark, MoveError, Row, Rows, Side, TABLES, Table, Value};
 use crate::open::OpenError;
-use crate::store::{Administered, Administration, Store, StoreError, Written};
+use crate::store::{Administered, Administration, StoreError, Written};
 use actors::move_named;
 pub use actors::{Faulty, Quiet, another, claimed, move_to, opener};
 use std::sync::atomic::Ordering;
@@ -34,7 +34,8 @@ fn hostile(table: &Table, column: Column, number: i64) -> Value {
         Kind::Blob if is_key => Value::Blob(vec![[0, 255, 127, 128, 1, 39][at % 6]; 16]),
         Kind::Blob => Value::Blob([vec![], vec![0; 3], vec![255; 1000], b"\\x00'".to_vec()][at % 4].clone()),
         Kind::Text => {
-            let text = ["", "'; DROP TABLE grants; --", "é\u{301}\u{10FFFF}\u{202e}\"\\", "a\r\n\tb ", "{NULL}", "%s ? $1"];
+            let text =
+                ["", "'; DROP TABLE grants; --", "é\u{301}\u{10FFFF}\u{202e}\"\\", "a\r\n\tb ", "{NULL}", "%s ? $1"];
             let text = text[at % 6];
             Value::Text(match UNIQUE.contains(&column.name) {
                 true => format!("{text}{number}"),
@@ -256,7 +257,8 @@ pub async fn what_is_not_ours_to_move_or_no_new_place_is_refused(place: &impl Pl
     let mut foreign = source.store_row().await.unwrap();
     assert!(matches!(foreign.mark(), Some(Mark::Issuer(_))));
     let issuer = foreign.issuer();
-    for (name, value) in [("issuer", Value::Text("https://other.example".to_owned())), ("key_check", Value::Blob(vec![0; 32]))]
+    for (name, value) in
+        [("issuer", Value::Text("https://other.example".to_owned())), ("key_check", Value::Blob(vec![0; 32]))]
     {
         let place = crate::moving::STORE.columns.iter().position(|column| column.name == name).unwrap();
         let mut values = foreign.values().clone();
@@ -264,15 +266,15 @@ pub async fn what_is_not_ours_to_move_or_no_new_place_is_refused(place: &impl Pl
         let changed = crate::moving::StoreRow::read(vec![values]).unwrap();
         assert_eq!(source.replace_store_row(issuer.clone(), changed.clone()).await.unwrap(), Written::Won);
         assert!(matches!(refused(&*source, &*target).await, MoveError::NotOurs(_)));
-        assert_eq!(source.replace_store_row(issuer.clone(), foreign.clone()).await.unwrap(), match name {
-            // Conditional on the issuer that is there.
-            "issuer" => Written::Lost,
-            _ => Written::Won,
-        });
         assert_eq!(
-            source.replace_store_row(changed.issuer(), foreign.clone()).await.unwrap(),
-            Written::Won
+            source.replace_store_row(issuer.clone(), foreign.clone()).await.unwrap(),
+            match name {
+                // Conditional on the issuer that is there.
+                "issuer" => Written::Lost,
+                _ => Written::Won,
+            }
         );
+        assert_eq!(source.replace_store_row(changed.issuer(), foreign.clone()).await.unwrap(), Written::Won);
         foreign = source.store_row().await.unwrap();
     }
     assert_eq!(target.store_row().await.unwrap().mark(), None, "nothing was written");

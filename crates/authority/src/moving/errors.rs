@@ -49,10 +49,14 @@ pub enum MoveError {
     #[error("the source was moved to {0} already; nothing is left to move")]
     MovedElsewhere(String),
     /// The target is somebody's.
-    #[error("the target is in use already ({0}); a move needs a new one: an empty database, a schema of its own, or a new directory")]
+    #[error(
+        "the target is in use already ({0}); a move needs a new one: an empty database, a schema of its own, or a new directory"
+    )]
     Taken(String),
     /// The target is the unfinished target of another source.
-    #[error("the target is the unfinished target of a move from another authority ({0}), or one under another master key; name a new one")]
+    #[error(
+        "the target is the unfinished target of a move from another authority ({0}), or one under another master key; name a new one"
+    )]
     OfAnother(String),
     /// The target is nobody's and yet holds rows.
     #[error("the target belongs to nobody and yet holds rows in the table {0}; name a new one")]

@@ -90,7 +90,9 @@ impl Move<'_> {
         match before.mark() {
             None => self.begin(&before, &unfinished).await?,
             Some(Mark::Unfinished(issuer)) => self.resume(&issuer, &before, &unfinished, progress).await?,
-            Some(Mark::Issuer(issuer)) if has_left && before.identity(&issuer) == source.identity(&self.opener.issuer) => {
+            Some(Mark::Issuer(issuer))
+                if has_left && before.identity(&issuer) == source.identity(&self.opener.issuer) =>
+            {
                 return Ok(Moved { tables: Vec::new(), already: true, tick: before.tick() });
             }
             Some(mark) => return Err(MoveError::Taken(mark.to_text())),
@@ -167,9 +169,7 @@ impl Move<'_> {
             digest.add(&page);
             copied += page.len() as u64;
             let missing: Vec<Row> = page.drain(..).filter(|row| !is_there(&row[0], there.as_ref())).collect();
-            let add = async {
-                if missing.is_empty() { Ok(()) } else { self.target.add(table, missing).await }
-            };
+            let add = async { if missing.is_empty() { Ok(()) } else { self.target.add(table, missing).await } };
             let (added, next) = tokio::join!(add, self.source.rows(table, Some(after), PAGE));
             added.at(Target)?;
             page = next.at(Source)?;
@@ -185,8 +185,14 @@ impl Move<'_> {
         Ok(MovedTable { name: table.name, rows, digest, last_number })
     }
 
-    async fn verify(&self, moved: &MovedTable, unfinished: &StoreRow, progress: &dyn Progress) -> Result<(), MoveError> {
-        let table = TABLES.iter().find(|table| table.name == moved.name).expect("invariant: moved tables are of TABLES");
+    async fn verify(
+        &self,
+        moved: &MovedTable,
+        unfinished: &StoreRow,
+        progress: &dyn Progress,
+    ) -> Result<(), MoveError> {
+        let table =
+            TABLES.iter().find(|table| table.name == moved.name).expect("invariant: moved tables are of TABLES");
         let mut digest = Digest::of(table);
         let (mut read, mut after) = (0, None);
         loop {

@@ -164,10 +164,7 @@ pub static TABLES: &[Table] = &[
             text("once"),
         ],
     ),
-    numbered(
-        "revocations",
-        &[int("number"), text("kind"), text("id"), int("not_before"), int("until_time")],
-    ),
+    numbered("revocations", &[int("number"), text("kind"), text("id"), int("not_before"), int("until_time")]),
 ];
 
 /// The table with one row: whose store it is, and its counters. It is not copied like the others; see [`StoreRow`](super::StoreRow).

@@ -5,7 +5,9 @@ use crate::exit::Exit;
 use keyfob_authority::moving::Rows;
 use keyfob_authority::store::Store;
 use keyfob_store_postgres::engine::Fault as PostgresFault;
-use keyfob_store_postgres::{Address, OpenError as OpenPostgresError, Options as PostgresOptions, PostgresRows, PostgresStore};
+use keyfob_store_postgres::{
+    Address, OpenError as OpenPostgresError, Options as PostgresOptions, PostgresRows, PostgresStore,
+};
 use keyfob_store_sqlite::engine::Fault;
 use keyfob_store_sqlite::{OpenError as OpenSqliteError, Options, SqliteStore};
 use std::path::Path;

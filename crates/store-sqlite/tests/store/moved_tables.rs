@@ -13,8 +13,7 @@ fn described(table: &Table) -> Vec<(String, &'static str)> {
         Kind::Text => "TEXT",
         Kind::Blob => "BLOB",
     };
-    let mut columns: Vec<_> =
-        table.columns.iter().map(|column| (column.name.to_owned(), kind(column.kind))).collect();
+    let mut columns: Vec<_> = table.columns.iter().map(|column| (column.name.to_owned(), kind(column.kind))).collect();
     columns.sort();
     columns
 }

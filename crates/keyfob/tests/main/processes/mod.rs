@@ -22,6 +22,7 @@ mod crashes;
 mod disks;
 mod listening;
 mod master_key;
+mod moves;
 mod on_postgres;
 mod restores;
 mod two_processes;
