@@ -100,9 +100,14 @@ impl Readiness {
         self.store_down.swap(down, Ordering::Relaxed)
     }
 
-    /// Whether the rows were moved to another store, so that this one is dead. Returns what was said before.
-    pub fn set_store_moved(&self, moved: bool) -> bool {
-        self.store_moved.swap(moved, Ordering::Relaxed)
+    /// The rows were moved to another store: this one is dead, and the node with it until it is started on the other.
+    pub fn set_store_moved(&self) {
+        self.store_moved.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they were.
+    pub fn is_store_moved(&self) -> bool {
+        self.store_moved.load(Ordering::Relaxed)
     }
 
     /// Whether the clock can be believed. Returns what was said before.

@@ -81,8 +81,11 @@ impl Follower {
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             pace.tick().await;
-            let stepped = self.step(&mut position).await;
-            self.judge_step(stepped);
+            match self.step(&mut position).await {
+                Err(FollowError::Open(moved @ OpenError::Moved(_))) => return self.give_up(&moved).await,
+                Err(error) => tracing::warn!(%error, "the store could not be followed; trying again"),
+                Ok(()) => {}
+            }
             let gate = &self.doorway.gate;
             let metrics = &self.doorway.metrics;
             metrics.note_lag(gate.revocations().synced_at(), self.doorway.now());
@@ -115,18 +118,13 @@ impl Follower {
         Ok(())
     }
 
-    /// Says that a look failed; once, where it found that the rows were moved away under this node.
-    fn judge_step(&self, stepped: Result<(), FollowError>) {
-        let moved = matches!(&stepped, Err(FollowError::Open(OpenError::Moved(_))));
-        let was_moved = self.doorway.readiness.set_store_moved(moved);
-        match stepped {
-            Err(error) if moved && !was_moved => {
-                tracing::error!(%error, "the rows of this store were moved away; this node is not ready")
-            }
-            Err(error) if !moved => tracing::warn!(%error, "the store could not be followed; trying again"),
-            Ok(()) if was_moved => tracing::info!("this store is in use again"),
-            _ => {}
-        }
+    /// The rows were moved away under this node. What it read here would no longer be true, so the store is closed and every request that
+    /// needs it is answered as if it were down.
+    async fn give_up(&self, moved: &OpenError) {
+        let Doorway { authority, readiness, .. } = &*self.doorway;
+        readiness.set_store_moved();
+        tracing::error!(error = %moved, "the rows of this store were moved away; this node is not ready");
+        authority.store().close().await;
     }
 
     async fn watch_health(self: Arc<Self>) {
