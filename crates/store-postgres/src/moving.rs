@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
@@ -22,6 +23,9 @@ use crate::store::{prepare, store_error};
 
 /// How often the lock is asked for when it meets writers that hold what it waits for and wait for what it holds.
 const ATTEMPTS: u32 = 5;
+
+/// How often, each quarter of a second, the place of another move is asked for.
+const PATIENCE: u32 = 20;
 
 /// "Keyf": the advisory lock of whoever moves rows from or to a schema of a database.
 const LOCK: i32 = 0x4b65_7966;
@@ -73,7 +77,16 @@ impl PostgresRows {
         }
         // By schema: both ends of a move may be in one database.
         let sql = "SELECT pg_try_advisory_lock($1, hashtext(current_schema()::text))";
-        Ok(self.client.query_one(sql, &[&LOCK]).await?.try_get(0)?)
+        let mut attempt = 1;
+        loop {
+            let alone = self.client.query_one(sql, &[&LOCK]).await?.try_get(0)?;
+            if alone || attempt == PATIENCE {
+                return Ok(alone);
+            }
+            // A move that was killed holds it until the server has noticed.
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            attempt += 1;
+        }
     }
 
     async fn run(&self, sql: &str) -> Result<(), Fault> {
