@@ -12,6 +12,7 @@ pub mod authorize;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod decide;
+pub mod feed;
 pub mod interaction;
 pub mod keys;
 pub mod law;
@@ -22,7 +23,9 @@ pub mod passwords;
 mod redeem;
 mod refresh;
 pub mod register;
+mod resource_servers;
 pub mod revoke;
+pub mod rotation;
 pub mod secrets;
 pub mod session;
 pub mod sign_in;

@@ -1,12 +1,13 @@
 //! Opening a store: whose it is, whether this master key fits, and its keys.
 
 use crate::authority::Fault;
-use crate::keys::{KeyError, Keyring, MasterKey};
+use crate::keys::{KeyError, Keyring, MasterKey, MasterKeys};
 use crate::moving::Mark;
 use crate::store::{Store, StoreIdentity, Written};
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_protocol::time::MINUTE;
 use keyfob_protocol::{Entropy, Timestamp};
+use std::sync::Arc;
 use thiserror::Error;
 
 /// How far a stored time may lie ahead of the clock (seconds).
@@ -45,6 +46,9 @@ pub enum OpenError {
     #[error("{}", if *.0 { "this data was made by `keyfob sandbox`; its passwords and secrets are public, so `keyfob serve` refuses it" }
         else { "this data belongs to a real authority; `keyfob sandbox` refuses it" })]
     Sandbox(bool),
+    /// A store that had an owner has none any more.
+    #[error("this data no longer says whose it is")]
+    Nobodys,
     /// A key does not open or is missing.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -52,8 +56,8 @@ pub enum OpenError {
 
 /// Who opens the store.
 pub struct Opener {
-    /// The master key.
-    pub master: MasterKey,
+    /// The master key; two while the keys are put under another one.
+    pub master: Arc<dyn MasterKeys>,
     /// The configured issuer.
     pub issuer: String,
     /// Whether a sandbox opens it.
@@ -69,12 +73,11 @@ impl Opener {
             Some(identity) => identity,
             None => self.claim(store, now, entropy).await?,
         };
-        self.fits(&identity)?;
-        self.keys(store).await
+        self.open_as(&identity, store).await
     }
 
-    /// Whether a store with this identity is ours to open.
-    pub fn fits(&self, identity: &StoreIdentity) -> Result<(), OpenError> {
+    /// The master key of a store with this identity, if it is ours to open.
+    pub fn fits(&self, identity: &StoreIdentity) -> Result<MasterKey, OpenError> {
         match Mark::parse(&identity.issuer) {
             Mark::Unfinished(issuer) => return Err(OpenError::Unfinished(issuer)),
             Mark::Moved(place) => return Err(OpenError::Moved(place)),
@@ -86,24 +89,21 @@ impl Opener {
         if identity.sandbox != self.sandbox {
             return Err(OpenError::Sandbox(identity.sandbox));
         }
-        if identity.key_check != self.master.check(&self.issuer) {
-            return Err(OpenError::OtherMasterKey);
-        }
-        Ok(())
+        let mut candidates = self.master.candidates().into_iter();
+        candidates.find(|master| identity.key_check == master.check(&self.issuer)).ok_or(OpenError::OtherMasterKey)
     }
 
-    /// The store's keys as they are now.
+    /// The store's keys as they are now. Where they are put under another master key at this moment they may not open; then they do a
+    /// moment later.
     pub async fn keys(&self, store: &dyn Store) -> Result<Keyring, OpenError> {
-        let keys = store.keys().await.map_err(Fault::from)?;
-        Ok(Keyring::open(&self.master, &self.issuer, &keys)?)
+        let identity = store.identity().await.map_err(Fault::from)?.ok_or(OpenError::Nobodys)?;
+        self.open_as(&identity, store).await
     }
 
-    /// The same after others may have written to the store; not if it is no longer ours, for it was moved away meanwhile.
-    pub async fn keys_of_ours(&self, store: &dyn Store) -> Result<Keyring, OpenError> {
-        if let Some(identity) = store.identity().await.map_err(Fault::from)? {
-            self.fits(&identity)?;
-        }
-        self.keys(store).await
+    async fn open_as(&self, identity: &StoreIdentity, store: &dyn Store) -> Result<Keyring, OpenError> {
+        let master = self.fits(identity)?;
+        let keys = store.keys().await.map_err(Fault::from)?;
+        Ok(Keyring::open(&master, &self.issuer, &keys)?)
     }
 
     async fn claim(
@@ -112,8 +112,9 @@ impl Opener {
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<StoreIdentity, OpenError> {
-        let keys = Keyring::generate(&self.master, &self.issuer, self.algorithm, now, entropy).map_err(Fault::from)?;
-        let key_check = self.master.check(&self.issuer);
+        let master = self.master.candidates().into_iter().next().ok_or(OpenError::OtherMasterKey)?;
+        let keys = Keyring::generate(&master, &self.issuer, self.algorithm, now, entropy).map_err(Fault::from)?;
+        let key_check = master.check(&self.issuer);
         let identity = StoreIdentity { issuer: self.issuer.clone(), key_check, sandbox: self.sandbox };
         match store.claim(identity.clone(), keys).await.map_err(Fault::from)? {
             Written::Won => Ok(identity),

@@ -1,6 +1,6 @@
 //! The command line. Data goes to standard output, talk to standard error, exit codes have meanings ([`crate::exit`]).
 
-use crate::admin::{account, app, grant, ledger, system, user};
+use crate::admin::{account, app, grant, key, ledger, resource_server, system, user};
 use crate::composition::authority::{Absent, Opened};
 use crate::config::{Config, StoreUrl};
 use crate::migrate::MigrateArgs;
@@ -71,6 +71,20 @@ pub(crate) enum Command {
         place: Place,
         #[command(subcommand)]
         command: grant::Command,
+    },
+    /// Resource servers: gates and APIs that follow what is revoked.
+    ResourceServer {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: resource_server::Command,
+    },
+    /// Keys that sign access tokens, and the master key that seals them.
+    Key {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: key::Command,
     },
     /// What happened, newest first.
     Ledger {

@@ -13,6 +13,7 @@ use keyfob_authority::Settings;
 use keyfob_authority::authority::DeclaredScope;
 use keyfob_pages::Brand;
 use keyfob_protocol::access_token::SigningAlgorithm;
+use keyfob_protocol::time::DAY;
 use keyfob_server::Options;
 use keyfob_store_postgres::Address;
 use serde::Deserialize;
@@ -37,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) doorway: Options,
     api_audience: Option<String>,
     code_lifetime: i64,
+    signing_key_lifetime: Option<i64>,
     scopes: Vec<DeclaredScope>,
 }
 
@@ -80,6 +82,7 @@ struct File {
     metrics_listen: Option<SocketAddr>,
     tls: Option<TlsFiles>,
     signing_algorithm: Option<SigningAlgorithm>,
+    signing_key_days: Option<u16>,
     connections: Option<usize>,
     log: LogFormat,
     fub_status: bool,
@@ -152,6 +155,10 @@ impl Config {
             },
             api_audience: file.api_audience,
             code_lifetime,
+            signing_key_lifetime: match file.signing_key_days.unwrap_or(90) {
+                0 => None,
+                days => Some(i64::from(days) * DAY),
+            },
             scopes: file.scopes,
         })
     }
@@ -177,6 +184,7 @@ impl Config {
         Settings {
             audience: self.api_audience.clone().unwrap_or(settings.audience),
             code_lifetime: self.code_lifetime,
+            signing_key_lifetime: self.signing_key_lifetime,
             scopes: self.scopes.clone(),
             issuer: settings.issuer,
             ..settings

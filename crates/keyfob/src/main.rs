@@ -53,6 +53,13 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Command::Grant { place, command } => {
             place.with(Absent::Refuse, async |at| admin::grant::run(command, at, json).await).await
         }
+        Command::ResourceServer { place, command } => {
+            place.with(Absent::Refuse, async |at| admin::resource_server::run(command, at, json).await).await
+        }
+        Command::Key { place, command } => {
+            let config = place.config()?;
+            place.with(Absent::Refuse, async |at| admin::key::run(command, at, &config, json).await).await
+        }
         Command::Ledger { place, filter } => {
             place.with(Absent::Refuse, async |at| admin::ledger::run(filter, at, json).await).await
         }

@@ -23,6 +23,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Which rows go where.
 #[derive(Debug, Args)]
@@ -79,6 +80,7 @@ pub(crate) async fn run(args: MigrateArgs, json: bool) -> anyhow::Result<()> {
     let entropy = SystemEntropy::new();
     let source = from.open_source(&config).await?;
     let master = master_key::load(&config, &entropy, Some(&from.to_string()))?;
+    let master = Arc::new(master_key::Files::new(&config, master));
     let opener = Opener { master, issuer: config.issuer.clone(), sandbox: false, algorithm: config.signing_algorithm };
     let target_name = to.to_string();
     // Before the target is touched at all.

@@ -32,7 +32,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         settings: config.settings(),
         options: config.doorway.clone(),
         clock: clock.clone(),
-        clock_health: clock,
+        clock_health: clock.clone(),
         entropy,
         tick_mark: Arc::new(FileMark::in_directory(&config.data)),
     });
@@ -43,6 +43,10 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     let metrics = metrics_listener(config, doorway.clone()).await?;
     greet(config, &*store, listener.local_addr()?.to_string().as_str()).await?;
 
+    let clock_watch = tokio::spawn({
+        let store = store.clone();
+        async move { clock.watch(&*store).await }
+    });
     let watch =
         tls.as_ref().map(|(tls, files)| tokio::spawn(tls.clone().follow(files.certificate.clone(), files.key.clone())));
     let options =
@@ -54,7 +58,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         tracing::info!("stopping; requests in flight are finished first");
     };
     listen::serve(listener, router::router(doorway), options, stop).await;
-    for task in [watch, metrics].into_iter().flatten() {
+    for task in [watch, metrics, Some(clock_watch)].into_iter().flatten() {
         task.abort();
     }
     followed.stop().await;

@@ -1,5 +1,6 @@
 //! What every handler shares.
 
+use crate::feed::Feed;
 use crate::metrics::Metrics;
 use keyfob_authority::session;
 use keyfob_authority::sign_in::SignIn;
@@ -64,6 +65,8 @@ pub struct Doorway {
     pub metrics: Metrics,
     /// Whether this node takes traffic.
     pub readiness: Readiness,
+    /// What is revoked, as far as this node has read.
+    pub feed: Arc<Feed>,
 }
 
 impl Doorway {
@@ -84,6 +87,7 @@ pub struct Readiness {
     followed: AtomicBool,
     store_down: AtomicBool,
     store_moved: AtomicBool,
+    keys_unread: AtomicBool,
     clock_wrong: AtomicBool,
     stored_time_ahead: AtomicBool,
     stopping: AtomicBool,
@@ -110,6 +114,12 @@ impl Readiness {
         self.store_moved.load(Ordering::Relaxed)
     }
 
+    /// Whether the store's keys cannot be opened: put under a master key that this node has not got, or no longer ours. Returns what was said
+    /// before.
+    pub fn set_keys_unread(&self, unread: bool) -> bool {
+        self.keys_unread.swap(unread, Ordering::Relaxed)
+    }
+
     /// Whether the clock can be believed. Returns what was said before.
     pub fn set_clock_wrong(&self, wrong: bool) -> bool {
         self.clock_wrong.swap(wrong, Ordering::Relaxed)
@@ -131,6 +141,7 @@ impl Readiness {
             (!self.followed.load(Ordering::Relaxed), "starting"),
             (self.store_down.load(Ordering::Relaxed), "store"),
             (self.store_moved.load(Ordering::Relaxed), "moved"),
+            (self.keys_unread.load(Ordering::Relaxed), "keys"),
             (self.clock_wrong.load(Ordering::Relaxed) || self.stored_time_ahead.load(Ordering::Relaxed), "clock"),
             (self.stopping.load(Ordering::Relaxed), "stopping"),
         ];
@@ -138,17 +149,21 @@ impl Readiness {
     }
 }
 
-/// Passes revocations of this process to its gate the moment they are durable.
-pub struct GateSink(pub Arc<Gate>);
+/// Passes revocations of this process to its gate the moment they are durable, and has the feed's readers told.
+pub(crate) struct GateSink {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) feed: Arc<Feed>,
+}
 
 impl RevocationSink for GateSink {
     fn revoked(&self, revocations: &[NewRevocation]) {
         for new in revocations {
             let NewRevocation { kind, id, not_before, until } = new.clone();
             let revocation = Revocation { number: 0, kind, id, not_before, until };
-            if let Err(error) = self.0.revocations().insert(&revocation) {
+            if let Err(error) = self.gate.revocations().insert(&revocation) {
                 tracing::error!(%error, "a revocation of this process was not understood by its gate");
             }
         }
+        self.feed.nudge();
     }
 }

@@ -8,6 +8,7 @@ mod around;
 pub mod clock_health;
 mod cookies;
 pub mod doorway;
+pub mod feed;
 pub mod follow;
 mod html;
 mod limits;

@@ -6,6 +6,7 @@
 
 use crate::clock_health::ClockHealth;
 use crate::doorway::{Doorway, GateSink, Options, Readiness};
+use crate::feed::Feed;
 use crate::follow::{FollowError, Followed, Follower, TickMark};
 use crate::metrics::Metrics;
 use keyfob_authority::open::{OpenError, Opener};
@@ -61,7 +62,8 @@ impl Node {
             ..GateConfig::new(&settings.issuer, &settings.audience)
         };
         let gate = Arc::new(Gate::new(gate_config, clock.clone()));
-        let sink = Arc::new(GateSink(gate.clone()));
+        let feed = Arc::new(Feed::default());
+        let sink = Arc::new(GateSink { gate: gate.clone(), feed: feed.clone() });
         let doorway = Arc::new(Doorway {
             sign_in: Arc::new(LocalPasswords::new(store.clone(), passwords.clone(), entropy.clone())),
             authority: Arc::new(Authority::new(store, keyring, settings, entropy.clone(), sink)),
@@ -71,6 +73,7 @@ impl Node {
             options,
             metrics: Metrics::default(),
             readiness: Readiness::default(),
+            feed,
         });
         let follower = Follower { doorway: doorway.clone(), opener, clock_health, tick_mark };
         Ok(Node { doorway, passwords, follower })

@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ impl PostgresRows {
     /// The database cannot be reached or does not let us in, it holds something that this build does not know, or another move is
     /// going on there.
     pub async fn open(address: Address) -> Result<Self, OpenError> {
-        let dialer = Dialer { tls: connector(&address)?, address };
+        let dialer = Dialer { tls: connector(&address)?, address, heard: Arc::default() };
         prepare(&dialer).await?;
         let name = || dialer.address.to_string();
         let database = |source| OpenError::Database { address: name(), source };

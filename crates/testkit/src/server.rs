@@ -105,7 +105,7 @@ impl TestServer {
         let entropy = Arc::new(SeededEntropy::new(options.entropy_seed));
         let store = options.store.unwrap_or_else(|| Arc::new(SqliteStore::ephemeral().expect("a store")));
         let opener = Opener {
-            master: MasterKey::parse(MASTER_KEY).expect("a key"),
+            master: Arc::new(MasterKey::parse(MASTER_KEY).expect("a key")),
             issuer: options.settings.issuer.clone(),
             sandbox: false,
             algorithm: options.algorithm,

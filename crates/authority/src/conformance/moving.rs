@@ -9,8 +9,8 @@ use crate::model::{Account, AccountId, Session, SessionId, UserId};
 use crate::moving::{Column, Kind, Mark, MoveError, Row, Rows, Side, TABLES, Table, Value};
 use crate::open::OpenError;
 use crate::store::{Administered, Administration, StoreError, Written};
-use actors::move_named;
 pub use actors::{Faulty, Quiet, another, claimed, move_to, opener};
+use actors::{move_named, whose};
 use std::sync::atomic::Ordering;
 
 /// Rows of a table with values that break careless code. They satisfy the schema and nothing else: no law could read them.
@@ -142,7 +142,7 @@ pub async fn whoever_follows_a_move_finds_every_row_and_takes_no_number_twice(pl
     let moved = move_to(&*place.rows().await, &*to.rows().await, false).await.unwrap();
     assert!(moved.tick > tick.tick + 1, "above what the source shows now");
     let store = to.open().await;
-    opener().fits(&store.identity().await.unwrap().unwrap()).unwrap();
+    whose(&*store).await.unwrap();
     assert_eq!(store.keys().await.unwrap(), keys);
     assert_eq!(store.tick().await.unwrap().at, tick.at);
     assert_eq!(stored(&*store, 1).await, approved(1));
@@ -154,7 +154,7 @@ pub async fn whoever_follows_a_move_finds_every_row_and_takes_no_number_twice(pl
     assert_eq!(store.administer(change, vec![], revoked).await.unwrap(), Administered::Done(1));
     let feed = store.revocations(0, 10).await.unwrap();
     assert_eq!(feed.iter().map(|entry| entry.number).collect::<Vec<_>>(), [4]);
-    let refused = opener().fits(&place.open().await.identity().await.unwrap().unwrap());
+    let refused = whose(&*place.open().await).await;
     assert!(matches!(&refused, Err(OpenError::Moved(name)) if name == actors::TARGET), "{refused:?}");
 }
 
@@ -179,9 +179,9 @@ pub async fn an_interrupted_move_goes_on_where_it_stopped(place: &impl Place) {
     let faulty = Faulty::failing_after(3, to.rows().await);
     let error = move_to(&*place.rows().await, &faulty, false).await.unwrap_err();
     assert!(matches!(error, MoveError::Store { side: Side::Target, .. }), "{error}");
-    let refused = opener().fits(&to.open().await.identity().await.unwrap().unwrap());
+    let refused = whose(&*to.open().await).await;
     assert!(matches!(refused, Err(OpenError::Unfinished(_))), "{refused:?}");
-    opener().fits(&place.open().await.identity().await.unwrap().unwrap()).unwrap();
+    whose(&*place.open().await).await.unwrap();
     drop(faulty);
 
     let counting = Faulty::failing_after(1000, to.rows().await);
@@ -223,10 +223,10 @@ pub async fn a_changed_value_in_the_target_is_found_and_nothing_is_switched_over
     let error = move_to(&*place.rows().await, &faulty, false).await.unwrap_err();
     assert!(matches!(error, MoveError::Differs { table: "sessions", source_rows: 3, target_rows: 3 }), "{error}");
     drop(faulty);
-    opener().fits(&place.open().await.identity().await.unwrap().unwrap()).unwrap();
-    assert!(opener().fits(&to.open().await.identity().await.unwrap().unwrap()).is_err());
+    whose(&*place.open().await).await.unwrap();
+    assert!(whose(&*to.open().await).await.is_err());
     move_to(&*place.rows().await, &*to.rows().await, false).await.unwrap();
-    opener().fits(&to.open().await.identity().await.unwrap().unwrap()).unwrap();
+    whose(&*to.open().await).await.unwrap();
 }
 
 /// The source is left and the target not yet open: nobody serves, and the same command goes on.
@@ -238,13 +238,13 @@ pub async fn a_move_that_stopped_between_the_two_marks_is_finished_by_the_next(p
     move_to(&*place.rows().await, &faulty, false).await.unwrap_err();
     drop(faulty);
     for (place, moved) in [(place.open().await, true), (to.open().await, false)] {
-        let refused = opener().fits(&place.identity().await.unwrap().unwrap());
+        let refused = whose(&*place).await;
         assert!(matches!(refused, Err(OpenError::Moved(_))) == moved, "{refused:?}");
         assert!(matches!(refused, Err(OpenError::Unfinished(_))) != moved, "{refused:?}");
     }
     let moved = move_to(&*place.rows().await, &*to.rows().await, false).await.unwrap();
     assert!(!moved.already);
-    opener().fits(&to.open().await.identity().await.unwrap().unwrap()).unwrap();
+    whose(&*to.open().await).await.unwrap();
 }
 
 /// And before anything is written.
@@ -295,7 +295,7 @@ pub async fn a_source_that_is_kept_can_be_served_again(place: &impl Place) {
     with_sessions(place, 3).await;
     move_to(&*place.rows().await, &*to.rows().await, true).await.unwrap();
     for place in [place.open().await, to.open().await] {
-        opener().fits(&place.identity().await.unwrap().unwrap()).unwrap();
+        whose(&*place).await.unwrap();
         let refused: Result<_, StoreError> = place.raise_tick(NOW).await;
         assert!(refused.is_ok(), "{refused:?}");
     }

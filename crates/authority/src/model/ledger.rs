@@ -51,6 +51,9 @@ ledger_kinds! {
     SecretAdded => "secret_added",
     SecretRetired => "secret_retired",
     KeyAdded => "key_added",
+    KeyRetired => "key_retired",
+    KeysResealed => "keys_resealed",
+    ResourceServerChanged => "resource_server_changed",
 }
 
 /// One entry. Holds no token, code, secret or state.

@@ -72,7 +72,10 @@ const fn keyed(name: &'static str, columns: &'static [Column]) -> Table {
 
 /// Every table but [`STORE`], those that others refer to first.
 pub static TABLES: &[Table] = &[
-    keyed("sealed_keys", &[int("id"), text("purpose"), blob("sealed"), int("created_at"), int("retired_at")]),
+    keyed(
+        "sealed_keys",
+        &[int("id"), text("purpose"), blob("sealed"), int("created_at"), int("retired_at"), int("starts_at")],
+    ),
     numbered(
         "accounts",
         &[int("id"), text("name"), text("domain"), text("status"), int("tokens_after"), int("created_at")],
@@ -120,6 +123,7 @@ pub static TABLES: &[Table] = &[
             int("last_used_at"),
         ],
     ),
+    numbered("resource_servers", &[int("id"), text("name"), blob("secret_digest"), bool("enabled"), int("created_at")]),
     keyed("sessions", &[blob("id"), int("user_id"), int("authenticated_at"), int("last_seen_at")]),
     keyed(
         "grants",

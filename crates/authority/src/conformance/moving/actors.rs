@@ -4,7 +4,7 @@ use super::super::Place;
 use super::super::build::NOW;
 use crate::keys::MasterKey;
 use crate::moving::{Move, MoveError, Moved, Progress, Row, Rows, StoreRow, Table, Value};
-use crate::open::Opener;
+use crate::open::{OpenError, Opener};
 use crate::store::{Store, StoreError, Written};
 use async_trait::async_trait;
 use keyfob_protocol::access_token::SigningAlgorithm;
@@ -35,7 +35,7 @@ impl Progress for Quiet {
 
 /// Whose rows are moved.
 pub fn opener() -> Opener {
-    let master = MasterKey::generate(&Counted).unwrap();
+    let master = Arc::new(MasterKey::generate(&Counted).unwrap());
     let issuer = "https://id.example.com".to_owned();
     Opener { master, issuer, sandbox: false, algorithm: SigningAlgorithm::EdDsa }
 }
@@ -45,6 +45,11 @@ pub async fn claimed(place: &impl Place) -> Arc<dyn Store> {
     let store = place.open().await;
     opener().open(&*store, NOW, &Counted).await.unwrap();
     store
+}
+
+/// Whether a store is ours to serve.
+pub(super) async fn whose(store: &dyn Store) -> Result<(), OpenError> {
+    opener().fits(&store.identity().await.unwrap().unwrap()).map(drop)
 }
 
 /// A fresh place of the same kind.
