@@ -11,6 +11,7 @@ pub mod build;
 pub mod contention;
 pub mod grants;
 pub mod identity;
+pub mod keys;
 pub mod ledger;
 pub mod moving;
 pub mod nodes;
@@ -80,6 +81,12 @@ macro_rules! store_conformance {
                 the_tick_only_grows
                 a_probe_changes_nothing
             }
+            keys {
+                a_key_is_added_once
+                a_key_is_retired
+                all_keys_are_resealed_or_none
+                resource_servers_come_and_go
+            }
             ledger {
                 the_ledger_is_read_newest_first_and_keeps_one_of_a_kind
                 sixteen_tasks_record_one_thing_and_it_stands_once
@@ -143,6 +150,7 @@ mod tests {
             include_str!("conformance/contention.rs"),
             include_str!("conformance/grants.rs"),
             include_str!("conformance/identity.rs"),
+            include_str!("conformance/keys.rs"),
             include_str!("conformance/ledger.rs"),
             include_str!("conformance/moving.rs"),
             include_str!("conformance/nodes.rs"),

@@ -10,6 +10,7 @@ mod store {
     mod migrations;
     mod moved_tables;
     mod moving;
+    mod news;
     mod outages;
     mod place;
     mod schemas;

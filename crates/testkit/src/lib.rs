@@ -26,4 +26,4 @@ pub use browser::{Browser, Landing, Page};
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
 pub use postgres::{PostgresCluster, PostgresDatabase, PostgresReplica};
-pub use server::{Person, REDIRECT_URI, START, TestServer, TestServerOptions};
+pub use server::{MASTER_KEY, Person, REDIRECT_URI, START, TestServer, TestServerOptions};

@@ -91,7 +91,7 @@ pub struct TestServer {
 }
 
 /// The master key of every test server: two of them can share a store.
-const MASTER_KEY: &str = "q1Zk0c7mJ2sY9uVn4bXw8eRt5aLo3iPd6gHf+CjKxQM=";
+pub const MASTER_KEY: &str = "q1Zk0c7mJ2sY9uVn4bXw8eRt5aLo3iPd6gHf+CjKxQM=";
 
 impl TestServer {
     /// With defaults.

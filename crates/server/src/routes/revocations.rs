@@ -16,9 +16,9 @@ use keyfob_protocol::form::Form;
 use keyfob_protocol::revocation::RevocationNews;
 use keyfob_protocol::{Timestamp, basic};
 use serde_json::json;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// Longest wait (seconds). The next answer also says that there was nothing, and a node that stops waits for these to be over.
 const LONGEST_WAIT: u64 = 5;
@@ -76,7 +76,7 @@ fn read_query(query: &str) -> Result<Query, Refused> {
 /// Reads the store only where this node knows of something that the reader has not seen: who waits costs no query.
 async fn news(doorway: &Doorway, Query { after, wait }: Query) -> Result<RevocationNews, Refused> {
     let mut head = doorway.feed.head();
-    let until = Instant::now() + wait;
+    let mut silence = pin!(tokio::time::sleep(wait));
     loop {
         let FeedHead { cursor, synced_at } = head.borrow_and_update().clone();
         let synced_at = synced_at.ok_or(Refused::Fault(None))?;
@@ -89,8 +89,11 @@ async fn news(doorway: &Doorway, Query { after, wait }: Query) -> Result<Revocat
             }
             // The reader is ahead of this node's own look at the store.
         }
-        let moved = head.wait_for(|head| head.cursor != cursor);
-        if tokio::time::timeout_at(until, moved).await.is_err() {
+        let waited_enough = tokio::select! {
+            _ = head.wait_for(|head| head.cursor != cursor) => false,
+            () = &mut silence => true,
+        };
+        if waited_enough {
             let synced_at = head.borrow().synced_at.unwrap_or(synced_at);
             let snapshot = after.is_none();
             let nothing = FeedPage { cursor: after, snapshot, complete: true, revocations: Vec::new() };
