@@ -17,6 +17,7 @@ pub mod interaction;
 pub mod keys;
 pub mod law;
 pub mod model;
+pub mod moving;
 pub mod open;
 pub mod passwords;
 mod redeem;

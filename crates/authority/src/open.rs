@@ -2,6 +2,7 @@
 
 use crate::authority::Fault;
 use crate::keys::{KeyError, Keyring, MasterKey, MasterKeys};
+use crate::moving::Mark;
 use crate::store::{Store, StoreIdentity, Written};
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_protocol::time::MINUTE;
@@ -28,6 +29,14 @@ pub enum OpenError {
         /// Of the configuration.
         configured: String,
     },
+    /// Half a store: `keyfob migrate` did not end.
+    #[error(
+        "this data is the target of a move of {0} that was not finished; run the same `keyfob migrate` again, or use the source"
+    )]
+    Unfinished(String),
+    /// The rows are elsewhere by now.
+    #[error("this data was moved to {0}; use that")]
+    Moved(String),
     /// The master key does not fit.
     #[error(
         "the master key is not the one that this data was made with; restore the right key file, nothing was changed"
@@ -69,9 +78,13 @@ impl Opener {
 
     /// The master key of a store with this identity, if it is ours to open.
     pub fn fits(&self, identity: &StoreIdentity) -> Result<MasterKey, OpenError> {
-        if identity.issuer != self.issuer {
-            let (stored, configured) = (identity.issuer.clone(), self.issuer.clone());
-            return Err(OpenError::OtherIssuer { stored, configured });
+        match Mark::parse(&identity.issuer) {
+            Mark::Unfinished(issuer) => return Err(OpenError::Unfinished(issuer)),
+            Mark::Moved(place) => return Err(OpenError::Moved(place)),
+            Mark::Issuer(stored) if stored != self.issuer => {
+                return Err(OpenError::OtherIssuer { stored, configured: self.issuer.clone() });
+            }
+            Mark::Issuer(_) => {}
         }
         if identity.sandbox != self.sandbox {
             return Err(OpenError::Sandbox(identity.sandbox));

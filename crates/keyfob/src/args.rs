@@ -3,6 +3,7 @@
 use crate::admin::{account, app, grant, key, ledger, resource_server, system, user};
 use crate::composition::authority::{Absent, Opened};
 use crate::config::{Config, StoreUrl};
+use crate::migrate::MigrateArgs;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use std::convert::Infallible;
@@ -106,6 +107,9 @@ pub(crate) enum Command {
         /// The file to read.
         from: PathBuf,
     },
+    /// Move everything into another kind of store, or another database, while the source takes no writes. All tokens stay valid; the
+    /// master key belongs to the data and must go where they go.
+    Migrate(MigrateArgs),
     /// Look at the configuration.
     Config {
         #[command(flatten)]

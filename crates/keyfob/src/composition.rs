@@ -7,5 +7,6 @@ pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod master_key;
 pub(crate) mod signals;
+pub(crate) mod stopwatch;
 pub(crate) mod stores;
 pub(crate) mod tick_mark;

@@ -170,6 +170,16 @@ impl Config {
         self.data.join("keyfob.db")
     }
 
+    /// The same authority with its rows in this data directory.
+    pub(crate) fn in_directory(&self, data: &Path) -> Config {
+        Config { data: data.to_owned(), store: StorePlace::Data, ..self.clone() }
+    }
+
+    /// The same authority with its master key in this file.
+    pub(crate) fn with_master_key_file(self, master_key_file: PathBuf) -> Config {
+        Config { master_key_file, ..self }
+    }
+
     /// The law's settings.
     pub(crate) fn settings(&self) -> Settings {
         let settings = Settings::new(&self.issuer);
@@ -282,7 +292,8 @@ fn with_environment(mut file: File) -> anyhow::Result<File> {
                 };
             }
             // Read elsewhere: the key itself, the place, and what the tests set.
-            "MASTER_KEY" | "DATA" | "STORE" | "CONFIG" | "LONG" | "TEST_POSTGRES" | "FAULT_MINUTES" | "FAULT_SEED" => {}
+            "MASTER_KEY" | "DATA" | "STORE" | "CONFIG" | "MIGRATE_FROM" | "MIGRATE_TO" | "LONG" | "TEST_POSTGRES"
+            | "FAULT_MINUTES" | "FAULT_SEED" => {}
             _ => return Err(refuse("there is no such setting; see `keyfob config sample`".to_owned())),
         }
     }

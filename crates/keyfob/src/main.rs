@@ -7,6 +7,7 @@ mod backup;
 mod composition;
 mod config;
 mod exit;
+mod migrate;
 mod output;
 mod restore;
 mod sandbox;
@@ -64,6 +65,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         }
         Command::Backup { place, to } => backup::backup(&place.config()?, &to, json).await,
         Command::Restore { place, from } => restore::restore(&place.config()?, &from, json).await,
+        Command::Migrate(options) => migrate::run(options, json).await,
         Command::Config { place, command } => config::run(command, &place, json).await,
         Command::Completions { shell } => output::completions(shell),
         Command::Man { directory } => output::man_pages(&directory),

@@ -90,6 +90,7 @@ impl Doorway {
 pub struct Readiness {
     followed: AtomicBool,
     store_down: AtomicBool,
+    store_moved: AtomicBool,
     keys_unread: AtomicBool,
     clock_wrong: AtomicBool,
     stored_time_ahead: AtomicBool,
@@ -105,6 +106,16 @@ impl Readiness {
     /// Whether the store answers and can be written to. Returns what was said before.
     pub fn set_store_down(&self, down: bool) -> bool {
         self.store_down.swap(down, Ordering::Relaxed)
+    }
+
+    /// The rows were moved to another store: this one is dead, and the node with it until it is started on the other.
+    pub fn set_store_moved(&self) {
+        self.store_moved.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they were.
+    pub fn is_store_moved(&self) -> bool {
+        self.store_moved.load(Ordering::Relaxed)
     }
 
     /// Whether the store's keys cannot be opened: put under a master key that this node has not got, or no longer ours. Returns what was said
@@ -133,6 +144,7 @@ impl Readiness {
         let reasons = [
             (!self.followed.load(Ordering::Relaxed), "starting"),
             (self.store_down.load(Ordering::Relaxed), "store"),
+            (self.store_moved.load(Ordering::Relaxed), "moved"),
             (self.keys_unread.load(Ordering::Relaxed), "keys"),
             (self.clock_wrong.load(Ordering::Relaxed) || self.stored_time_ahead.load(Ordering::Relaxed), "clock"),
             (self.stopping.load(Ordering::Relaxed), "stopping"),

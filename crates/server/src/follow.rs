@@ -88,8 +88,10 @@ impl Follower {
                 () = authority.store().news() => tokio::time::sleep(BREATH).await,
                 () = feed.nudged() => tokio::time::sleep(BREATH).await,
             }
-            if let Err(error) = self.step(&mut position).await {
-                tracing::warn!(%error, "the store could not be followed; trying again");
+            match self.step(&mut position).await {
+                Err(FollowError::Open(moved @ OpenError::Moved(_))) => return self.give_up(&moved).await,
+                Err(error) => tracing::warn!(%error, "the store could not be followed; trying again"),
+                Ok(()) => {}
             }
             let gate = &self.doorway.gate;
             let metrics = &self.doorway.metrics;
@@ -110,11 +112,12 @@ impl Follower {
         let version = authority.store().settings_version().await.map_err(Fault::from)?;
         if position.settings_version != Some(version) {
             let opened = self.opener.keys(&**authority.store()).await;
-            // A store that fails says nothing of its keys; that is for the probe to find.
-            let unread = opened.as_ref().is_err_and(|error| !matches!(error, OpenError::Fault(_)));
+            // A store that fails says nothing of its keys; that is for the probe to find. One that was moved away is given up.
+            let unread =
+                opened.as_ref().is_err_and(|error| !matches!(error, OpenError::Fault(_) | OpenError::Moved(_)));
             let was_unread = readiness.set_keys_unread(unread);
             match (&opened, was_unread) {
-                (Err(OpenError::Fault(_)), _) => {}
+                (Err(OpenError::Fault(_) | OpenError::Moved(_)), _) => {}
                 (Err(error), false) => {
                     tracing::error!(%error, "the store's keys cannot be opened; this node is not ready")
                 }
@@ -143,6 +146,15 @@ impl Follower {
                 return Ok(());
             }
         }
+    }
+
+    /// The rows were moved away under this node. What it read here would no longer be true, so the store is closed and every request that
+    /// needs it is answered as if it were down.
+    async fn give_up(&self, moved: &OpenError) {
+        let Doorway { authority, readiness, .. } = &*self.doorway;
+        readiness.set_store_moved();
+        tracing::error!(error = %moved, "the rows of this store were moved away; this node is not ready");
+        authority.store().close().await;
     }
 
     async fn watch_health(self: Arc<Self>) {

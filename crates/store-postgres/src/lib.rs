@@ -11,6 +11,7 @@ pub mod engine;
 mod grants;
 mod keys;
 mod ledger;
+mod moving;
 mod people;
 mod resource_servers;
 mod revocations;
@@ -21,4 +22,5 @@ mod store;
 mod sweep;
 
 pub use engine::{Address, OpenError, Options};
+pub use moving::PostgresRows;
 pub use store::PostgresStore;

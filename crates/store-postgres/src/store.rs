@@ -72,7 +72,7 @@ fn lane_of<W: Work>(lanes: &[Lane<W>], id: GrantId) -> &Lane<W> {
 }
 
 /// The first connection, which makes the tables.
-async fn prepare(dialer: &Dialer) -> Result<(), OpenError> {
+pub(crate) async fn prepare(dialer: &Dialer) -> Result<(), OpenError> {
     let address = || dialer.address.to_string();
     let database = |source| OpenError::Database { address: address(), source };
     let (mut client, driver) = dialer.connect().await.map_err(database)?;
@@ -93,7 +93,7 @@ impl std::fmt::Debug for PostgresStore {
     }
 }
 
-fn store_error(fault: Fault) -> StoreError {
+pub(crate) fn store_error(fault: Fault) -> StoreError {
     if fault.is_unavailable() {
         StoreError::Unavailable(fault.to_string())
     } else {

@@ -7,6 +7,9 @@ mod store {
     mod connections;
     mod hangs;
     mod lost_answers;
+    mod migrations;
+    mod moved_tables;
+    mod moving;
     mod news;
     mod outages;
     mod place;

@@ -11,6 +11,7 @@ mod grants;
 mod holders;
 mod keys;
 mod ledger;
+mod moving;
 mod people;
 mod resource_servers;
 mod revocations;

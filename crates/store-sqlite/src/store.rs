@@ -92,7 +92,7 @@ impl SqliteStore {
         &self.engine
     }
 
-    async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         job: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -104,7 +104,7 @@ impl SqliteStore {
     }
 
     /// A read that may look at many rows and so must not hold up an async worker.
-    async fn long_read<T: Send + 'static>(
+    pub(crate) async fn long_read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {

@@ -42,6 +42,11 @@ pub(crate) fn load(config: &Config, entropy: &dyn Entropy, data: Option<&str>) -
     Ok(key)
 }
 
+/// Whether the key is in the environment, so that no file is read.
+pub(crate) fn is_in_environment() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
 /// The master keys of a configuration, now and while the data is put under another one: [`next_file`] beside the present one. Read again at each
 /// look, so that a node takes up a new file without a restart.
 pub(crate) struct Files {

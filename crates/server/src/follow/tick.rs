@@ -57,6 +57,9 @@ impl Follower {
         let mut looks = 0;
         loop {
             pace.tick().await;
+            if self.doorway.readiness.is_store_moved() {
+                return;
+            }
             looks += 1;
             let watched =
                 if looks < LOOKS_TO_RAISE { self.look_at_tick().await.map(drop) } else { self.raise_tick().await };

@@ -23,6 +23,7 @@ mod disks;
 mod faults;
 mod listening;
 mod master_key;
+mod moves;
 mod on_postgres;
 mod restores;
 mod two_processes;
