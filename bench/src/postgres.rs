@@ -255,7 +255,7 @@ impl Cluster {
         if root {
             command.args(["-u", "postgres", "--", "sh"]);
         }
-        let words = ["-c", KEEPER, "postgres.sh", bin.to_str().context("UTF-8")?, "5432", "", "on"];
+        let words = ["-c", KEEPER, "postgres.sh", bin.to_str().context("UTF-8")?, "5432", "", "durable"];
         let mut keeper = command
             .args(words)
             .stdin(Stdio::piped())

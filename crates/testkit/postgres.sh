@@ -1,17 +1,18 @@
 # A throwaway PostgreSQL that lives as long as its standard input is open: whoever started it may end as it likes, and nothing stays behind.
 #
-#   sh postgres.sh BIN PORT ADDRESSES
+#   sh postgres.sh BIN PORT ADDRESSES [durable]
 #
 # BIN holds initdb and postgres. The server listens on a socket in the directory that the first line of output names, and on PORT of
 # ADDRESSES (may be empty). Orders come line by line and are answered by "done": stop, crash, start; standby makes a second server, on the
 # socket of the next port, that follows the first and that every commit waits for; promote crashes the first and puts the second in its
 # place, so that from then on orders are about that one, and the next standby is made on the port of the other. Run it as any user but root.
 #
-# fsync is off: nothing here survives the machine. A server that is killed keeps what it gave to the operating system all the same, so a
-# crash of the server is a real one, and only a power cut cannot be tried.
+# fsync is off, unless the last word says durable, for measurements: nothing here survives the machine. A server that is killed keeps what it
+# gave to the operating system all the same, so a crash of the server is a real one, and only a power cut cannot be tried.
 set -eu
 trap '' INT TERM HUP
-bin=$1 addresses=$3
+bin=$1 addresses=$3 settings='-c fsync=off -c shared_buffers=64MB'
+if [ "${4:-}" = durable ]; then settings='-c fsync=on -c shared_buffers=512MB -c max_wal_size=4GB'; fi
 place=$(mktemp -d "${TMPDIR:-/tmp}/keyfob-postgres-XXXXXX")
 trap 'rm -rf "$place"' EXIT
 cd "$place"
@@ -30,8 +31,8 @@ basename "$place" >password
 
 # Starts the server of a port, and leaves its process in $pid.
 launch() {
-  "$bin/postgres" -D "data-$1" -k "$place" -p "$1" -c "listen_addresses=$addresses" -c fsync=off -c max_connections=300 \
-    -c shared_buffers=64MB -c autovacuum_naptime=5 -c wal_keep_size=64MB -c wal_retrieve_retry_interval=100ms </dev/null >>log 2>&1 &
+  "$bin/postgres" -D "data-$1" -k "$place" -p "$1" -c "listen_addresses=$addresses" $settings -c max_connections=300 \
+    -c autovacuum_naptime=5 -c wal_keep_size=64MB -c wal_retrieve_retry_interval=100ms </dev/null >>log 2>&1 &
   pid=$!
   for _ in $(seq 600); do
     "$bin/pg_isready" -q -h "$place" -p "$1" && return

@@ -1,13 +1,15 @@
 //! A database that takes connections and does not go on: every wait ends, and what hung holds up nobody afterwards.
+#![expect(clippy::disallowed_methods, reason = "how long real waiting takes is what is tested")]
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyfob_authority::conformance::build::{NOW, account, approved, insert, populate, win};
 use keyfob_authority::model::{Account, LedgerEntry, LedgerKind};
 use keyfob_authority::store::{Administration, Store, StoreError};
 use keyfob_store_postgres::Options;
 use keyfob_testkit::{Cut, PostgresWire};
+use tokio::time::Instant;
 
 use super::place::{Place, open};
 

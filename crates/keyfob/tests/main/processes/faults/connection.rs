@@ -216,7 +216,8 @@ impl Connection {
     /// Calls the API at a node. A live grant's newest access token is never refused, and an ended one's only before its bound.
     pub(super) async fn call(&mut self, world: &World, node: usize) {
         let kept = if matches!(self.stage, Stage::Live) { self.access.len() - 1 } else { 0 };
-        for access in self.access[kept..].to_vec() {
+        let kept: Vec<String> = self.access.iter().skip(kept).cloned().collect();
+        for access in kept {
             let began = Instant::now();
             let answer = send(world.http.get(format!("{}/v1/identity", world.base(node))).bearer_auth(&access)).await;
             let operation = if matches!(self.stage, Stage::Live) { "call" } else { "call when ended" };
