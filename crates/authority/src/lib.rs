@@ -25,6 +25,7 @@ mod refresh;
 pub mod register;
 mod resource_servers;
 pub mod revoke;
+pub mod revoke_token;
 pub mod rotation;
 pub mod secrets;
 pub mod session;

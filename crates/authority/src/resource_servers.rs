@@ -6,7 +6,7 @@ use crate::secrets;
 use crate::store::{Administered, Administration, Replacement};
 use aws_lc_rs::constant_time;
 use keyfob_protocol::Timestamp;
-use keyfob_protocol::basic::PresentedBasic;
+use keyfob_protocol::basic::PresentedSecret;
 
 impl Authority {
     /// The enabled resource server that these credentials prove. Nothing tells an unknown name from a wrong secret.
@@ -15,11 +15,12 @@ impl Authority {
     /// [`Fault`] where the store fails.
     pub async fn authenticate_resource_server(
         &self,
-        presented: &PresentedBasic,
+        name: &str,
+        secret: &PresentedSecret,
     ) -> Result<Option<ResourceServer>, Fault> {
-        let Some(server) = self.store.resource_server_by_name(&presented.id).await? else { return Ok(None) };
+        let Some(server) = self.store.resource_server_by_name(name).await? else { return Ok(None) };
         // Our secrets are letters and digits, on which both readings of Basic agree.
-        let digest = secrets::digest(presented.secret.raw.expose());
+        let digest = secrets::digest(secret.raw.expose());
         let proven = constant_time::verify_slices_are_equal(&digest, &server.secret_digest).is_ok();
         Ok((proven && server.enabled).then_some(server))
     }

@@ -1,5 +1,6 @@
 //! One file a route. The table is in [`crate::router`].
 
+pub(crate) mod about_token;
 pub(crate) mod assets;
 pub(crate) mod authorize;
 pub(crate) mod connections;

@@ -43,6 +43,7 @@ ledger_kinds! {
     Contested => "contested",
     StoreBehind => "store_behind",
     GrantEnded => "grant_ended",
+    TokenRevoked => "token_revoked",
     Refused => "refused",
     AccountChanged => "account_changed",
     UserChanged => "user_changed",

@@ -59,7 +59,7 @@ async fn authenticate(doorway: &Doorway, headers: &HeaderMap) -> Result<(), Refu
     let mut presented = headers.get_all(AUTHORIZATION).iter();
     let (Some(header), None) = (presented.next(), presented.next()) else { return Err(Refused::Unauthenticated) };
     let presented = basic::parse(header.as_bytes()).map_err(|_| Refused::Unauthenticated)?;
-    let server = doorway.authority.authenticate_resource_server(&presented).await;
+    let server = doorway.authority.authenticate_resource_server(&presented.id, &presented.secret).await;
     server.map_err(|fault| Refused::Fault(Some(fault)))?.map(drop).ok_or(Refused::Unauthenticated)
 }
 
