@@ -27,9 +27,8 @@ pub(crate) async fn run(args: GateArgs) -> anyhow::Result<()> {
     let told_to_stop = signals::stop();
     let clock = Arc::new(SystemClock::start());
     let gate = Arc::new(Gate::new(settings.gate.clone(), clock.clone()));
-    let follower = Follower::new(gate.clone(), &settings.follow, clock).map_err(|error| {
-        Exit::Refused.because(format!("authority {}: {error}", settings.follow.authority))
-    })?;
+    let follower = Follower::new(gate.clone(), &settings.follow, clock)
+        .map_err(|error| Exit::Refused.because(format!("authority {}: {error}", settings.follow.authority)))?;
     let tls = match &settings.tls {
         Some(files) => Some((files.clone(), Tls::load(&files.certificate, &files.key).map_err(refused("tls"))?)),
         None => None,
@@ -43,11 +42,8 @@ pub(crate) async fn run(args: GateArgs) -> anyhow::Result<()> {
     let router = router(settings.mode, Arc::new(Checkpoint::new(gate, metrics)), tls.is_some());
     let followed = tokio::spawn(follower.run());
     let watch = tls.clone().map(|(files, tls)| tokio::spawn(tls.follow(files.certificate, files.key)));
-    let options = ListenOptions {
-        connections: settings.connections,
-        tls: tls.map(|(_, tls)| tls),
-        ..ListenOptions::default()
-    };
+    let options =
+        ListenOptions { connections: settings.connections, tls: tls.map(|(_, tls)| tls), ..ListenOptions::default() };
     let stop = async {
         told_to_stop.await;
         tracing::info!("stopping; requests in flight are finished first");

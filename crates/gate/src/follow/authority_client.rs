@@ -124,7 +124,12 @@ impl AuthorityClient {
         let mut authorization =
             HeaderValue::from_str(authorization.expose()).map_err(|_| UnsafeAuthority::Credentials)?;
         authorization.set_sensitive(true);
-        Ok(AuthorityClient { client, feed: endpoint("/oauth/revocations"), keys: endpoint("/oauth/jwks"), authorization })
+        Ok(AuthorityClient {
+            client,
+            feed: endpoint("/oauth/revocations"),
+            keys: endpoint("/oauth/jwks"),
+            authorization,
+        })
     }
 
     /// What was revoked after `cursor`; waits about a second where there is nothing.

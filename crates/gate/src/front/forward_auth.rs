@@ -45,7 +45,9 @@ async fn answer(State(endpoint): State<ForwardAuth>, request: Request) -> Respon
     // Beneath the path the query is that of the request asked about, written by whoever sends it.
     let query = request.uri().query().filter(|_| !beneath).unwrap_or_default();
     let Some(required) = required_scope(query) else {
-        tracing::error!("the query of the check URL is malformed, so no request passes; write it like /check?scope=a%20b");
+        tracing::error!(
+            "the query of the check URL is malformed, so no request passes; write it like /check?scope=a%20b"
+        );
         return refused(&Challenge::CannotDecide);
     };
     match endpoint.checkpoint.check(request.headers(), &required) {

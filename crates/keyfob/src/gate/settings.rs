@@ -42,12 +42,7 @@ pub(super) enum Mode {
     /// An endpoint that a web server asks.
     ForwardAuth { passed: StatusCode },
     /// A proxy that they pass through.
-    Proxy {
-        upstream: Upstream,
-        forward_token: bool,
-        trusted_proxies: Vec<ipnet::IpNet>,
-        scoped_paths: ScopedPaths,
-    },
+    Proxy { upstream: Upstream, forward_token: bool, trusted_proxies: Vec<ipnet::IpNet>, scoped_paths: ScopedPaths },
 }
 
 /// The file as written. docs/gate.md explains each key.
@@ -152,7 +147,9 @@ fn parse(path: &Path) -> anyhow::Result<File> {
 fn without_news(file: &File) -> anyhow::Result<WithoutNews> {
     match (file.fail.unwrap_or_default(), file.max_stale) {
         (Fail::Open, None) => Ok(WithoutNews::KeepServing),
-        (Fail::Open, Some(_)) => Err(Exit::Refused.because("max_stale is for fail = \"closed\"; an open gate never refuses")),
+        (Fail::Open, Some(_)) => {
+            Err(Exit::Refused.because("max_stale is for fail = \"closed\"; an open gate never refuses"))
+        }
         (Fail::Closed, Some(seconds)) if seconds < LEAST_MAX_STALE => {
             Err(Exit::Refused.because(format!("max_stale must be at least {LEAST_MAX_STALE} seconds")))
         }
@@ -163,11 +160,15 @@ fn without_news(file: &File) -> anyhow::Result<WithoutNews> {
 fn secret(file: Option<&Path>) -> anyhow::Result<Secret<String>> {
     let text = match (std::env::var(SECRET), file) {
         (Ok(text), None) => text,
-        (Ok(_), Some(_)) => return Err(Exit::Refused.because(format!("{SECRET} and secret_file are both set; keep one"))),
+        (Ok(_), Some(_)) => {
+            return Err(Exit::Refused.because(format!("{SECRET} and secret_file are both set; keep one")));
+        }
         (Err(_), Some(path)) => String::from_utf8(secret_file::read("secret_file", path)?)
             .map_err(|_| Exit::Refused.because(format!("secret_file {} is not text", path.display())))?,
         (Err(_), None) => {
-            return Err(Exit::Refused.because(format!("the secret is missing; name a file by secret_file, or set {SECRET}")));
+            return Err(
+                Exit::Refused.because(format!("the secret is missing; name a file by secret_file, or set {SECRET}"))
+            );
         }
     };
     match text.trim() {

@@ -10,7 +10,9 @@ use thiserror::Error;
 
 /// A prefix that would never be compared with anything.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
-#[error("the path prefix \"{0}\" must begin with a slash and hold no percent sign, backslash, semicolon, query, dot or empty segment")]
+#[error(
+    "the path prefix \"{0}\" must begin with a slash and hold no percent sign, backslash, semicolon, query, dot or empty segment"
+)]
 pub struct MalformedPrefix(pub String);
 
 /// Scopes by path prefix.

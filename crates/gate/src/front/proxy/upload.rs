@@ -44,10 +44,7 @@ impl HttpBody for Upload {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let upload = &mut *self;
         upload.progress.waits_for_client.store(true, Ordering::Release);
         let frame = ready!(Pin::new(&mut upload.body).poll_frame(cx));

@@ -25,7 +25,10 @@ const LEAST: &str = "authority = \"https://auth.example.com/\"\nname = \"api\"\n
 #[test]
 fn little_has_to_be_said() {
     let settings = read(LEAST, &[]).expect("complete");
-    assert_eq!((settings.gate.issuer.as_str(), settings.gate.audience.as_str()), ("https://auth.example.com", "https://auth.example.com"));
+    assert_eq!(
+        (settings.gate.issuer.as_str(), settings.gate.audience.as_str()),
+        ("https://auth.example.com", "https://auth.example.com")
+    );
     assert_eq!((settings.follow.name.as_str(), settings.follow.secret.expose().as_str()), ("api", "s3cret"));
     assert_eq!(settings.gate.without_news, WithoutNews::RefuseAfter(30));
     assert!(matches!(settings.mode, Mode::ForwardAuth { passed: StatusCode::NO_CONTENT }));
@@ -45,7 +48,8 @@ fn flags_replace_what_the_file_says() {
 
 #[test]
 fn the_example_configurations_are_configurations() {
-    let settings = read(include_str!("../../../../../examples/gate-behind-nginx/keyfob-gate.toml"), &[]).expect("nginx");
+    let settings =
+        read(include_str!("../../../../../examples/gate-behind-nginx/keyfob-gate.toml"), &[]).expect("nginx");
     assert!(matches!(settings.mode, Mode::ForwardAuth { .. }));
     let proxy = "upstream = \"http://127.0.0.1:8000\"\ntrust_proxy = [\"10.0.0.0/8\", \"192.0.2.1\"]\nforward_token = true\n\
         [[paths]]\nprefix = \"/v1/admin\"\nscope = \"admin\"\n";
@@ -75,8 +79,16 @@ fn what_makes_no_sense_is_refused_by_name() {
         (LEAST, &["--upstream", "ftp://a.example"], "upstream"),
         (LEAST, &["--upstream", "http://a.example", "--ok-status", "200"], "ok_status"),
         (LEAST, &["--upstream", "http://a.example", "--trust-proxy", "10.0.0.0/33"], "trust_proxy"),
-        ("authority = \"https://a.example\"\nname = \"api\"\nupstream = \"http://a.example\"\n[[paths]]\nprefix = \"/a/../b\"\nscope = \"x\"", &[], "/a/../b"),
-        ("authority = \"https://a.example\"\nname = \"api\"\nupstream = \"http://a.example\"\n[[paths]]\nprefix = \"/a\"\nscope = \"\"", &[], "not a scope"),
+        (
+            "authority = \"https://a.example\"\nname = \"api\"\nupstream = \"http://a.example\"\n[[paths]]\nprefix = \"/a/../b\"\nscope = \"x\"",
+            &[],
+            "/a/../b",
+        ),
+        (
+            "authority = \"https://a.example\"\nname = \"api\"\nupstream = \"http://a.example\"\n[[paths]]\nprefix = \"/a\"\nscope = \"\"",
+            &[],
+            "not a scope",
+        ),
     ] {
         let refusal = format!("{:#}", read(text, flags).expect_err(named));
         assert!(refusal.contains(named), "{named}: {refusal}");

@@ -20,6 +20,7 @@ mod clocks;
 mod commands;
 mod crashes;
 mod disks;
+mod gate;
 mod listening;
 mod master_key;
 mod on_postgres;
