@@ -12,7 +12,7 @@ use anyhow::Context;
 use axum::Router;
 use keyfob_gate::Gate;
 use keyfob_gate::follow::{FollowStatus, Follower};
-use keyfob_gate::front::{Checkpoint, ForwardAuth, GateMetrics, Proxy, ProxyConfig, admin};
+use keyfob_gate::front::{Checkpoint, ForwardAuth, GateMetrics, Proxy, admin};
 use keyfob_server::listen::{self, ListenOptions, tls::Tls};
 use settings::{GateSettings, Mode};
 use std::net::SocketAddr;
@@ -39,7 +39,7 @@ pub(crate) async fn run(args: GateArgs) -> anyhow::Result<()> {
     let admin = admin_listener(settings.metrics_listen, gate.clone(), metrics.clone(), status).await?;
     greet(&settings, listener.local_addr()?);
 
-    let router = router(settings.mode, Arc::new(Checkpoint::new(gate, metrics)), tls.is_some());
+    let router = router(settings.mode, Arc::new(Checkpoint::new(gate, metrics)));
     let followed = tokio::spawn(follower.run());
     let watch = tls.clone().map(|(files, tls)| tokio::spawn(tls.follow(files.certificate, files.key)));
     let options =
@@ -57,13 +57,10 @@ pub(crate) async fn run(args: GateArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn router(mode: Mode, checkpoint: Arc<Checkpoint>, tls: bool) -> Router {
+fn router(mode: Mode, checkpoint: Arc<Checkpoint>) -> Router {
     match mode {
         Mode::ForwardAuth { passed } => ForwardAuth::new(checkpoint, passed).router(),
-        Mode::Proxy { upstream, forward_token, trusted_proxies, scoped_paths } => {
-            let config = ProxyConfig { upstream, forward_token, trusted_proxies, scoped_paths, tls };
-            Proxy::new(checkpoint, config).router()
-        }
+        Mode::Proxy(config) => Proxy::new(checkpoint, *config).router(),
     }
 }
 
@@ -84,7 +81,7 @@ async fn admin_listener(
 fn greet(settings: &GateSettings, address: SocketAddr) {
     let mode = match &settings.mode {
         Mode::ForwardAuth { .. } => "forward-auth at /check".to_owned(),
-        Mode::Proxy { upstream, .. } => format!("proxy to {upstream:?}"),
+        Mode::Proxy(config) => format!("proxy to {}", config.upstream),
     };
     tracing::info!(
         %address,

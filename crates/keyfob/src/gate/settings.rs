@@ -8,6 +8,7 @@ use crate::config::{TlsFiles, check_transport};
 use crate::exit::Exit;
 use axum::http::StatusCode;
 use keyfob_gate::follow::FollowConfig;
+use keyfob_gate::front::ProxyConfig;
 use keyfob_gate::front::proxy::{ScopedPaths, Upstream};
 use keyfob_gate::{GateConfig, WithoutNews};
 use keyfob_protocol::Secret;
@@ -42,7 +43,7 @@ pub(super) enum Mode {
     /// An endpoint that a web server asks.
     ForwardAuth { passed: StatusCode },
     /// A proxy that they pass through.
-    Proxy { upstream: Upstream, forward_token: bool, trusted_proxies: Vec<ipnet::IpNet>, scoped_paths: ScopedPaths },
+    Proxy(Box<ProxyConfig>),
 }
 
 /// The file as written. docs/gate.md explains each key.
@@ -202,12 +203,13 @@ fn mode(file: File) -> anyhow::Result<Mode> {
         Ok(scope) if !scope.is_empty() => Ok((prefix, scope)),
         _ => Err(Exit::Refused.because(format!("paths: \"{scope}\" is not a scope"))),
     });
-    Ok(Mode::Proxy {
+    Ok(Mode::Proxy(Box::new(ProxyConfig {
         upstream: Upstream::new(&upstream).map_err(refused("upstream"))?,
         forward_token: file.forward_token,
         trusted_proxies: file.trust_proxy.iter().map(network).collect::<Result<_, _>>()?,
         scoped_paths: ScopedPaths::new(rules.collect::<Result<Vec<_>, _>>()?).map_err(refused("paths"))?,
-    })
+        tls: file.tls.is_some(),
+    })))
 }
 
 #[cfg(test)]

@@ -52,9 +52,16 @@ pub struct Upstream {
     head_time: Duration,
 }
 
+/// Its URL.
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
+    }
+}
+
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Upstream({}://{})", self.scheme, self.authority)
+        write!(f, "Upstream({self})")
     }
 }
 

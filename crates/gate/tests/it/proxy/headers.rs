@@ -111,7 +111,7 @@ async fn br_10_forwarded_headers_are_those_of_the_connection() {
 async fn br_10_a_refused_request_does_not_reach_the_upstream() {
     let proxied = Proxied::new(|_| ()).await;
     let client = reqwest::Client::new();
-    let mut request = async |authorization: Option<&str>| {
+    let request = async |authorization: Option<&str>| {
         let mut request = client.post(proxied.url("/v1/people?access_token=x")).body("x");
         if let Some(value) = authorization {
             request = request.header("authorization", value);

@@ -54,8 +54,8 @@ fn the_example_configurations_are_configurations() {
     let proxy = "upstream = \"http://127.0.0.1:8000\"\ntrust_proxy = [\"10.0.0.0/8\", \"192.0.2.1\"]\nforward_token = true\n\
         [[paths]]\nprefix = \"/v1/admin\"\nscope = \"admin\"\n";
     let settings = read(&format!("{LEAST}{proxy}"), &[]).expect("a proxy");
-    let Mode::Proxy { trusted_proxies, forward_token, .. } = settings.mode else { panic!("not a proxy") };
-    assert_eq!((trusted_proxies.len(), forward_token), (2, true));
+    let Mode::Proxy(proxy) = settings.mode else { panic!("not a proxy") };
+    assert_eq!((proxy.trusted_proxies.len(), proxy.forward_token), (2, true));
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn now() -> Timestamp {
     Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64)
 }
 
-/// Connections are tasks of the returned one's own set, so that they end with it.
+/// The task owns its connections, so that they end with it.
 async fn serve(feed: Arc<Feed>, address: SocketAddr) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind(address).await.expect("a free port, or the one of before");
     let address = listener.local_addr().expect("an address");
