@@ -1,19 +1,16 @@
-//! Refuses requests whose end or whose addressee two servers could read in two ways (RFC 9112 sections 3.2 and 6.3).
+//! Refuses requests whose addressee two servers could read in two ways (RFC 9112 section 3.2).
 //!
-//! Of a request with both lengths hyper keeps `Transfer-Encoding` alone and closes the connection behind it, as section 6.1 asks; it refuses
-//! other malformed framing itself. The tests hold it to that.
+//! Where a request ends is hyper's to say: with both lengths it keeps `Transfer-Encoding` alone and closes the connection behind it (section
+//! 6.1), makes one of equal lengths, and refuses other malformed framing. The tests hold it to that.
 
 use super::failure::Failure;
 use axum::extract::Request;
 use http::Method;
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::HOST;
 
-/// Whether it has one end, one host, and a target in origin form.
+/// Whether it has one host, and a target in origin form.
 pub(super) fn check(request: &Request) -> Result<(), Failure> {
     let headers = request.headers();
-    if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
-        return Err(Failure::Ambiguous("it has more than one Content-Length"));
-    }
     if headers.get_all(HOST).iter().count() != 1 {
         return Err(Failure::Ambiguous("it must have exactly one Host"));
     }
