@@ -125,6 +125,16 @@ impl Gate {
         &self.revocations
     }
 
+    /// Whether it can judge tokens now; if not, every one of them is answered with [`Challenge::CannotDecide`].
+    pub fn is_ready(&self) -> bool {
+        self.can_decide(self.clock.now()).is_ok()
+    }
+
+    /// Seconds since the set of revocations was last known to be complete; `None` before the first full sync.
+    pub fn seconds_without_news(&self) -> Option<i64> {
+        self.revocations.synced_at().map(|at| self.clock.now().since(at))
+    }
+
     /// Verified tokens in memory: a metric.
     pub fn cached_tokens(&self) -> usize {
         self.cache.len()

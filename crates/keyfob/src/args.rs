@@ -3,6 +3,7 @@
 use crate::admin::{account, app, grant, key, ledger, resource_server, system, user};
 use crate::composition::authority::{Absent, Opened};
 use crate::config::{Config, StoreUrl};
+use crate::gate::GateArgs;
 use crate::migrate::MigrateArgs;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 Start here:
   keyfob sandbox            the whole flow on this machine, offline, nothing to configure
   keyfob serve --data DIR   the authority for real use
+  keyfob gate --help        its tokens in front of an API in any language
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (invalid input), 4 not found, 5 conflict, 6 unavailable (try again)."
 )]
 pub(crate) struct Args {
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     Sandbox(SandboxArgs),
     /// Run the authority.
     Serve(Place),
+    /// Check access tokens in front of an API: as an endpoint that a web server asks, or as a reverse proxy.
+    Gate(Box<GateArgs>),
     /// Accounts: companies whose users connect apps.
     Account {
         #[command(flatten)]

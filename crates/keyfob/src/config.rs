@@ -291,9 +291,9 @@ fn with_environment(mut file: File) -> anyhow::Result<File> {
                     _ => return Err(refuse("it must be text or json".to_owned())),
                 };
             }
-            // Read elsewhere: the key itself, the place, and what the tests set.
-            "MASTER_KEY" | "DATA" | "STORE" | "CONFIG" | "MIGRATE_FROM" | "MIGRATE_TO" | "LONG" | "TEST_POSTGRES"
-            | "FAULT_MINUTES" | "FAULT_SEED" => {}
+            // Read elsewhere: the key itself, the gate's secret, the place, and what the tests set.
+            "MASTER_KEY" | "GATE_SECRET" | "DATA" | "STORE" | "CONFIG" | "MIGRATE_FROM" | "MIGRATE_TO" | "LONG"
+            | "TEST_POSTGRES" | "FAULT_MINUTES" | "FAULT_SEED" => {}
             _ => return Err(refuse("there is no such setting; see `keyfob config sample`".to_owned())),
         }
     }
@@ -356,7 +356,7 @@ fn check_issuer(issuer: &str) -> anyhow::Result<bool> {
 }
 
 /// A plain listener outside loopback would send passwords and tokens in clear.
-fn check_transport(listen: SocketAddr, tls: bool) -> anyhow::Result<()> {
+pub(crate) fn check_transport(listen: SocketAddr, tls: bool) -> anyhow::Result<()> {
     if tls || listen.ip().is_loopback() {
         return Ok(());
     }

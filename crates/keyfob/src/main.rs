@@ -7,6 +7,7 @@ mod backup;
 mod composition;
 mod config;
 mod exit;
+mod gate;
 mod migrate;
 mod output;
 mod restore;
@@ -36,6 +37,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Sandbox(options) => sandbox::run(options, json).await,
         Command::Serve(place) => serve::run(&place.config()?).await,
+        Command::Gate(options) => gate::run(*options).await,
         Command::Account { place, command } => {
             let absent = command.where_absent();
             place.with(absent, async |at| admin::account::run(command, at, json).await).await

@@ -1,5 +1,6 @@
 //! The master key: from the environment or a file that only its owner can read (matrix KM-01).
 
+use crate::composition::secret_file;
 use crate::config::{Config, StorePlace};
 use crate::exit::Exit;
 use crate::output;
@@ -8,7 +9,7 @@ use keyfob_authority::keys::{MasterKey, MasterKeys};
 use keyfob_protocol::{Entropy, Timestamp};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The variable that may hold the key.
@@ -117,14 +118,7 @@ fn directory_of(file: &Path) -> &Path {
 
 fn read(path: &Path) -> anyhow::Result<MasterKey> {
     let named = || format!("master_key_file {}", path.display());
-    let mode = std::fs::metadata(path).with_context(named)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        let message =
-            format!("{} can be read by others (mode {:o}); run: chmod 600 {}", named(), mode & 0o777, path.display());
-        return Err(Exit::Refused.because(message));
-    }
-    let bytes = std::fs::read(path).with_context(named)?;
-    let Ok(text) = String::from_utf8(bytes) else {
+    let Ok(text) = String::from_utf8(secret_file::read("master_key_file", path)?) else {
         let message = format!("{} holds raw bytes; write them in base64, or let `keyfob serve` make the file", named());
         return Err(Exit::Refused.because(message));
     };

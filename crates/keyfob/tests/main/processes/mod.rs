@@ -21,6 +21,7 @@ mod commands;
 mod crashes;
 mod disks;
 mod faults;
+mod gate;
 mod listening;
 mod master_key;
 mod moves;
