@@ -4,3 +4,4 @@ mod alone;
 mod authority;
 mod behind_nginx;
 mod guarding;
+mod of_three_nodes;

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 const DATABASE_PASSWORD: &str = "hunter2-of-the-database";
 
 /// A database, and the nodes on it. Each has a data directory of its own and the same master key.
-struct Shared {
+pub(super) struct Shared {
     database: PostgresDatabase,
-    nodes: Vec<Place>,
+    pub(super) nodes: Vec<Place>,
 }
 
 impl Shared {
-    fn with_nodes(cluster: &Arc<PostgresCluster>, count: usize) -> Shared {
+    pub(super) fn with_nodes(cluster: &Arc<PostgresCluster>, count: usize) -> Shared {
         let database = cluster.database();
         let url = database.url().replace("postgres@", &format!("postgres:{DATABASE_PASSWORD}@"));
         let nodes: Vec<Place> = (0..count).map(|_| Place::on(&url)).collect();
@@ -26,7 +26,7 @@ impl Shared {
     }
 
     /// The first node makes the master key; the others get a copy.
-    fn people(&self) -> People {
+    pub(super) fn people(&self) -> People {
         let people = self.nodes[0].people();
         for node in &self.nodes[1..] {
             std::fs::copy(self.nodes[0].master_key_file(), node.master_key_file()).expect("a copy of the key");
