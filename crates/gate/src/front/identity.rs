@@ -1,6 +1,6 @@
 //! The headers that tell an API who calls: one table for both modes (BR-10).
 //!
-//! An API behind a gate believes these headers, so whatever a client sends under such a name has to go first ([`is_identity_header`]).
+//! An API behind a gate believes these headers, so whatever a client sends under such a name has to go first (`is_identity_header`).
 
 use crate::caller::Caller;
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -26,7 +26,7 @@ pub(crate) struct GateArgs {
     /// The configuration file. Default: ./keyfob-gate.toml if it is there.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The authority to follow, like https://auth.example.com.
+    /// The authority to follow: its base URL, with https.
     #[arg(long, value_name = "URL")]
     pub(crate) authority: Option<String>,
     /// Who issues the tokens. Default: the authority's URL; another where the gate reaches it by an address of its own.
@@ -44,7 +44,7 @@ pub(crate) struct GateArgs {
     /// Where to listen; port 0 takes a free one. Default: 127.0.0.1:8090.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
-    /// The API to guard as a reverse proxy, like http://127.0.0.1:8000.
+    /// The API to guard as a reverse proxy: a URL of scheme, host and port.
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: Option<String>,
     /// Proxy: hand the access token on to the API.
