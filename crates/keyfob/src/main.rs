@@ -7,6 +7,7 @@ mod backup;
 mod composition;
 mod config;
 mod exit;
+mod explain;
 mod output;
 mod restore;
 mod sandbox;
@@ -34,6 +35,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let json = args.json;
     match args.command {
         Command::Sandbox(options) => sandbox::run(options, json).await,
+        Command::Explain(options) => explain::run(options, json),
         Command::Serve(place) => serve::run(&place.config()?).await,
         Command::Account { place, command } => {
             let absent = command.where_absent();

@@ -20,6 +20,7 @@ mod clocks;
 mod commands;
 mod crashes;
 mod disks;
+mod explaining;
 mod listening;
 mod master_key;
 mod on_postgres;
