@@ -12,6 +12,7 @@ mod connection;
 mod connections;
 mod driver;
 mod exchange;
+pub mod explain;
 pub mod http;
 mod provider;
 pub mod refresh;

@@ -3,10 +3,12 @@
 use crate::admin::{account, app, grant, key, ledger, resource_server, system, user};
 use crate::composition::authority::{Absent, Opened};
 use crate::config::{Config, StoreUrl};
+use crate::explain;
 use crate::gate::GateArgs;
 use crate::migrate::MigrateArgs;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
+use keyfob_client::explain::Authority;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +25,7 @@ Start here:
   keyfob sandbox            the whole flow on this machine, offline, nothing to configure
   keyfob serve --data DIR   the authority for real use
   keyfob gate --help        its tokens in front of an API in any language
+  keyfob explain 'URL'      what is wrong with a URL, a curl command or an answer
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (invalid input), 4 not found, 5 conflict, 6 unavailable (try again)."
 )]
 pub(crate) struct Args {
@@ -37,6 +40,9 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Authority, API and demo on this machine, offline, for developing and testing an integration.
     Sandbox(SandboxArgs),
+    /// Say what is wrong with an authorize URL, a callback, a curl command or a reply, and what to write instead. Sends nothing.
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(ExplainArgs),
     /// Run the authority.
     Serve(Place),
     /// Check access tokens in front of an API: as an endpoint that a web server asks, or as a reverse proxy.
@@ -169,6 +175,26 @@ impl Place {
 
 fn store_url(text: &str) -> Result<StoreUrl, Infallible> {
     Ok(StoreUrl(text.to_owned()))
+}
+
+const EXPLAIN_HELP: &str = "\
+Examples:
+  keyfob explain 'https://app.followupboss.com/oauth/authorize?response_type=code&client_id=…'
+  keyfob explain 'AUTHORIZE URL' 'CALLBACK URL' 'CURL COMMAND'     compares them with each other
+  curl -i … | keyfob explain                                       explains the answer
+Exit codes: 0 nothing wrong found, 3 something is wrong.";
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ExplainArgs {
+    /// A URL, a curl command, raw HTTP or JSON, each as one argument. Default, and for `-`: standard input.
+    #[arg(value_name = "MESSAGE")]
+    pub(crate) inputs: Vec<String>,
+    /// Whose rules: followupboss, keyfob, or the authority's URL. Default: by the host.
+    #[arg(long, value_name = "AUTHORITY", value_parser = explain::authority)]
+    pub(crate) authority: Option<Authority>,
+    /// The registered redirect URI; every other one is then named, with the byte where it differs.
+    #[arg(long, value_name = "URI")]
+    pub(crate) redirect_uri: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

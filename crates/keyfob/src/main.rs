@@ -7,6 +7,7 @@ mod backup;
 mod composition;
 mod config;
 mod exit;
+mod explain;
 mod gate;
 mod migrate;
 mod output;
@@ -36,6 +37,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let json = args.json;
     match args.command {
         Command::Sandbox(options) => sandbox::run(options, json).await,
+        Command::Explain(options) => explain::run(options, json),
         Command::Serve(place) => serve::run(&place.config()?).await,
         Command::Gate(options) => gate::run(*options).await,
         Command::Account { place, command } => {

@@ -40,6 +40,34 @@ fn refresh(provider: &Provider, app: &App) -> String {
     wire(&refresh::request(provider, app, &token_set("a-1", "r-1"), START).unwrap().0)
 }
 
+/// Every kind of request that the client makes, for whoever reads them.
+pub(crate) fn requests() -> Vec<String> {
+    let mut requests = Vec::new();
+    let other = Provider::new(
+        "https://id.example.com/authorize?tenant=7",
+        "https://id.example.com/token?tenant=7",
+        "https://id.example.com/api",
+        Dialect::OAuth,
+    );
+    let fub = Provider::follow_up_boss;
+    for provider in [fub(), fub().legacy(), keyfob(), keyfob().speaking(Dialect::FollowUpBoss), other.unwrap()] {
+        for app in [app(), public()] {
+            // Follow Up Boss has no public clients.
+            if app.client_secret.is_none() && provider.dialect() == Dialect::FollowUpBoss {
+                continue;
+            }
+            for options in [AuthorizeOptions::default(), AuthorizeOptions { prompt: Prompt::Login, scope: None }] {
+                let attempt =
+                    Attempt::begin_with(&options, &provider, &app, alice(), START, &SeededEntropy::default()).unwrap();
+                requests.push(attempt.url.expose().clone());
+            }
+            requests.push(exchange(&provider, &app));
+            requests.push(refresh(&provider, &app));
+        }
+    }
+    requests
+}
+
 fn public() -> App {
     App { client_secret: None, ..app() }
 }

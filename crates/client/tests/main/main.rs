@@ -3,6 +3,7 @@
 
 mod attempts;
 mod calls;
+mod explain;
 mod golden;
 mod refreshes;
 mod scripted;

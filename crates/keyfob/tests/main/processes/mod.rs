@@ -20,6 +20,7 @@ mod clocks;
 mod commands;
 mod crashes;
 mod disks;
+mod explaining;
 mod faults;
 mod gate;
 mod listening;
