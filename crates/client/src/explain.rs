@@ -197,7 +197,7 @@ fn about_request(kind: Kind, request: &Request, options: &ExplainOptions, found:
 }
 
 enum Message {
-    Request(Request),
+    Request(Box<Request>),
     Reply(Sourced),
     Unknown(usize),
 }
@@ -212,10 +212,11 @@ fn recognise(input: &str, found: &mut Findings) -> Message {
         return Message::Reply(whole);
     }
     if text.strip_prefix("curl").is_some_and(|rest| rest.starts_with(char::is_whitespace)) {
-        return curl::read(text, offset, found).map_or(Message::Unknown(offset), Message::Request);
+        return curl::read(text, offset, found)
+            .map_or(Message::Unknown(offset), |request| Message::Request(Box::new(request)));
     }
     if let Some(request) = request::read_raw(text, offset) {
-        return Message::Request(request);
+        return Message::Request(Box::new(request));
     }
     let quoted = [('"', '"'), ('\'', '\''), ('<', '>')];
     let is_quoted = |(open, close): (char, char)| text.len() > 1 && text.starts_with(open) && text.ends_with(close);
@@ -225,7 +226,7 @@ fn recognise(input: &str, found: &mut Findings) -> Message {
     };
     let looks_like_one = url.text().contains("://") || url.text().contains('=') || url.text().starts_with('/');
     if looks_like_one {
-        return Message::Request(bare(&url));
+        return Message::Request(Box::new(bare(&url)));
     }
     Message::Unknown(offset)
 }
