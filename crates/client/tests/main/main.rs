@@ -3,8 +3,10 @@
 
 mod attempts;
 mod calls;
+mod discovery;
 mod golden;
 mod refreshes;
+mod revocation;
 mod scripted;
 mod table;
 mod wire;
