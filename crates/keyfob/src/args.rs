@@ -3,6 +3,11 @@
 use crate::admin::{account, app, grant, key, ledger, resource_server, system, user};
 use crate::composition::authority::{Absent, Opened};
 use crate::config::{Config, StoreUrl};
+use crate::partner::call::CallArgs;
+use crate::partner::connect::ConnectArgs;
+use crate::partner::connections;
+use crate::partner::files::StoreDir;
+use crate::partner::token::TokenArgs;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use std::convert::Infallible;
@@ -20,7 +25,9 @@ use std::path::PathBuf;
 Start here:
   keyfob sandbox            the whole flow on this machine, offline, nothing to configure
   keyfob serve --data DIR   the authority for real use
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (invalid input), 4 not found, 5 conflict, 6 unavailable (try again)."
+  keyfob connect --help     a user's account for your app, then: keyfob call GET /v1/people
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (invalid input), 4 not found, 5 conflict, 6 unavailable (try again),
+7 the user has to connect again, 8 the user declined."
 )]
 pub(crate) struct Args {
     /// Print JSON on standard output.
@@ -106,6 +113,19 @@ pub(crate) enum Command {
         /// The file to read.
         from: PathBuf,
     },
+    /// Connect a user's account at Follow Up Boss, a Keyfob or any OAuth authority for your app.
+    Connect(Box<ConnectArgs>),
+    /// Call the API as a connected user.
+    Call(CallArgs),
+    /// Connections that are kept on this machine.
+    Connections {
+        #[command(flatten)]
+        store_dir: StoreDir,
+        #[command(subcommand)]
+        command: connections::Command,
+    },
+    /// Print a good access token of a connection. It is a secret.
+    Token(TokenArgs),
     /// Look at the configuration.
     Config {
         #[command(flatten)]

@@ -279,8 +279,9 @@ fn with_environment(mut file: File) -> anyhow::Result<File> {
                     _ => return Err(refuse("it must be text or json".to_owned())),
                 };
             }
-            // Read elsewhere: the key itself, the place, and what the tests set.
+            // Read elsewhere: the key itself, the place, what the tests set, and the partner's side.
             "MASTER_KEY" | "DATA" | "STORE" | "CONFIG" | "LONG" | "TEST_POSTGRES" => {}
+            "CLIENT_ID" | "CLIENT_SECRET" | "SYSTEM_KEY" | "CONNECTIONS" => {}
             _ => return Err(refuse("there is no such setting; see `keyfob config sample`".to_owned())),
         }
     }
