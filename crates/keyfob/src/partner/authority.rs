@@ -1,9 +1,27 @@
 //! Which authority a connection is at, as it is named on the command line and kept in the connection's file.
 
+use super::opened::surroundings_of;
 use crate::exit::Exit;
+use clap::Args;
 use keyfob_client::{App, Dialect, DiscoveryError, Metadata, Provider, UnsafeUrl, discover};
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+/// The authority, as the command line names it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NamedAuthority {
+    /// followupboss, keyfob, or the issuer of an authority that publishes its metadata (RFC 8414).
+    #[arg(value_name = "AUTHORITY")]
+    authority: String,
+    /// With keyfob: its issuer.
+    url: Option<String>,
+    /// With followupboss: this sandbox in its place.
+    #[arg(long, value_name = "URL")]
+    sandbox: Option<String>,
+    /// The base of the API, the only place the token goes to. Needed with an issuer.
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
+}
 
 /// An authority and its API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,21 +55,15 @@ pub(crate) enum At {
     },
 }
 
-impl Authority {
-    /// Reads what the command line names, and asks the authority about itself where that is needed.
-    pub(crate) async fn named(
-        name: &str,
-        url: Option<String>,
-        sandbox: Option<String>,
-        api: Option<String>,
-        transport: &dyn keyfob_client::Transport,
-    ) -> anyhow::Result<Authority> {
+impl NamedAuthority {
+    /// Finds it; one that is named by its issuer is asked about itself.
+    pub(crate) async fn find(self) -> anyhow::Result<Authority> {
         let refuse = |why: &str| Err(Exit::Refused.because(why));
-        if sandbox.is_some() && name != "followupboss" {
+        if self.sandbox.is_some() && self.authority != "followupboss" {
             return refuse("--sandbox stands in for Follow Up Boss; name a Keyfob by: keyfob connect keyfob URL");
         }
-        let at = match (name, url) {
-            ("followupboss", None) => At::FollowUpBoss { sandbox },
+        let at = match (self.authority.as_str(), self.url) {
+            ("followupboss", None) => At::FollowUpBoss { sandbox: self.sandbox },
             ("followupboss", Some(_)) => {
                 return refuse("Follow Up Boss has one address; a sandbox is named by --sandbox URL");
             }
@@ -59,22 +71,24 @@ impl Authority {
             ("keyfob", None) => return refuse("say where it is: keyfob connect keyfob https://id.example.com"),
             (_, Some(_)) => return refuse("one issuer is enough: keyfob connect https://id.example.com"),
             (issuer, None) if issuer.contains("://") => {
-                if api.is_none() {
+                if self.api.is_none() {
                     return refuse(
                         "an issuer does not say where its API is, and the token goes nowhere else: --api https://api.example.com/v1",
                     );
                 }
-                At::Discovered { metadata: Box::new(discover(issuer, transport).await.map_err(told)?) }
+                let outside = surroundings_of(issuer)?;
+                let metadata = discover(issuer, outside.transport.as_ref()).await.map_err(told)?;
+                At::Discovered { metadata: Box::new(metadata) }
             }
             _ => {
-                return refuse(
-                    "name the authority: followupboss, keyfob URL, or an issuer like https://id.example.com",
-                );
+                return refuse("name the authority: followupboss, keyfob URL, or an issuer like https://id.example.com");
             }
         };
-        Ok(Authority { at, api })
+        Ok(Authority { at, api: self.api })
     }
+}
 
+impl Authority {
     /// As the client library takes it.
     pub(crate) fn provider(&self, app: &App) -> anyhow::Result<Provider> {
         let unsafe_url = |error: UnsafeUrl| Exit::Refused.because(error.to_string());

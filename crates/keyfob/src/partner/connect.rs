@@ -3,14 +3,14 @@
 //! Nothing is written until it is known whose connection it is: a reconnect that comes back as somebody else must not take the place of the
 //! first. Until then the tokens are in memory, and a crash there costs another consent, as a code that was never redeemed does.
 
-use super::authority::Authority;
+use super::authority::{Authority, NamedAuthority};
 use super::callback::{Came, Waiting, pasted_query};
 use super::failure;
 use super::files::{Files, StoreDir, check_name};
 use super::input::{self, Lines};
 use super::kept::{Kept, KeptStanding, KeptSystem, with_system};
 use super::loopback::{Loopback, Serving};
-use super::opened::{surroundings, surroundings_of};
+use super::opened::surroundings;
 use super::{browser, connections};
 use crate::exit::Exit;
 use crate::output;
@@ -37,17 +37,8 @@ Examples:
 The client secret comes from --client-secret-file, KEYFOB_CLIENT_SECRET or the first line of standard input; the system key from
 --system-key-file or KEYFOB_SYSTEM_KEY. Exit code 8: the user declined.")]
 pub(crate) struct ConnectArgs {
-    /// followupboss, keyfob, or the issuer of an authority that publishes its metadata (RFC 8414).
-    #[arg(value_name = "AUTHORITY")]
-    authority: String,
-    /// With keyfob: its issuer.
-    url: Option<String>,
-    /// With followupboss: this sandbox in its place.
-    #[arg(long, value_name = "URL")]
-    sandbox: Option<String>,
-    /// The base of the API, the only place the token goes to. Needed with an issuer.
-    #[arg(long, value_name = "URL")]
-    api: Option<String>,
+    #[command(flatten)]
+    authority: NamedAuthority,
     /// The app's client id.
     #[arg(long, value_name = "ID", env = "KEYFOB_CLIENT_ID")]
     client_id: String,
@@ -88,6 +79,15 @@ pub(crate) struct ConnectArgs {
     store_dir: StoreDir,
 }
 
+/// What the end of the pasted lines means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AtEnd {
+    /// Nothing comes any more.
+    GiveUp,
+    /// A browser may still bring the answer.
+    WaitForBrowser,
+}
+
 /// How the answer comes back.
 enum Return {
     Browser(Serving),
@@ -96,15 +96,7 @@ enum Return {
 
 pub(crate) async fn run(args: ConnectArgs, json: bool) -> anyhow::Result<()> {
     let files = args.store_dir.open()?;
-    let asking = surroundings_of(&args.authority)?;
-    let authority = Authority::named(
-        &args.authority,
-        args.url.clone(),
-        args.sandbox.clone(),
-        args.api.clone(),
-        asking.transport.as_ref(),
-    )
-    .await?;
+    let authority = args.authority.clone().find().await?;
     let name = args.name.clone().unwrap_or_else(|| authority.default_name());
     check_name(&name)?;
     let earlier = files.read(&name)?;
@@ -204,11 +196,11 @@ async fn consent(
     let lifetime = Duration::from_secs(ATTEMPT_LIFETIME.unsigned_abs());
     let answer = async {
         match &mut back {
-            Return::Pasted => pasted(&waiting, lines, provider, app, None).await,
+            Return::Pasted => pasted(&waiting, lines, provider, app, AtEnd::GiveUp).await,
             Return::Browser(serving) => tokio::select! {
                 came = serving.next() => Ok(came),
                 // Where the browser is on another machine its address can be carried over by hand.
-                came = pasted(&waiting, lines, provider, app, Some(())), if input::is_terminal() => came,
+                came = pasted(&waiting, lines, provider, app, AtEnd::WaitForBrowser), if input::is_terminal() => came,
             },
         }
     };
@@ -222,21 +214,21 @@ async fn consent(
     came.map(|ready| *ready).map_err(|outcome| failure::of_callback(&outcome))
 }
 
-/// Reads lines until one ends the attempt. `beside`: a browser may bring the answer as well, so the end of the input is not the end.
+/// Reads lines until one ends the attempt.
 async fn pasted(
     waiting: &Waiting,
     lines: &mut Lines,
     provider: &Provider,
     app: &App,
-    beside: Option<()>,
+    at_end: AtEnd,
 ) -> anyhow::Result<Result<Box<ReadyExchange>, CallbackOutcome>> {
     let mut last = "nothing was pasted, so nothing was connected".to_owned();
     loop {
         let Some(line) = lines.next().await else {
-            if beside.is_some() {
-                return std::future::pending().await;
-            }
-            return Err(Exit::Refused.because(last));
+            return match at_end {
+                AtEnd::GiveUp => Err(Exit::Refused.because(last)),
+                AtEnd::WaitForBrowser => std::future::pending().await,
+            };
         };
         if line.trim().is_empty() {
             continue;

@@ -98,13 +98,16 @@ impl Files {
         if mode & 0o077 != 0 {
             let (mode, path) = (mode & 0o777, path.display());
             let message = format!(
-                "{path} can be read by others (mode {mode:o}); if nobody did, run: chmod 600 {path}; else connect again"
+                "{path} can be read by others (mode {mode:o}); run: chmod 600 {path}; if somebody may have read it, give the connection back (keyfob connections revoke) and connect again"
             );
             return Err(Exit::Refused.because(message));
         }
         let text = std::fs::read_to_string(&path).map_err(named)?;
         let unusable = |why: String| {
-            Exit::Refused.because(format!("{} cannot be read: {why}; put it right or connect again", path.display()))
+            Exit::Refused.because(format!(
+                "{} cannot be read: {why}; put it right, or remove the file and connect again",
+                path.display()
+            ))
         };
         Kept::read(&text).map(Some).map_err(unusable)
     }

@@ -4,11 +4,11 @@ use super::desk::Desk;
 use super::sandbox::{FIXED, REDIRECT_URI, Sandbox};
 use axum::Router;
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::request::Parts;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
-/// An authority of which only the document is real.
+/// An authority that publishes a document, says yes to every token request, and has an API beside it.
 struct Authority {
     issuer: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -17,6 +17,19 @@ struct Authority {
 
 type Seen = (Arc<Mutex<Vec<String>>>, String);
 
+/// Notes target, authorization and body of a request.
+async fn answer(State((asked, document)): State<Seen>, parts: Parts, body: String) -> String {
+    let authorization = parts.headers.get("authorization").map(|value| value.to_str().expect("ASCII").to_owned());
+    let told = [Some(parts.uri.to_string()), authorization, Some(body).filter(|body| !body.is_empty())];
+    asked.lock().expect("no panic").push(told.into_iter().flatten().collect::<Vec<_>>().join(" "));
+    match parts.uri.path() {
+        "/token" => r#"{"access_token":"a1","token_type":"Bearer","expires_in":3600,"refresh_token":"r1"}"#.to_owned(),
+        "/revoke" => String::new(),
+        "/api/things" => r#"{"things":[]}"#.to_owned(),
+        _ => document,
+    }
+}
+
 impl Authority {
     /// `document` is made from where it listens.
     async fn publishing(document: impl FnOnce(&str) -> Value) -> Authority {
@@ -24,11 +37,7 @@ impl Authority {
         let issuer = format!("http://{}", listener.local_addr().expect("an address"));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let state: Seen = (asked.clone(), document(&issuer).to_string());
-        let router = Router::new().fallback(async |State((asked, document)): State<Seen>, uri: Uri| {
-            asked.lock().expect("no panic").push(uri.to_string());
-            document
-        });
-        let router = router.with_state(state);
+        let router = Router::new().fallback(answer).with_state(state);
         let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
         Authority { issuer, asked, task }
     }
@@ -121,4 +130,39 @@ async fn cl_09_what_the_document_lists_is_used_and_nothing_else() {
     assert!(connecting.url.starts_with(&format!("{}/authorize?response_type=code&", plain.issuer)));
     assert!(!connecting.url.contains("code_challenge"), "{}", connecting.url);
     assert_eq!(connecting.pastes(&[]).code, Some(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_that_is_neither_gets_what_it_announced_and_takes_its_tokens_back() {
+    let sandbox = Sandbox::start();
+    let desk = Desk::of(&sandbox, FIXED);
+    let authority = Authority::publishing(|issuer| {
+        let mut document = document(issuer);
+        document["token_endpoint_auth_methods_supported"] = json!(["client_secret_post"]);
+        document["code_challenge_methods_supported"] = json!(["S256"]);
+        document["revocation_endpoint"] = format!("{issuer}/revoke").into();
+        document
+    })
+    .await;
+    let api = format!("{}/api", authority.issuer);
+    let arguments = [&authority.issuer, "--api", &api, "--redirect-uri", REDIRECT_URI, "--as", "a"];
+    let connecting = desk.begin(&arguments);
+    let state =
+        connecting.url.split("state=").nth(1).and_then(|rest| rest.split('&').next()).expect("a state").to_owned();
+    let told = connecting.pastes(&[&format!("{REDIRECT_URI}?code=c1&state={state}")]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert_eq!(desk.does(&["call", "GET", "things?x=1"]).stdout, "{\"things\":[]}\n");
+    let elsewhere = desk.run(&["call", "GET", &format!("{}/v1/people", sandbox.issuer())]);
+    assert_eq!(elsewhere.code, Some(3), "{elsewhere:?}");
+    desk.does(&["connections", "revoke", "a"]);
+    assert_eq!(desk.run(&["call", "GET", "things"]).code, Some(7));
+
+    let asked = authority.asked();
+    let credentials =
+        format!("client_id={}&client_secret={}", sandbox.app(FIXED, "clientId"), sandbox.app(FIXED, "clientSecret"));
+    assert_eq!(asked.len(), 4, "document, exchange, call, revocation: {asked:?}");
+    assert!(asked[1].starts_with("/token grant_type=authorization_code&code=c1&"), "{}", asked[1]);
+    assert!(asked[1].contains("&code_verifier=") && asked[1].ends_with(&credentials), "{}", asked[1]);
+    assert_eq!(asked[2], "/api/things?x=1 Bearer a1");
+    assert_eq!(asked[3], format!("/revoke token=r1&token_type_hint=refresh_token&{credentials}"));
 }
