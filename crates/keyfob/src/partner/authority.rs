@@ -81,7 +81,9 @@ impl NamedAuthority {
                 At::Discovered { metadata: Box::new(metadata) }
             }
             _ => {
-                return refuse("name the authority: followupboss, keyfob URL, or an issuer like https://id.example.com");
+                return refuse(
+                    "name the authority: followupboss, keyfob URL, or an issuer like https://id.example.com",
+                );
             }
         };
         Ok(Authority { at, api: self.api })

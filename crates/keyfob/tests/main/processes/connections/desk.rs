@@ -100,27 +100,7 @@ impl Desk {
 
     /// The same, with something typed before it asks.
     pub(super) fn begin_with(&self, arguments: &[&str], typed: &str) -> Connecting {
-        let mut command = self.command(&[&["connect"], arguments].concat());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the binary starts");
-        let mut stdin = child.stdin.take().expect("a pipe");
-        stdin.write_all(typed.as_bytes()).expect("it reads");
-        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let (found, url) = channel();
-        let stderr = std::thread::spawn(move || {
-            let mut said = String::new();
-            for line in stderr.lines().map_while(Result::ok) {
-                if line.starts_with("http") {
-                    // Only the first is waited for.
-                    let _ = found.send(line.clone());
-                }
-                said += &line;
-                said.push('\n');
-            }
-            said
-        });
-        let url = wait_for(&url, &mut child);
-        Connecting { child, stdin: Some(stdin), stderr, url }
+        Connecting::start(self.command(&[&["connect"], arguments].concat()), typed)
     }
 
     /// Begins to connect the sandbox in Follow Up Boss's place.
@@ -147,6 +127,30 @@ fn wait_for(url: &Receiver<String>, child: &mut Child) -> String {
 }
 
 impl Connecting {
+    /// Starts something that connects and waits for the address to open.
+    pub(super) fn start(mut command: Command, typed: &str) -> Connecting {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(typed.as_bytes()).expect("it reads");
+        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (found, url) = channel();
+        let stderr = std::thread::spawn(move || {
+            let mut said = String::new();
+            for line in stderr.lines().map_while(Result::ok) {
+                if line.starts_with("http") {
+                    // Only the first is waited for.
+                    let _ = found.send(line.clone());
+                }
+                said += &line;
+                said.push('\n');
+            }
+            said
+        });
+        let url = wait_for(&url, &mut child);
+        Connecting { child, stdin: Some(stdin), stderr, url }
+    }
+
     /// Pastes these lines, ends the input, and waits for the end.
     pub(super) fn pastes(mut self, lines: &[&str]) -> Told {
         let mut stdin = self.stdin.take().expect("a pipe");

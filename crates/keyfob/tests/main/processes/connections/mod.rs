@@ -10,5 +10,6 @@ mod callbacks;
 mod crashes;
 mod discovery;
 mod files;
+mod readme;
 mod returns;
 mod tour;

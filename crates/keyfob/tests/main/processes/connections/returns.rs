@@ -5,12 +5,12 @@ use super::desk::Desk;
 use super::sandbox::{PUBLIC, Sandbox};
 use url::Url;
 
-fn parameter(url: &str, name: &str) -> String {
+pub(super) fn parameter(url: &str, name: &str) -> String {
     let url = Url::parse(url).expect("a URL");
     url.query_pairs().find(|(named, _)| named == name).unwrap_or_else(|| panic!("no {name}")).1.into_owned()
 }
 
-async fn visit(sandbox: &Sandbox, url: &str) -> Answer {
+pub(super) async fn visit(sandbox: &Sandbox, url: &str) -> Answer {
     send(sandbox.http.get(url)).await.expect("an answer")
 }
 
