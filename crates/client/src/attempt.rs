@@ -5,7 +5,7 @@
 //! to another authority, or from another browser session. The callback's query is hostile until `accept` has passed.
 
 use crate::exchange::ReadyExchange;
-use crate::provider::{App, Pkce, Provider, UnansweredExchange};
+use crate::provider::{App, CallbackIssuer, ClientAuthentication, Pkce, Provider, UnansweredExchange};
 use crate::safe_url::{self, UnsafeUrl};
 use crate::token_request::with_query;
 use aws_lc_rs::{constant_time, digest};
@@ -102,6 +102,8 @@ impl Attempt {
             expires_at: now.plus(ATTEMPT_LIFETIME),
             token_endpoint: provider.token_endpoint().clone(),
             shape: provider.exchange_shape(app),
+            authentication: provider.authentication(),
+            issuer: provider.callback_issuer().clone(),
             unanswered: provider.unanswered_exchange(),
             client_id: app.client_id.clone(),
             redirect_uri: app.redirect_uri.clone(),
@@ -144,6 +146,8 @@ pub struct PendingAttempt {
     expires_at: Timestamp,
     token_endpoint: url::Url,
     shape: ReplyShape,
+    authentication: ClientAuthentication,
+    issuer: CallbackIssuer,
     unanswered: UnansweredExchange,
     client_id: String,
     redirect_uri: String,
@@ -164,6 +168,15 @@ pub enum CallbackOutcome {
     /// The state is missing or is not the attempt's: a forged or mixed-up callback.
     #[error("the state is not the one of this attempt; begin a new one")]
     StateMismatch,
+    /// Another authority answered than the one that was asked, or it does not say who it is although it announced to (RFC 9207 section 2.4):
+    /// an attempt to have a code sent to the wrong place.
+    #[error("the callback is from {}, not from {expected}; nothing was sent, begin a new attempt", .received.as_deref().map_or("an authority that does not name itself".to_owned(), |iss| format!("{iss:?}")))]
+    WrongIssuer {
+        /// The issuer that was asked.
+        expected: String,
+        /// The `iss` that came.
+        received: Option<String>,
+    },
     /// Another browser began this attempt: a callback that was handed on, perhaps to plant an account.
     #[error("another browser session began this attempt; begin a new one in this browser")]
     WrongSession,
@@ -211,6 +224,8 @@ impl PendingAttempt {
         if now >= self.expires_at {
             return Err(CallbackOutcome::Expired);
         }
+        // Before the outcome is believed, too: a denial by a stranger is none.
+        self.check_issuer(query)?;
         match callback::read(query)?.callback {
             Callback::Denied => Err(CallbackOutcome::Denied),
             Callback::Approved { code } => Ok(ReadyExchange {
@@ -219,10 +234,27 @@ impl PendingAttempt {
                 verifier: self.verifier,
                 token_endpoint: self.token_endpoint,
                 shape: self.shape,
+                authentication: self.authentication,
                 unanswered: self.unanswered,
                 client_id: self.client_id,
                 redirect_uri: self.redirect_uri,
             }),
+        }
+    }
+
+    /// Whether who answers is who was asked (RFC 9207 section 2.4; matrix CL-08).
+    fn check_issuer(&self, query: &str) -> Result<(), CallbackOutcome> {
+        let form = Form::parse(query.as_bytes()).map_err(CallbackError::from)?;
+        let received = form.one("iss").map_err(CallbackError::from)?;
+        let expected = match (&self.issuer, received) {
+            (CallbackIssuer::Unknown, _) | (CallbackIssuer::IfPresent(_), None) => return Ok(()),
+            (CallbackIssuer::IfPresent(expected) | CallbackIssuer::Required(expected), _) => expected,
+        };
+        match received == Some(expected) {
+            true => Ok(()),
+            false => {
+                Err(CallbackOutcome::WrongIssuer { expected: expected.clone(), received: received.map(str::to_owned) })
+            }
         }
     }
 
@@ -250,6 +282,12 @@ impl PendingAttempt {
             expires_at: self.expires_at,
             token_endpoint: self.token_endpoint.to_string(),
             legacy: self.shape == ReplyShape::Legacy,
+            post: self.authentication == ClientAuthentication::Post,
+            issuer: match &self.issuer {
+                CallbackIssuer::Unknown => None,
+                CallbackIssuer::IfPresent(issuer) | CallbackIssuer::Required(issuer) => Some(issuer.clone()),
+            },
+            issuer_required: matches!(self.issuer, CallbackIssuer::Required(_)),
             idempotent: self.unanswered == UnansweredExchange::AuthorityIsIdempotentSendOnceMore,
             client_id: self.client_id.clone(),
             redirect_uri: self.redirect_uri.clone(),
@@ -273,6 +311,12 @@ impl PendingAttempt {
             expires_at: stored.expires_at,
             token_endpoint: safe_url::parse(&stored.token_endpoint)?,
             shape: if stored.legacy { ReplyShape::Legacy } else { ReplyShape::Rfc6749 },
+            authentication: if stored.post { ClientAuthentication::Post } else { ClientAuthentication::Basic },
+            issuer: match stored.issuer {
+                None => CallbackIssuer::Unknown,
+                Some(issuer) if stored.issuer_required => CallbackIssuer::Required(issuer),
+                Some(issuer) => CallbackIssuer::IfPresent(issuer),
+            },
             unanswered: match stored.idempotent {
                 true => UnansweredExchange::AuthorityIsIdempotentSendOnceMore,
                 false => UnansweredExchange::GiveUp,
@@ -322,6 +366,9 @@ struct Stored {
     expires_at: Timestamp,
     token_endpoint: String,
     legacy: bool,
+    post: bool,
+    issuer: Option<String>,
+    issuer_required: bool,
     idempotent: bool,
     client_id: String,
     redirect_uri: String,

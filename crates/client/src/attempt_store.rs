@@ -28,7 +28,7 @@ struct Inner {
 
 #[derive(Debug)]
 enum Entry {
-    Waiting(PendingAttempt),
+    Waiting(Box<PendingAttempt>),
     Used { session: BrowserSession, first: FirstVisit },
 }
 
@@ -51,7 +51,7 @@ impl AttemptStore {
         let key = pending.key();
         // Used attempts are remembered for a lifetime beyond their end, for the second visit.
         inner.order.push_back((pending.expires_at().plus(ATTEMPT_LIFETIME), key));
-        inner.attempts.insert(key, Entry::Waiting(pending));
+        inner.attempts.insert(key, Entry::Waiting(Box::new(pending)));
     }
 
     /// Reads a callback. Of two calls with the same one exactly one gets the exchange, whatever their timing.

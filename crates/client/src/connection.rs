@@ -5,14 +5,18 @@
 
 use crate::connections::{Shared, carried_to_its_end};
 use crate::http::{Header, HttpRequest, HttpResponse, Method};
+use crate::identity::Identity;
+use crate::provider::ApiShape;
 use crate::refresh::NoRefreshToken;
 use crate::refreshing::{Flight, Reason, Seen, Waiting, live};
+use crate::revocation::{self, Revoked};
 use crate::safe_url;
 use crate::store::{ReauthRequired, Standing, StoreUnavailable};
 use crate::token_failure::{Evidence, TokenFailure, read_retry_after};
 use crate::tokens::TokenSet;
 use crate::transport::SendFailure;
 use keyfob_protocol::{Secret, Timestamp};
+use serde::Deserialize;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use thiserror::Error;
@@ -104,6 +108,19 @@ pub enum ConnectionError {
     /// No answer from the API. A GET may be repeated; anything else only if the caller knows that it is idempotent.
     #[error("the API gave no answer: {0}")]
     NoAnswer(#[from] SendFailure),
+    /// The API answers, but not with what was asked for: another API than was thought, or one that refuses.
+    #[error("the API answered {what} with status {status}, which says nothing that can be used{}", .message.as_deref().map(|message| format!(" ({message})")).unwrap_or_default())]
+    Unexpected {
+        /// Which call.
+        what: &'static str,
+        /// The status.
+        status: u16,
+        /// Its `errorMessage`, where there is one.
+        message: Option<String>,
+    },
+    /// The authority's revocation endpoint refuses.
+    #[error("the authority did not take the token back: {0}")]
+    NotRevoked(TokenFailure),
     /// Our store is down, so it is not known which tokens are current.
     #[error(transparent)]
     Store(StoreUnavailable),
@@ -201,6 +218,53 @@ impl Connection {
         self.refreshed(generation, Reason::Asked).await.map(drop)
     }
 
+    /// Whose connection this is, where the API is known to say it (`GET identity`).
+    ///
+    /// # Errors
+    /// [`ConnectionError`]; a 403 is [`ConnectionError::Unexpected`]: the account may be locked, the connection is not at fault.
+    pub async fn identity(&self) -> Result<Option<Identity>, ConnectionError> {
+        if self.held.shared.provider.api_shape() == ApiShape::Unknown {
+            return Ok(None);
+        }
+        let response = self.get("identity").await?;
+        match response.json() {
+            Ok(identity) if response.is_success() => Ok(Some(identity)),
+            _ => Err(unexpected("/identity", &response)),
+        }
+    }
+
+    /// Tokens that are good now, refreshed where it is time to. For handing over to another program; calls need none of it.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub async fn fresh_tokens(&self) -> Result<TokenSet, ConnectionError> {
+        self.good_tokens().await.map(|(_, tokens)| tokens)
+    }
+
+    /// Gives the connection back to the authority. What the store keeps stays: remove it when this has succeeded.
+    ///
+    /// # Errors
+    /// [`ConnectionError`]. [`ConnectionError::ReauthRequired`] says that the authority ended it before.
+    pub async fn revoke(&self) -> Result<Revoked, ConnectionError> {
+        let shared = &self.held.shared;
+        let (_, tokens) = self.held.current().await?;
+        if let Some(request) = revocation::request(&shared.provider, &shared.app, &tokens) {
+            let response = shared.outside.transport.send(&request).await?;
+            return revocation::read(&response, self.held.now()).map_err(ConnectionError::NotRevoked);
+        }
+        if shared.provider.api_shape() == ApiShape::Unknown || shared.provider.system().is_none() {
+            return Ok(Revoked::NotOffered);
+        }
+        let response = self.send(&ApiRequest::delete("oauthApps/revokeAccess")).await?;
+        let nothing =
+            || response.json().is_ok_and(|Sentence { error_message }| error_message.contains("not connected"));
+        match response.status {
+            200..300 => Ok(Revoked::Ended),
+            400..500 if nothing() => Ok(Revoked::NothingToEnd),
+            _ => Err(unexpected("oauthApps/revokeAccess", &response)),
+        }
+    }
+
     /// How the connection stands, by the store.
     ///
     /// # Errors
@@ -296,6 +360,18 @@ impl Connection {
         }
         Err(ConnectionError::RateLimited { retry_at })
     }
+}
+
+/// An error of the API.
+#[derive(Deserialize)]
+struct Sentence {
+    #[serde(rename = "errorMessage")]
+    error_message: String,
+}
+
+fn unexpected(what: &'static str, response: &HttpResponse) -> ConnectionError {
+    let message = response.json().ok().map(|Sentence { error_message }| error_message.chars().take(200).collect());
+    ConnectionError::Unexpected { what, status: response.status, message }
 }
 
 impl Held {

@@ -5,7 +5,7 @@
 
 use crate::backoff::{self, Backoff};
 use crate::http::{HttpRequest, HttpResponse};
-use crate::provider::{App, UnansweredExchange};
+use crate::provider::{App, ClientAuthentication, UnansweredExchange};
 use crate::token_failure::{TokenFailure, TokenStep, read_reply};
 use crate::token_request;
 use crate::tokens::TokenSet;
@@ -36,6 +36,7 @@ pub struct ReadyExchange {
     pub(crate) verifier: Option<CodeVerifier>,
     pub(crate) token_endpoint: Url,
     pub(crate) shape: ReplyShape,
+    pub(crate) authentication: ClientAuthentication,
     pub(crate) unanswered: UnansweredExchange,
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,
@@ -73,7 +74,7 @@ impl ReadyExchange {
             client_secret: app.client_secret.clone(),
             redirect_uri: self.redirect_uri.clone(),
         };
-        let request = token_request::build(&self.token_endpoint, self.shape, &began_as, &request);
+        let request = token_request::build(&self.token_endpoint, self.shape, self.authentication, &began_as, &request);
         (request, SentExchange { ready: self, sent_at: now })
     }
 

@@ -10,13 +10,16 @@ mod attempt_store;
 mod backoff;
 mod connection;
 mod connections;
+pub mod discovery;
 mod driver;
 mod exchange;
 pub mod explain;
 pub mod http;
+mod identity;
 mod provider;
 pub mod refresh;
 mod refreshing;
+pub mod revocation;
 pub mod safe_url;
 mod store;
 mod token_failure;
@@ -32,12 +35,19 @@ pub use attempt_store::AttemptStore;
 pub use backoff::PATIENCE;
 pub use connection::{ApiRequest, Connection, ConnectionError, ConnectionState};
 pub use connections::{ConnectError, Connections};
+pub use discovery::{DiscoveryError, Metadata, discover};
 pub use driver::{Driver, DriverError};
 pub use exchange::{ExchangeFailed, ReadyExchange, SentExchange};
 pub use http::{Header, HeaderValue, HttpRequest, HttpResponse, Method};
-pub use provider::{App, Pkce, Provider, System, UnansweredExchange, UnusableSystem};
+pub use identity::{Identity, IdentityAccount, IdentityUser, redact_me};
+pub use provider::{
+    ApiShape, App, CallbackIssuer, ClientAuthentication, Pkce, Provider, System, UnansweredExchange, UnusableSystem,
+};
+pub use revocation::Revoked;
 pub use safe_url::UnsafeUrl;
-pub use store::{MemoryTokenStore, ReauthRequired, Saved, Standing, StoreUnavailable, StoredConnection, TokenStore};
+pub use store::{
+    Lease, MemoryTokenStore, ReauthRequired, Saved, Standing, StoreUnavailable, StoredConnection, TokenStore,
+};
 pub use token_failure::{Evidence, TokenFailure, TokenStep, TransientCause, read_reply};
 pub use tokens::{REFRESH_AHEAD, TokenSet};
 pub use transport::{Observed, Observer, Pause, SendFailure, Surroundings, TokioPause, Transport};

@@ -18,6 +18,35 @@ pub enum Pkce {
     Never,
 }
 
+/// How a client with a secret proves itself at the token endpoint (RFC 6749 section 2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// `client_secret_basic`: the `Authorization` header.
+    Basic,
+    /// `client_secret_post`: in the body. For authorities that take nothing else; a legacy GET has no body and stays with Basic.
+    Post,
+}
+
+/// What the callback says about who answered (RFC 9207), the defence against mixing up two authorities (matrix CL-08).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallbackIssuer {
+    /// Nothing is known: each such authority needs a redirect URI of its own (RFC 9700 section 4.4.2).
+    Unknown,
+    /// `iss` may be missing, but where it stands it must be this.
+    IfPresent(String),
+    /// Announced: `iss` must be there and be this.
+    Required(String),
+}
+
+/// What stands behind the API base, as far as a client may rely on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiShape {
+    /// `identity`, `me` and `oauthApps/revokeAccess`, as Follow Up Boss documents them.
+    FollowUpBoss,
+    /// Nothing is known.
+    Unknown,
+}
+
 /// What to do when the exchange was sent and no answer came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnansweredExchange {
@@ -86,6 +115,10 @@ pub struct Provider {
     exchange: ReplyShape,
     refresh: ReplyShape,
     pkce: Pkce,
+    authentication: ClientAuthentication,
+    callback_issuer: CallbackIssuer,
+    revocation_endpoint: Option<Url>,
+    api_shape: ApiShape,
     unanswered_exchange: UnansweredExchange,
     system: Option<System>,
 }
@@ -105,6 +138,10 @@ impl Provider {
             exchange: ReplyShape::Rfc6749,
             refresh: ReplyShape::Rfc6749,
             pkce: documented_pkce(dialect),
+            authentication: ClientAuthentication::Basic,
+            callback_issuer: CallbackIssuer::Unknown,
+            revocation_endpoint: None,
+            api_shape: ApiShape::Unknown,
             unanswered_exchange: UnansweredExchange::GiveUp,
             system: None,
         })
@@ -119,6 +156,7 @@ impl Provider {
             Dialect::FollowUpBoss,
         )
         .expect("invariant: the three URLs are https")
+        .with_api_shape(ApiShape::FollowUpBoss)
     }
 
     /// A Keyfob authority by its issuer, such as `https://id.example.com` or a sandbox's `http://127.0.0.1:4000`.
@@ -128,13 +166,19 @@ impl Provider {
     pub fn keyfob(issuer: &str) -> Result<Provider, UnsafeUrl> {
         let issuer = issuer.trim_end_matches('/');
         let at = |path: &str| format!("{issuer}{path}");
-        Provider::new(&at("/oauth/authorize"), &at("/oauth/token"), &at("/v1"), Dialect::OAuth)
+        let provider = Provider::new(&at("/oauth/authorize"), &at("/oauth/token"), &at("/v1"), Dialect::OAuth)?;
+        let provider = provider.expecting_issuer(CallbackIssuer::Required(issuer.to_owned()));
+        Ok(provider.with_api_shape(ApiShape::FollowUpBoss))
     }
 
-    /// The same authority in another dialect, with PKCE as that dialect documents it.
+    /// The same authority in another dialect, with PKCE as that dialect documents it. The callback of `followupboss` names no issuer.
     #[must_use]
     pub fn speaking(self, dialect: Dialect) -> Provider {
-        Provider { dialect, pkce: documented_pkce(dialect), ..self }
+        let callback_issuer = match (dialect, self.callback_issuer) {
+            (Dialect::FollowUpBoss, CallbackIssuer::Required(issuer)) => CallbackIssuer::IfPresent(issuer),
+            (_, issuer) => issuer,
+        };
+        Provider { dialect, pkce: documented_pkce(dialect), callback_issuer, ..self }
     }
 
     /// Both token steps by GET, answered by the legacy envelope.
@@ -159,6 +203,32 @@ impl Provider {
     #[must_use]
     pub fn with_pkce(self, pkce: Pkce) -> Provider {
         Provider { pkce, ..self }
+    }
+
+    /// How the client proves itself.
+    #[must_use]
+    pub fn authenticating_by(self, authentication: ClientAuthentication) -> Provider {
+        Provider { authentication, ..self }
+    }
+
+    /// What the callback must say about who answered.
+    #[must_use]
+    pub fn expecting_issuer(self, callback_issuer: CallbackIssuer) -> Provider {
+        Provider { callback_issuer, ..self }
+    }
+
+    /// Where tokens are given back by RFC 7009.
+    ///
+    /// # Errors
+    /// [`UnsafeUrl`] for a URL that would send secrets in clear.
+    pub fn revoking_at(self, revocation: &str) -> Result<Provider, UnsafeUrl> {
+        Ok(Provider { revocation_endpoint: Some(safe_url::parse(revocation)?), ..self })
+    }
+
+    /// What stands behind the API base.
+    #[must_use]
+    pub fn with_api_shape(self, api_shape: ApiShape) -> Provider {
+        Provider { api_shape, ..self }
     }
 
     /// What to do when an exchange was sent and not answered.
@@ -199,6 +269,26 @@ impl Provider {
     /// The spelling of the authorize request.
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// How a client with a secret proves itself.
+    pub fn authentication(&self) -> ClientAuthentication {
+        self.authentication
+    }
+
+    /// What the callback must say about who answered.
+    pub fn callback_issuer(&self) -> &CallbackIssuer {
+        &self.callback_issuer
+    }
+
+    /// Where tokens are given back by RFC 7009, where the authority offers it.
+    pub fn revocation_endpoint(&self) -> Option<&Url> {
+        self.revocation_endpoint.as_ref()
+    }
+
+    /// What stands behind the API base.
+    pub fn api_shape(&self) -> ApiShape {
+        self.api_shape
     }
 
     /// What to do when an exchange was sent and not answered.

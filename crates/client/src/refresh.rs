@@ -34,7 +34,8 @@ pub fn request(
 ) -> Result<(HttpRequest, SentRefresh), NoRefreshToken> {
     let refresh_token = tokens.refresh_token.as_ref().ok_or(NoRefreshToken)?;
     let request = TokenRequestToSend::Refresh { refresh_token };
-    let request = token_request::build(provider.token_endpoint(), provider.refresh_shape(app), app, &request);
+    let (shape, authentication) = (provider.refresh_shape(app), provider.authentication());
+    let request = token_request::build(provider.token_endpoint(), shape, authentication, app, &request);
     Ok((request, SentRefresh { previous: tokens.clone(), sent_at: now }))
 }
 

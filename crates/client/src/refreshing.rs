@@ -122,7 +122,13 @@ impl Held {
     /// Tokens that are newer than generation `known`, by refreshing where nobody else has.
     pub(crate) async fn refresh(&self, known: u64, reason: Reason) -> Result<(u64, TokenSet), ConnectionError> {
         let mut flight = self.flight.lock().await;
-        let mut row = match self.reload().await {
+        // Held to the end: whoever gets it next reads what was written under it.
+        let leased = self.shared.store.lease(&self.id).await;
+        let read = match &leased {
+            Ok(_) => self.reload().await,
+            Err(unavailable) => Err(unavailable.clone()),
+        };
+        let mut row = match read {
             Ok(row) => row,
             // Without the store a refresh could lose its result, so there is none.
             Err(unavailable) => return self.old_from_memory(reason).ok_or(ConnectionError::Store(unavailable)),

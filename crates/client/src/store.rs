@@ -62,7 +62,19 @@ pub trait TokenStore: Send + Sync {
     /// Writes `next` if the generation `replaces` stands there (`None`: if nothing stands there), in one conditional write, durable
     /// before it returns.
     async fn save(&self, id: &str, replaces: Option<u64>, next: &StoredConnection) -> Result<Saved, StoreUnavailable>;
+
+    /// Waits until nobody else refreshes this connection and keeps others waiting for as long as the lease lives. By default there is nobody
+    /// else: one process has the store for itself.
+    async fn lease(&self, id: &str) -> Result<Box<dyn Lease>, StoreUnavailable> {
+        let _ = id;
+        Ok(Box::new(()))
+    }
 }
+
+/// The right to refresh one connection, given back when it is dropped.
+pub trait Lease: Send {}
+
+impl Lease for () {}
 
 /// Keeps connections until the process ends: for tests and demos.
 #[derive(Debug, Default)]

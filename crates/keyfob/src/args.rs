@@ -6,6 +6,11 @@ use crate::config::{Config, StoreUrl};
 use crate::explain;
 use crate::gate::GateArgs;
 use crate::migrate::MigrateArgs;
+use crate::partner::call::CallArgs;
+use crate::partner::connect::ConnectArgs;
+use crate::partner::connections;
+use crate::partner::files::StoreDir;
+use crate::partner::token::TokenArgs;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use keyfob_client::explain::Authority;
@@ -26,7 +31,9 @@ Start here:
   keyfob serve --data DIR   the authority for real use
   keyfob gate --help        its tokens in front of an API in any language
   keyfob explain 'URL'      what is wrong with a URL, a curl command or an answer
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (invalid input), 4 not found, 5 conflict, 6 unavailable (try again)."
+  keyfob connect --help     a user's account for your app, then: keyfob call GET /v1/people
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (invalid input), 4 not found, 5 conflict, 6 unavailable (try again),
+7 the user has to connect again, 8 the user declined."
 )]
 pub(crate) struct Args {
     /// Print JSON on standard output.
@@ -120,6 +127,19 @@ pub(crate) enum Command {
     /// Move everything into another kind of store, or another database, while the source takes no writes. All tokens stay valid; the
     /// master key belongs to the data and must go where they go.
     Migrate(MigrateArgs),
+    /// Connect a user's account at Follow Up Boss, a Keyfob or any OAuth authority for your app.
+    Connect(Box<ConnectArgs>),
+    /// Call the API as a connected user.
+    Call(CallArgs),
+    /// Connections that are kept on this machine.
+    Connections {
+        #[command(flatten)]
+        store_dir: StoreDir,
+        #[command(subcommand)]
+        command: connections::Command,
+    },
+    /// Print a good access token of a connection. It is a secret.
+    Token(TokenArgs),
     /// Look at the configuration.
     Config {
         #[command(flatten)]

@@ -291,9 +291,10 @@ fn with_environment(mut file: File) -> anyhow::Result<File> {
                     _ => return Err(refuse("it must be text or json".to_owned())),
                 };
             }
-            // Read elsewhere: the key itself, the gate's secret, the place, and what the tests set.
+            // Read elsewhere: the key itself, the gate's secret, the place, what the tests set, and the partner's side.
             "MASTER_KEY" | "GATE_SECRET" | "DATA" | "STORE" | "CONFIG" | "MIGRATE_FROM" | "MIGRATE_TO" | "LONG"
             | "TEST_POSTGRES" | "FAULT_MINUTES" | "FAULT_SEED" => {}
+            "CLIENT_ID" | "CLIENT_SECRET" | "SYSTEM_KEY" | "CONNECTIONS" => {}
             _ => return Err(refuse("there is no such setting; see `keyfob config sample`".to_owned())),
         }
     }

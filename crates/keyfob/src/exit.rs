@@ -14,8 +14,12 @@ pub(crate) enum Exit {
     NotFound = 4,
     /// Something unique is taken, or still in use.
     Conflict = 5,
-    /// The store cannot be reached at the moment.
+    /// The store, or the other end, cannot be reached at the moment.
     Unavailable = 6,
+    /// Only the user can help, by connecting again.
+    Reconnect = 7,
+    /// The user was asked and said no.
+    Declined = 8,
 }
 
 /// An error with an exit code of its own.

@@ -11,6 +11,7 @@ mod explain;
 mod gate;
 mod migrate;
 mod output;
+mod partner;
 mod restore;
 mod sandbox;
 mod serve;
@@ -69,7 +70,11 @@ async fn run(args: Args) -> anyhow::Result<()> {
         }
         Command::Backup { place, to } => backup::backup(&place.config()?, &to, json).await,
         Command::Restore { place, from } => restore::restore(&place.config()?, &from, json).await,
+        Command::Call(args) => partner::call::run(args, json).await,
+        Command::Connect(args) => partner::connect::run(*args, json).await,
+        Command::Connections { store_dir, command } => partner::connections::run(command, &store_dir, json).await,
         Command::Migrate(options) => migrate::run(options, json).await,
+        Command::Token(args) => partner::token::run(args, json).await,
         Command::Config { place, command } => config::run(command, &place, json).await,
         Command::Completions { shell } => output::completions(shell),
         Command::Man { directory } => output::man_pages(&directory),

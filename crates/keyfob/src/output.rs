@@ -13,6 +13,15 @@ pub(crate) fn data(json: bool, value: &impl Serialize, text: impl FnOnce() -> St
     print(format!("{text}\n").as_bytes())
 }
 
+/// Prints an answer's body as it came, with a line end behind it.
+pub(crate) fn body(bytes: &[u8]) -> anyhow::Result<()> {
+    match bytes.last() {
+        None => Ok(()),
+        Some(b'\n') => print(bytes),
+        Some(_) => print(&[bytes, b"\n"].concat()),
+    }
+}
+
 /// Whoever reads may have seen enough (`| head -1`); that is no failure.
 fn print(bytes: &[u8]) -> anyhow::Result<()> {
     match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {

@@ -134,7 +134,10 @@ fn cl_09_the_challenge_is_s256_of_the_verifier_that_is_sent() {
     let url = url::Url::parse(attempt.url.expose()).unwrap();
     let query: std::collections::HashMap<_, _> = url.query_pairs().into_owned().collect();
     assert_eq!(query["code_challenge_method"], "S256");
-    let ready = attempt.pending.accept(&format!("code=c1&state={}", query["state"]), alice(), START).unwrap();
+    let ready = attempt
+        .pending
+        .accept(&format!("code=c1&state={}&iss=https://id.example.com", query["state"]), alice(), START)
+        .unwrap();
     let (request, _) = ready.into_request(&app(), START);
     let body = String::from_utf8(request.body.expose().clone()).unwrap();
     let verifier = body.split('&').find_map(|pair| pair.strip_prefix("code_verifier=")).expect("a verifier is sent");
@@ -219,7 +222,10 @@ fn cl_12_a_stored_attempt_comes_back_whole_and_goes_to_no_other_authority() {
     let read = || PendingAttempt::from_stored(stored.expose()).unwrap();
     assert_eq!(read().key(), AttemptKey::of_callback(&approved(&state)).unwrap());
     assert_eq!(read().accept(&approved(&state), bob(), START).unwrap_err(), CallbackOutcome::WrongSession);
-    let (request, _) = read().accept(&approved(&state), alice(), START).unwrap().into_request(&app(), START);
+    let wrong = read().accept(&format!("{}&iss=https://evil.example", approved(&state)), alice(), START);
+    assert!(matches!(wrong, Err(CallbackOutcome::WrongIssuer { .. })), "{wrong:?}");
+    let named = format!("{}&iss=https://id.example.com", approved(&state));
+    let (request, _) = read().accept(&named, alice(), START).unwrap().into_request(&app(), START);
     assert_eq!(request.endpoint(), "https://id.example.com/oauth/token");
     let body = String::from_utf8(request.body.expose().clone()).unwrap();
     assert!(body.contains(&format!("&state={state}&code_verifier=")), "{body}");
@@ -235,7 +241,10 @@ fn nothing_that_prints_shows_a_state_a_verifier_or_a_code() {
     let attempt = Attempt::begin(&provider, &app(), alice(), START, &SeededEntropy::default()).unwrap();
     let state = state_of(attempt.url.expose());
     let mut printed = format!("{attempt:?}");
-    let ready = attempt.pending.accept(&format!("code=hunter2&state={state}"), alice(), START).unwrap();
+    let ready = attempt
+        .pending
+        .accept(&format!("code=hunter2&state={state}&iss=https://id.example.com"), alice(), START)
+        .unwrap();
     printed += &format!("{ready:?}");
     let (request, sent) = ready.into_request(&app(), START);
     printed += &format!("{request:?} {sent:?} {:?}", app());

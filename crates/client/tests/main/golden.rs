@@ -19,7 +19,11 @@ fn ready(provider: &Provider, app: &App, state: &str) -> ReadyExchange {
         stored["verifier"] = "v".repeat(43).into();
     }
     let pending = PendingAttempt::from_stored(&stored.to_string()).unwrap();
-    let query = keyfob_protocol::form::encode([("code", "c-1"), ("state", state)]);
+    let issuer = match provider.callback_issuer() {
+        CallbackIssuer::Unknown => None,
+        CallbackIssuer::IfPresent(issuer) | CallbackIssuer::Required(issuer) => Some(("iss", issuer.as_str())),
+    };
+    let query = keyfob_protocol::form::encode([("code", "c-1"), ("state", state)].into_iter().chain(issuer));
     pending.accept(&query, alice(), START).unwrap()
 }
 

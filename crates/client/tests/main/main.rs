@@ -3,9 +3,11 @@
 
 mod attempts;
 mod calls;
+mod discovery;
 mod explain;
 mod golden;
 mod refreshes;
+mod revocation;
 mod scripted;
 mod table;
 mod wire;

@@ -17,7 +17,7 @@ impl Drop for Running {
 }
 
 /// The first block of shell below a heading.
-fn block(heading: &str) -> &'static str {
+pub(crate) fn block(heading: &str) -> &'static str {
     let section = README.split_once(heading).unwrap_or_else(|| panic!("the README has {heading:?}")).1;
     let block = section.split_once("```sh\n").expect("a block of shell").1;
     block.split_once("```").expect("an end of the block").0

@@ -114,7 +114,10 @@ fn problem(outcome: &CallbackOutcome, came: Exchange) -> Outcome {
             "That took too long",
             "More than 15 minutes have passed since Connect was pressed, so the app no longer takes the answer. Try again.".to_owned(),
         ),
-        CallbackOutcome::StateMismatch | CallbackOutcome::Unknown | CallbackOutcome::WrongSession => (
+        CallbackOutcome::StateMismatch
+        | CallbackOutcome::Unknown
+        | CallbackOutcome::WrongSession
+        | CallbackOutcome::WrongIssuer { .. } => (
             "Nobody here asked for this answer",
             "No attempt of this browser is waiting for it: somebody else began it, or nobody did. The app sent no code to the authority.".to_owned(),
         ),

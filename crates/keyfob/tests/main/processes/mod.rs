@@ -18,6 +18,7 @@ mod visitor;
 mod between_steps;
 mod clocks;
 mod commands;
+mod connections;
 mod crashes;
 mod disks;
 mod explaining;

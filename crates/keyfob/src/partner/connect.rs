@@ -1,0 +1,315 @@
+//! `keyfob connect`: an attempt, the user's consent, the exchange, and who it was.
+//!
+//! Nothing is written until it is known whose connection it is: a reconnect that comes back as somebody else must not take the place of the
+//! first. Until then the tokens are in memory, and a crash there costs another consent, as a code that was never redeemed does.
+
+use super::authority::{Authority, NamedAuthority};
+use super::callback::{Came, Waiting, pasted_query};
+use super::failure;
+use super::files::{Files, StoreDir, check_name};
+use super::input::{self, Lines};
+use super::kept::{Kept, KeptStanding, KeptSystem, with_system};
+use super::loopback::{Loopback, Serving};
+use super::opened::surroundings;
+use super::{browser, connections};
+use crate::exit::Exit;
+use crate::output;
+use clap::Args;
+use keyfob_client::{
+    ATTEMPT_LIFETIME, App, Attempt, AuthorizeOptions, BrowserSession, CallbackOutcome, ConnectionError, Connections,
+    Identity, MemoryTokenStore, Pkce, Prompt, Provider, ReadyExchange, Surroundings, TokenStore, safe_url,
+};
+use keyfob_protocol::entropy;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// What the connection is called while it is not known whose it is.
+const NEW: &str = "new";
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  keyfob connect followupboss --client-id ID --redirect-uri https://app.example.com/callback --system NAME
+  keyfob connect keyfob https://id.example.com --client-id ID --redirect-uri http://127.0.0.1:8976/callback
+  keyfob connect https://login.example.com --api https://api.example.com/v1 --client-id ID --public
+The client secret comes from --client-secret-file, KEYFOB_CLIENT_SECRET or the first line of standard input; the system key from
+--system-key-file or KEYFOB_SYSTEM_KEY. Exit code 8: the user declined.")]
+pub(crate) struct ConnectArgs {
+    #[command(flatten)]
+    authority: NamedAuthority,
+    /// The app's client id.
+    #[arg(long, value_name = "ID", env = "KEYFOB_CLIENT_ID")]
+    client_id: String,
+    /// A file with the app's client secret.
+    #[arg(long, value_name = "FILE")]
+    client_secret_file: Option<PathBuf>,
+    /// The app has no secret; PKCE is always used.
+    #[arg(long, conflicts_with = "client_secret_file")]
+    public: bool,
+    /// As registered, byte for byte. Default: http://127.0.0.1/callback with a free port, for authorities that allow any port there.
+    #[arg(long, value_name = "URI")]
+    redirect_uri: Option<String>,
+    /// A narrower scope than the app's default.
+    #[arg(long)]
+    scope: Option<String>,
+    /// Make the user sign in, also where the browser has a session.
+    #[arg(long)]
+    login: bool,
+    /// Send no PKCE challenge, for an authority that stumbles over it. An app without a secret sends it all the same.
+    #[arg(long)]
+    no_pkce: bool,
+    /// The name of your system, for X-System.
+    #[arg(long, value_name = "NAME")]
+    system: Option<String>,
+    /// A file with your system's key, for X-System-Key.
+    #[arg(long, value_name = "FILE", requires = "system")]
+    system_key_file: Option<PathBuf>,
+    /// What to call the connection. The same name again replaces its tokens, if the same user consents. Default: after the authority.
+    #[arg(long = "as", value_name = "NAME")]
+    name: Option<String>,
+    /// Paste the callback's address instead of listening for it. Follow Up Boss refuses redirects to this machine, so there it is the default.
+    #[arg(long)]
+    paste: bool,
+    /// Print the address to open and open nothing.
+    #[arg(long)]
+    no_browser: bool,
+    #[command(flatten)]
+    store_dir: StoreDir,
+}
+
+/// What the end of the pasted lines means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AtEnd {
+    /// Nothing comes any more.
+    GiveUp,
+    /// A browser may still bring the answer.
+    WaitForBrowser,
+}
+
+/// How the answer comes back.
+enum Return {
+    Browser(Serving),
+    Pasted,
+}
+
+pub(crate) async fn run(args: ConnectArgs, json: bool) -> anyhow::Result<()> {
+    let files = args.store_dir.open()?;
+    let authority = args.authority.clone().find().await?;
+    let name = args.name.clone().unwrap_or_else(|| authority.default_name());
+    check_name(&name)?;
+    let earlier = files.read(&name)?;
+    if let Some(earlier) = earlier.as_ref().filter(|earlier| !earlier.authority.is_same(&authority)) {
+        let at = earlier.authority.described();
+        return Err(Exit::Conflict.because(format!("connection {name} is at {at}; choose another name by --as NAME")));
+    }
+    let mut lines = Lines::default();
+    let system = system(&args)?;
+    let client_secret = match args.public {
+        true => None,
+        false => match input::secret(args.client_secret_file.as_deref(), "KEYFOB_CLIENT_SECRET")? {
+            Some(secret) => Some(secret),
+            None => Some(input::asked(&mut lines, "client secret").await?),
+        },
+    };
+    let loopback = listen(&args, &authority).await?;
+    let redirect_uri = match (&loopback, &args.redirect_uri) {
+        (Some(loopback), _) => loopback.redirect_uri.clone(),
+        (None, Some(redirect_uri)) => redirect_uri.clone(),
+        (None, None) => {
+            return Err(Exit::Refused.because("say where the answer goes: --redirect-uri URI, as registered"));
+        }
+    };
+    let app = App { client_id: args.client_id.clone(), client_secret, redirect_uri };
+    let mut provider = with_system(authority.provider(&app)?, system.as_ref())?;
+    if args.no_pkce {
+        provider = provider.with_pkce(Pkce::Never);
+    }
+    let outside = surroundings(&provider)?;
+
+    let ready = consent(&args, &provider, &app, loopback, &mut lines, &outside).await?;
+    let (row, identity) = exchanged(ready, &provider, &app, &outside, earlier.as_ref(), &name).await?;
+    let kept = Kept::new(authority, &app, system, identity, &row);
+    let kept = keep(&files, &name, kept).await?;
+    output::data(json, &connections::document(&name, &kept), || connections::sentence(&name, &kept))
+}
+
+fn system(args: &ConnectArgs) -> anyhow::Result<Option<KeptSystem>> {
+    let Some(name) = args.system.clone() else { return Ok(None) };
+    match input::secret(args.system_key_file.as_deref(), "KEYFOB_SYSTEM_KEY")? {
+        Some(key) => Ok(Some(KeptSystem { name, key: Some(key) })),
+        None => Err(Exit::Refused.because("a system has a key: --system-key-file FILE, or KEYFOB_SYSTEM_KEY")),
+    }
+}
+
+/// A listener, where the redirect URI leads to this machine and nobody wants to paste.
+async fn listen(args: &ConnectArgs, authority: &Authority) -> anyhow::Result<Option<Loopback>> {
+    let here = |uri: &str| Url::parse(uri).is_ok_and(|url| url.scheme() == "http" && safe_url::is_loopback(&url));
+    let redirect_uri = match &args.redirect_uri {
+        Some(uri) if here(uri) && authority.refuses_loopback() => {
+            let message = "Follow Up Boss refuses a redirect URI on this machine; name the registered, public one and paste the address that the browser ends on";
+            return Err(Exit::Refused.because(message));
+        }
+        Some(uri) if !args.paste && here(uri) => uri.as_str(),
+        Some(_) => return Ok(None),
+        None if args.paste || authority.pastes_by_default() => return Ok(None),
+        None => "http://127.0.0.1/callback",
+    };
+    Loopback::bind(redirect_uri).await.map(Some)
+}
+
+/// Sends the user away and waits for what comes back.
+async fn consent(
+    args: &ConnectArgs,
+    provider: &Provider,
+    app: &App,
+    loopback: Option<Loopback>,
+    lines: &mut Lines,
+    outside: &Surroundings,
+) -> anyhow::Result<ReadyExchange> {
+    let prompt = if args.login { Prompt::Login } else { Prompt::IfNeeded };
+    let options = AuthorizeOptions { prompt, scope: args.scope.clone() };
+    // There is one user here; the state alone tells attempts apart.
+    let session = entropy::random::<32>(outside.entropy.as_ref())?;
+    let session = BrowserSession::from_value(&keyfob_protocol::base62::encode(&session));
+    let now = outside.clock.now();
+    let Attempt { url, pending } =
+        Attempt::begin_with(&options, provider, app, session, now, outside.entropy.as_ref())?;
+    let waiting = Arc::new(Waiting::new(pending, session, outside.clock.clone()));
+    output::say("keyfob: open this address and let the user decide:\n");
+    output::say(url.expose());
+    let mut back = match loopback {
+        Some(loopback) => Return::Browser(loopback.serve(waiting.clone())),
+        None => Return::Pasted,
+    };
+    match &back {
+        Return::Browser(_) => output::say(&format!("\nkeyfob: waiting at {} for 15 minutes", app.redirect_uri)),
+        Return::Pasted => output::say(&format!(
+            "\nkeyfob: then paste the address of the page that the browser ends on (it begins with {}) and press Enter",
+            app.redirect_uri
+        )),
+    }
+    if !args.no_browser && matches!(back, Return::Browser(_)) && !browser::open(url.expose()) {
+        output::say("keyfob: no browser could be opened from here; open the address yourself");
+    }
+    let lifetime = Duration::from_secs(ATTEMPT_LIFETIME.unsigned_abs());
+    let answer = async {
+        match &mut back {
+            Return::Pasted => pasted(&waiting, lines, provider, app, AtEnd::GiveUp).await,
+            Return::Browser(serving) => tokio::select! {
+                came = serving.next() => Ok(came),
+                // Where the browser is on another machine its address can be carried over by hand.
+                came = pasted(&waiting, lines, provider, app, AtEnd::WaitForBrowser), if input::is_terminal() => came,
+            },
+        }
+    };
+    let came = match tokio::time::timeout(lifetime, answer).await {
+        Ok(came) => came?,
+        Err(_) => Err(CallbackOutcome::Expired),
+    };
+    if let Return::Browser(serving) = back {
+        serving.finish().await;
+    }
+    came.map(|ready| *ready).map_err(|outcome| failure::of_callback(&outcome))
+}
+
+/// Reads lines until one ends the attempt.
+async fn pasted(
+    waiting: &Waiting,
+    lines: &mut Lines,
+    provider: &Provider,
+    app: &App,
+    at_end: AtEnd,
+) -> anyhow::Result<Result<Box<ReadyExchange>, CallbackOutcome>> {
+    let mut last = "nothing was pasted, so nothing was connected".to_owned();
+    loop {
+        let Some(line) = lines.next().await else {
+            return match at_end {
+                AtEnd::GiveUp => Err(Exit::Refused.because(last)),
+                AtEnd::WaitForBrowser => std::future::pending().await,
+            };
+        };
+        if line.trim().is_empty() {
+            continue;
+        }
+        let why = match pasted_query(&line, &app.redirect_uri, provider.authorize_endpoint()) {
+            Err(not) => not.0,
+            Ok(query) => match waiting.take(&query) {
+                Came::Answer(came) => return Ok(came),
+                Came::Foreign(outcome) => failure::words(&outcome),
+            },
+        };
+        output::say(&format!("keyfob: {why} Nothing was sent; paste again, or end with Ctrl-D."));
+        last = format!("no callback of this attempt was pasted, so nothing was connected; the last one: {why}");
+    }
+}
+
+/// Redeems the code and asks whose connection it is. Where an earlier one is pinned to somebody, it has to be them.
+async fn exchanged(
+    ready: ReadyExchange,
+    provider: &Provider,
+    app: &App,
+    outside: &Surroundings,
+    earlier: Option<&Kept>,
+    name: &str,
+) -> anyhow::Result<(keyfob_client::StoredConnection, Option<Identity>)> {
+    let memory = Arc::new(MemoryTokenStore::default());
+    let connections = Connections::new(provider.clone(), app.clone(), memory.clone(), outside.clone());
+    let connection = connections.connect(NEW, ready).await.map_err(|error| failure::of_connect(&error))?;
+    let pinned = earlier.and_then(|earlier| earlier.identity.as_ref());
+    let identity = match (connection.identity().await, pinned) {
+        (Ok(identity), _) => identity,
+        (Err(error), None) => {
+            let why = explained(&error);
+            output::say(&format!("keyfob: connected, but it is not known to whom: {why}"));
+            None
+        }
+        (Err(error), Some(_)) => {
+            let why = explained(&error);
+            return Err(Exit::Unavailable.because(format!(
+                "it cannot be found out who consented, so connection {name} stays as it was: {why}; try again later, or connect under another name by --as NAME"
+            )));
+        }
+    };
+    if let (Some(pinned), Some(now)) = (pinned, &identity)
+        && !pinned.is_same(now)
+    {
+        return Err(Exit::Conflict.because(format!(
+            "connection {name} is of {}, and {} consented; it stays as it was. Keep the new one under another name by --as NAME, or take its access back in the account's settings",
+            connections::whose(pinned),
+            connections::whose(now)
+        )));
+    }
+    let row = memory.load(NEW).await?;
+    row.map(|row| (row, identity)).ok_or_else(|| anyhow::anyhow!("the new tokens are not in memory"))
+}
+
+fn explained(error: &ConnectionError) -> String {
+    match error {
+        ConnectionError::Unexpected { status: 403, .. } => {
+            format!("{error}; the account may be locked or expired, connecting again does not change that")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Writes it, above whatever stands there by now.
+async fn keep(files: &Files, name: &str, mut kept: Kept) -> anyhow::Result<Kept> {
+    let mut written = None;
+    files
+        .change(name, |standing| {
+            if let Some(standing) = &standing {
+                kept.generation = standing.generation + 1;
+                // Somebody's name that was known stays known while the API does not say it.
+                kept.identity = kept.identity.take().or_else(|| standing.identity.clone());
+            }
+            written = Some(kept.clone());
+            Ok(Some(kept))
+        })
+        .await?;
+    match written {
+        Some(kept) if matches!(kept.standing, KeptStanding::Connected { .. }) => Ok(kept),
+        _ => Err(anyhow::anyhow!("connection {name} was not written")),
+    }
+}
