@@ -41,6 +41,9 @@ pub(crate) struct CallArgs {
 
 pub(crate) async fn run(args: CallArgs, json: bool) -> anyhow::Result<()> {
     let opened = Opened::open(&args.store_dir, args.connection.clone())?;
+    if args.method == Method::Get && args.data.is_some() {
+        return Err(Exit::Refused.because("a GET sends no data; put parameters behind ? of the path"));
+    }
     let body = args.data.as_deref().map(data).transpose()?;
     let request = ApiRequest { method: args.method, target: args.target.clone(), json: body };
     let answer = opened.told(opened.connection.send(&request).await);

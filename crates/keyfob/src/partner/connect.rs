@@ -8,12 +8,13 @@ use super::callback::{Came, Waiting, pasted_query};
 use super::failure;
 use super::files::{Files, StoreDir, check_name};
 use super::input::{self, Lines};
-use super::kept::{Kept, KeptStanding, KeptSystem, with_system};
+use super::kept::{Kept, KeptSystem, with_system};
 use super::loopback::{Loopback, Serving};
 use super::opened::surroundings;
 use super::{browser, connections};
 use crate::exit::Exit;
 use crate::output;
+use anyhow::Context;
 use clap::Args;
 use keyfob_client::{
     ATTEMPT_LIFETIME, App, Attempt, AuthorizeOptions, BrowserSession, CallbackOutcome, ConnectionError, Connections,
@@ -100,10 +101,11 @@ pub(crate) async fn run(args: ConnectArgs, json: bool) -> anyhow::Result<()> {
     let name = args.name.clone().unwrap_or_else(|| authority.default_name());
     check_name(&name)?;
     let earlier = files.read(&name)?;
-    if let Some(earlier) = earlier.as_ref().filter(|earlier| !earlier.authority.is_same(&authority)) {
-        let at = earlier.authority.described();
-        return Err(Exit::Conflict.because(format!("connection {name} is at {at}; choose another name by --as NAME")));
+    if let Some(earlier) = &earlier {
+        same_authority(earlier, &authority, &name)?;
     }
+    // A directory that cannot be written to is better found out before the user is asked.
+    files.change(&name, |_| Ok(None)).await?;
     let mut lines = Lines::default();
     let system = system(&args)?;
     let client_secret = match args.public {
@@ -272,14 +274,8 @@ async fn exchanged(
             )));
         }
     };
-    if let (Some(pinned), Some(now)) = (pinned, &identity)
-        && !pinned.is_same(now)
-    {
-        return Err(Exit::Conflict.because(format!(
-            "connection {name} is of {}, and {} consented; it stays as it was. Keep the new one under another name by --as NAME, or take its access back in the account's settings",
-            connections::whose(pinned),
-            connections::whose(now)
-        )));
+    if let Some(earlier) = earlier {
+        same_person(earlier, identity.as_ref(), name)?;
     }
     let row = memory.load(NEW).await?;
     row.map(|row| (row, identity)).ok_or_else(|| anyhow::anyhow!("the new tokens are not in memory"))
@@ -294,22 +290,44 @@ fn explained(error: &ConnectionError) -> String {
     }
 }
 
+/// A connection stays at its authority.
+fn same_authority(earlier: &Kept, authority: &Authority, name: &str) -> anyhow::Result<()> {
+    match earlier.authority.is_same(authority) {
+        true => Ok(()),
+        false => {
+            let at = earlier.authority.described();
+            Err(Exit::Conflict.because(format!("connection {name} is at {at}; choose another name by --as NAME")))
+        }
+    }
+}
+
+/// A connection stays the same account's and user's.
+fn same_person(earlier: &Kept, now: Option<&Identity>, name: &str) -> anyhow::Result<()> {
+    match (&earlier.identity, now) {
+        (Some(pinned), Some(now)) if !pinned.is_same(now) => Err(Exit::Conflict.because(format!(
+            "connection {name} is of {}, and {} consented; it stays as it was. Keep the new one under another name by --as NAME, or take its access back in the account's settings",
+            connections::whose(pinned),
+            connections::whose(now)
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Writes it, above whatever stands there by now.
 async fn keep(files: &Files, name: &str, mut kept: Kept) -> anyhow::Result<Kept> {
     let mut written = None;
-    files
-        .change(name, |standing| {
-            if let Some(standing) = &standing {
-                kept.generation = standing.generation + 1;
-                // Somebody's name that was known stays known while the API does not say it.
-                kept.identity = kept.identity.take().or_else(|| standing.identity.clone());
-            }
-            written = Some(kept.clone());
-            Ok(Some(kept))
-        })
-        .await?;
-    match written {
-        Some(kept) if matches!(kept.standing, KeptStanding::Connected { .. }) => Ok(kept),
-        _ => Err(anyhow::anyhow!("connection {name} was not written")),
-    }
+    let changed = files.change(name, |standing| {
+        if let Some(standing) = &standing {
+            // Again: somebody else may have connected under this name while the user was away.
+            same_authority(standing, &kept.authority, name)?;
+            same_person(standing, kept.identity.as_ref(), name)?;
+            kept.generation = standing.generation + 1;
+            // Somebody who was known stays known while the API does not say it.
+            kept.identity = kept.identity.take().or_else(|| standing.identity.clone());
+        }
+        written = Some(kept.clone());
+        Ok(Some(kept))
+    });
+    changed.await.context("the user consented, and the tokens were dropped; connect again")?;
+    written.ok_or_else(|| anyhow::anyhow!("connection {name} was not written"))
 }

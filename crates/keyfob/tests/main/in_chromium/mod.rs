@@ -20,4 +20,5 @@ mod decisions;
 mod demo;
 mod error_pages;
 mod sign_in;
+mod terminal;
 mod without;

@@ -35,6 +35,12 @@ impl Sandbox {
         (user["email"].as_str().expect("an address"), user["password"].as_str().expect("a password"))
     }
 
+    /// Client id and secret of the first app.
+    pub(super) fn app(&self) -> (&str, &str) {
+        let text = |name: &str| self.credentials["apps"][0][name].as_str().expect("a credential");
+        (text("clientId"), text("clientSecret"))
+    }
+
     /// Where the first app sends the browser.
     pub(super) fn authorize(&self, app: &App) -> String {
         let client_id = self.credentials["apps"][0]["clientId"].as_str().expect("a client id");

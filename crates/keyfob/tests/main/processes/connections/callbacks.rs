@@ -152,6 +152,15 @@ async fn a_reconnect_is_pinned_to_the_account_and_user() {
         assert!(told.stderr.contains("is of Yusuf Shah") && told.stderr.contains("--as NAME"), "{told:?}");
         assert_eq!(std::fs::read(desk.file("a")).expect("the connection"), before);
     }
+    // Also where the other one was connected while this user was away.
+    let waiting = desk.begin_at(sandbox.issuer(), sandbox.system("name"), &["--as", "b"]);
+    desk.connected(&sandbox, "b").await;
+    let callback = sandbox.decides(sandbox.user(2, "Owner"), &waiting.url, "approve").await;
+    let told = waiting.pastes(&[&callback]);
+    assert_eq!((told.code, told.stdout.as_str()), (Some(5), ""), "{told:?}");
+    assert!(told.stderr.contains("tokens were dropped") && told.stderr.contains("is of Yusuf Shah"), "{told:?}");
+    assert_eq!(desk.kept("b")["identity"]["user"]["id"], 1);
+
     // A locked account cannot say who it is: no reason to replace somebody's connection, and none to refuse a new one.
     let locked = sandbox.user(3, "Owner");
     for (name, code) in [("a", 6), ("locked", 0)] {

@@ -42,6 +42,11 @@ impl Desk {
         Desk { directory: tempfile::tempdir().expect("a directory"), environment }
     }
 
+    /// With nothing in the environment.
+    pub(super) fn bare() -> Desk {
+        Desk { directory: tempfile::tempdir().expect("a directory"), environment: Vec::new() }
+    }
+
     /// Without this in its environment.
     pub(super) fn without(mut self, name: &str) -> Desk {
         self.environment.retain(|(named, _)| *named != name);

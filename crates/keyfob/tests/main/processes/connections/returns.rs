@@ -96,3 +96,22 @@ async fn a_port_that_is_taken_is_named() {
     assert_eq!(told.code, Some(6), "{told:?}");
     assert!(told.stderr.contains("cannot be listened on") && told.stderr.contains("--paste"), "{told:?}");
 }
+
+#[test]
+fn follow_up_boss_is_asked_in_its_own_words_and_never_to_come_back_to_this_machine() {
+    let desk = Desk::bare();
+    let redirect_uri = "https://app.example.com/callback?from=fub";
+    let connecting = desk.begin_with(
+        &["followupboss", "--client-id", "app1", "--redirect-uri", redirect_uri, "--login"],
+        "client secret\n",
+    );
+    let expected = "https://app.followupboss.com/oauth/authorize?response_type=auth_code&client_id=app1&redirect_uri=https%3A%2F%2Fapp.example.com%2Fcallback%3Ffrom%3Dfub&state=";
+    assert!(connecting.url.starts_with(expected) && connecting.url.ends_with("&prompt=login"), "{}", connecting.url);
+    let told = connecting.pastes(&[]);
+    assert_eq!((told.code, told.stdout.as_str()), (Some(3), ""), "{told:?}");
+    for here in ["http://127.0.0.1:3000/callback", "http://localhost/callback"] {
+        let told = desk.run(&["connect", "followupboss", "--client-id", "app1", "--public", "--redirect-uri", here]);
+        assert_eq!(told.code, Some(3), "{told:?}");
+        assert!(told.stderr.contains("refuses a redirect URI on this machine"), "{told:?}");
+    }
+}

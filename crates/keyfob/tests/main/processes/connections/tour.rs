@@ -158,6 +158,7 @@ async fn every_command_prints_json_and_exits_by_meaning() {
         (3, &["connect", "keyfob", sandbox.issuer(), "--as", "../up"]),
         (3, &["call", "POST", "/v1/notes", "--data", "{no json"]),
         (3, &["call", "POST", "/v1/notes", "--data", "{}"]),
+        (3, &["call", "GET", "/v1/people", "--data", "{}"]),
         (3, &["call", "GET", "https://evil.example/v1/people"]),
         (4, &["call", "GET", "/v1/nothing"]),
         (4, &["call", "GET", "/v1/people", "--connection", "other"]),
