@@ -9,6 +9,8 @@
 
 mod cache;
 pub mod caller;
+#[cfg(feature = "follow")]
+mod causes;
 pub mod challenge;
 #[cfg(feature = "follow")]
 pub mod follow;

@@ -3,6 +3,7 @@
 //! Follows no redirect, uses no proxy of the environment, reads bounded answers in bounded time, and sends the secret over TLS or to this
 //! machine only.
 
+use crate::causes::causes;
 use crate::keys::KeySetProblem;
 use keyfob_protocol::access_token::JwkSet;
 use keyfob_protocol::revocation::RevocationNews;
@@ -11,7 +12,6 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, HeaderValue, RETRY_A
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
-use std::error::Error;
 use std::time::Duration;
 use thiserror::Error;
 use url::{Host, Url};
@@ -114,7 +114,7 @@ impl AuthorityClient {
             .timeout(TOTAL_TIMEOUT);
         // Plain http is for this machine, which may have no certificate authorities.
         let builder = if base.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
-        let client = builder.build().map_err(|error| UnsafeAuthority::Client(chain(&error)))?;
+        let client = builder.build().map_err(|error| UnsafeAuthority::Client(causes(&error)))?;
         let endpoint = |path: &str| {
             let mut url = base.clone();
             url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
@@ -194,17 +194,5 @@ async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Follo
 }
 
 fn unreachable(error: reqwest::Error) -> FollowProblem {
-    FollowProblem::Unreachable(chain(&error.without_url()))
-}
-
-/// The error and what caused it, outermost first.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+    FollowProblem::Unreachable(causes(&error.without_url()))
 }

@@ -5,6 +5,7 @@
 
 use super::failure::Failure;
 use super::upload::Upload;
+use crate::causes::causes;
 use axum::extract::Request;
 use axum::response::Response;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -132,7 +133,7 @@ impl Upstream {
 }
 
 fn failed(error: Error) -> Failure {
-    let told = chain(&error);
+    let told = causes(&error);
     tracing::warn!(error = told, "the upstream cannot be reached or broke off");
     if error.is_connect() && timed_out(&error) { Failure::TimedOut } else { Failure::Broken }
 }
@@ -140,18 +141,6 @@ fn failed(error: Error) -> Failure {
 fn timed_out(error: &(dyn std::error::Error + 'static)) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut) || error.source().is_some_and(timed_out)
-}
-
-/// The error and what caused it, outermost first.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// For a plain upstream without roots, so that a machine without certificate authorities will do.
