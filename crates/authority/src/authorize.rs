@@ -85,22 +85,22 @@ impl Authority {
         if !app.enabled {
             return Ok(AuthorizeOutcome::Page(DestinationRefusal::DisabledClient));
         }
-        let Some(redirect_uri) = registered(app, destination.redirect_uri) else {
+        let Some(redirect_uri) = app.redirect_uri(destination.redirect_uri) else {
             let received = destination.redirect_uri.to_owned();
             let nearest = nearest(app, &received);
             return Ok(AuthorizeOutcome::Page(DestinationRefusal::RedirectUri { received, nearest }));
         };
-        match self.freeze(app, redirect_uri, form, flow, now) {
+        match self.freeze(app, &redirect_uri, form, flow, now) {
             Ok(begun) => Ok(AuthorizeOutcome::Interact(Box::new(begun))),
             Err(NotFrozen::Refused(refusal)) => {
-                let redirect = self.refuse_on(app, redirect_uri, &refusal);
+                let redirect = self.refuse_on(app, &redirect_uri, &refusal);
                 Ok(AuthorizeOutcome::Refused { refusal, redirect })
             }
             Err(NotFrozen::Fault(fault)) => {
                 // What was wrong is ours, so the form's own words are read again and cannot be refused.
                 let dialect = AuthorizeRequest::read(form).map_or(Dialect::OAuth, |request| request.dialect);
                 let state = form.one("state").ok().flatten();
-                let redirect = self.answer_on(app, redirect_uri, dialect, &fault_answer(&fault), state);
+                let redirect = self.answer_on(app, &redirect_uri, dialect, &fault_answer(&fault), state);
                 Ok(AuthorizeOutcome::Failed { fault, redirect })
             }
         }
@@ -193,11 +193,6 @@ impl From<Fault> for NotFrozen {
     fn from(fault: Fault) -> Self {
         NotFrozen::Fault(fault)
     }
-}
-
-/// The registered redirect URI that is, byte for byte, the presented one (RFC 9700 section 4.1.3).
-pub(crate) fn registered<'a>(app: &'a App, presented: &str) -> Option<&'a RegisteredRedirectUri> {
-    app.redirect_uris.iter().find(|uri| uri.as_str() == presented)
 }
 
 /// The registered redirect URI with the most in common at both ends, to show a developer where theirs differs.

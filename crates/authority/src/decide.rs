@@ -3,7 +3,6 @@
 //! The insert of the row under the interaction's id is the single use of the decision, on every node.
 
 use crate::authority::{Authority, Decision, Fault};
-use crate::authorize::registered;
 use crate::interaction::{FlowId, Interaction, InteractionProblem};
 use crate::law;
 use crate::model::{App, ApprovedGrant, EndReason, Grant, GrantState, Holder, LedgerEntry, LedgerKind};
@@ -165,8 +164,8 @@ impl Authority {
             Some(code) => AuthorizeAnswer::Approved { code: code.expose() },
             None => AuthorizeAnswer::Denied,
         };
-        let redirect_uri = registered(app, &interaction.redirect_uri).expect("invariant: app_of checked it");
-        self.answer_on(app, redirect_uri, interaction.dialect, &answer, interaction.state.as_deref())
+        let redirect_uri = app.redirect_uri(&interaction.redirect_uri).expect("invariant: app_of checked it");
+        self.answer_on(app, &redirect_uri, interaction.dialect, &answer, interaction.state.as_deref())
     }
 
     /// Ends the user's earlier grants to the same app (decision D19).
@@ -190,7 +189,7 @@ fn consent_binding<'b>(interaction: &'b Interaction, signed_in: &'b SignedIn) ->
 /// to no scope, which is the whole role.
 fn is_still_welcome(app: &App, interaction: &Interaction) -> bool {
     app.enabled
-        && registered(app, &interaction.redirect_uri).is_some()
+        && app.redirect_uri(&interaction.redirect_uri).is_some()
         && law::authorize::is_allowed(&app.policy, &interaction.scope)
 }
 

@@ -128,6 +128,13 @@ impl RegisteredRedirectUri {
         RegisteredRedirectUri(text)
     }
 
+    /// The presented URI, if it is this one at another port of the same loopback address: a native app takes whatever port is free (RFC 8252
+    /// section 7.3). Nothing is parsed or normalised; apart from the port both are the same bytes.
+    pub fn at_its_port(&self, presented: &str) -> Option<RegisteredRedirectUri> {
+        let (registered, presented_parts) = (at_loopback(&self.0)?, at_loopback(presented)?);
+        (registered == presented_parts).then(|| RegisteredRedirectUri(presented.to_owned()))
+    }
+
     /// The text, byte for byte as registered.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -173,6 +180,25 @@ impl fmt::Debug for RegisteredRedirectUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.0)
     }
+}
+
+/// The address and what follows the port, of a URI that leads to a literal loopback address. A port is written as browsers write it, or not at all.
+fn at_loopback(uri: &str) -> Option<(&'static str, &str)> {
+    let address = ["http://127.0.0.1", "http://[::1]"].into_iter().find(|address| uri.starts_with(address))?;
+    let rest = &uri[address.len()..];
+    let after = match rest.strip_prefix(':') {
+        None => rest,
+        Some(rest) => {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let port: u16 = rest[..digits].parse().ok()?;
+            if port == 0 || rest.starts_with('0') {
+                return None;
+            }
+            &rest[digits..]
+        }
+    };
+    // Anything else would be part of another host.
+    (after.is_empty() || after.starts_with(['/', '?'])).then_some((address, after))
 }
 
 fn is_loopback(url: &Url, rules: RedirectUriRules) -> bool {

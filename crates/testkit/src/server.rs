@@ -19,7 +19,6 @@ use keyfob_authority::secrets;
 use keyfob_authority::store::{Administered, Store};
 use keyfob_authority::{Authority, Decision, Settings};
 use keyfob_protocol::access_token::SigningAlgorithm;
-use keyfob_protocol::redirect_uri::RedirectUriRules;
 use keyfob_protocol::{Clock, Entropy, Secret, Timestamp};
 use keyfob_server::follow::{Followed, MemoryMark};
 use keyfob_server::{Doorway, Node, NodeParts, Options, clock_health::Believed};
@@ -190,11 +189,7 @@ impl TestServer {
     /// An app with these redirect URIs.
     pub async fn app_at(&self, name: &str, policy: AppPolicy, redirect_uris: &[&str]) -> TestApp {
         let redirect_uris = redirect_uris.iter().map(|uri| (*uri).to_owned()).collect();
-        let new = NewApp {
-            name: name.to_owned(),
-            redirect_uris,
-            policy: AppPolicy { redirect_uris: RedirectUriRules::Web, ..policy },
-        };
+        let new = NewApp { name: name.to_owned(), redirect_uris, policy };
         match self.authority().register_app(&self.system, new, self.clock.now()).await.expect("no fault") {
             Decision::Granted(registered) => TestApp { app: registered.app, secret: registered.client_secret },
             Decision::Refused(refusal) => panic!("{refusal}"),

@@ -49,7 +49,7 @@ fn redeem(
     }
     // Absent only where the 2.1 profile allows it; then the verifier below is what binds.
     let same_uri = presented.redirect_uri.is_none_or(|uri| uri == approved.redirect_uri);
-    if !same_uri || !app.redirect_uris.iter().any(|uri| uri.as_str() == approved.redirect_uri) {
+    if !same_uri || app.redirect_uri(&approved.redirect_uri).is_none() {
         return RedeemRuling::End(EndReason::CodeBurned, TokenRefusal::RedirectUriDiffers);
     }
     let same_state = match (presented.state, approved.state_digest) {

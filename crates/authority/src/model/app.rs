@@ -52,6 +52,19 @@ pub struct App {
     pub updated_at: Timestamp,
 }
 
+impl App {
+    /// The registered redirect URI that is, byte for byte, the presented one (RFC 9700 section 4.1.3). A native app, which keeps no secret, may
+    /// be at any port of a loopback address that it has registered (RFC 8252 section 7.3).
+    pub fn redirect_uri(&self, presented: &str) -> Option<RegisteredRedirectUri> {
+        let exact = self.redirect_uris.iter().find(|uri| uri.as_str() == presented).cloned();
+        let is_native = self.policy.public && self.policy.redirect_uris == RedirectUriRules::Native;
+        exact.or_else(|| {
+            let mut registered = self.redirect_uris.iter().filter(|_| is_native);
+            registered.find_map(|uri| uri.at_its_port(presented))
+        })
+    }
+}
+
 /// One client secret. Only its digest is kept: it has 256 random bits, so a fast hash is enough.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -2,6 +2,7 @@
 
 use super::asserting::{assert_page, authorize_url, grants};
 use keyfob_authority::model::AppPolicy;
+use keyfob_protocol::redirect_uri::RedirectUriRules;
 use keyfob_testkit::{Browser, REDIRECT_URI, TestServer};
 use url::Url;
 
@@ -36,6 +37,72 @@ async fn rd_02_a_followupboss_denial_is_response_and_state_and_ends_the_interact
     let refused = [&FUB[..], &[("prompt", "none")]].concat();
     let location = browser.get(&app.authorize_url_with(&refused)).await.landing().location;
     assert_eq!(location, format!("{REDIRECT_URI}?response=denied&error=invalid_request&state=st-1"));
+}
+
+#[tokio::test]
+async fn az_04_a_native_app_may_be_at_any_port_of_its_loopback_address() {
+    let server = TestServer::start().await;
+    let native = AppPolicy { public: true, redirect_uris: RedirectUriRules::Native, ..AppPolicy::default() };
+    let registered = ["http://127.0.0.1/callback?app=1", "http://[::1]:7000", "com.example.app:/back"];
+    let app = server.app_at("Pocket Lantern", native.clone(), &registered).await;
+    let at = |uri: &str| {
+        let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+        let fields = [("code_challenge", challenge), ("code_challenge_method", "S256"), ("client_id", app.client_id())];
+        authorize_url(&[&OAUTH[..], &fields, &[("redirect_uri", uri)]].concat())
+    };
+    for good in [
+        "http://127.0.0.1/callback?app=1",
+        "http://127.0.0.1:1/callback?app=1",
+        "http://127.0.0.1:51234/callback?app=1",
+        "http://127.0.0.1:65535/callback?app=1",
+        "http://[::1]",
+        "http://[::1]:40000",
+        "com.example.app:/back",
+    ] {
+        let landing = Browser::new(&server).connect(&at(good)).await;
+        assert!(landing.location.starts_with(good), "{}", landing.location);
+        let code = landing.code();
+        let fields = |uri| {
+            let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+            [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", uri), ("code_verifier", verifier)]
+        };
+        // At the exchange it is the very one of the request (matrix TK-08).
+        if good.contains("51234") {
+            let other_port = app.post(&server, &fields("http://127.0.0.1:51235/callback?app=1")).await;
+            assert_eq!(other_port.status(), 400, "{}", other_port.text());
+        } else {
+            assert_eq!(app.post(&server, &fields(good)).await.status(), 200);
+        }
+    }
+    for bad in [
+        "http://127.0.0.1:0/callback?app=1",
+        "http://127.0.0.1:080/callback?app=1",
+        "http://127.0.0.1:65536/callback?app=1",
+        "http://127.0.0.1:/callback?app=1",
+        "http://127.0.0.1:+80/callback?app=1",
+        "http://127.0.0.1:80x/callback?app=1",
+        "http://127.0.0.1:80@evil.example/callback?app=1",
+        "http://127.0.0.1.evil.example/callback?app=1",
+        "http://127.0.0.12/callback?app=1",
+        "http://127.0.0.2:80/callback?app=1",
+        "http://localhost:80/callback?app=1",
+        "https://127.0.0.1:80/callback?app=1",
+        "http://127.0.0.1:80/callback?app=2",
+        "http://127.0.0.1:80/callback",
+        "http://127.0.0.1:80/Callback?app=1",
+        "http://[::1]:40000/",
+        "http://[::2]:40000",
+        "com.example.app:8000/back",
+    ] {
+        assert_page(&Browser::new(&server).get(&at(bad)).await.answer, 400);
+    }
+    for policy in
+        [AppPolicy { public: false, ..native.clone() }, AppPolicy { redirect_uris: RedirectUriRules::Web, ..native }]
+    {
+        let app = server.app_at("Other", policy, &["http://127.0.0.1/callback"]).await;
+        let moved = app.authorize_url_with(&OAUTH).replace("127.0.0.1", "127.0.0.1%3A5000");
+        assert_page(&Browser::new(&server).get(&moved).await.answer, 400);
+    }
 }
 
 /// A client that takes a parameter named `response` for a JARM reply, as strict libraries do, and checks `iss` (RFC 9207).
