@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use keyfob_authority::Decision;
 use keyfob_authority::model::{App, AppId, AppPolicy, RefreshPolicy, System};
 use keyfob_authority::register::{NewApp, RegisterRefusal};
+use keyfob_protocol::redirect_uri::RedirectUriRules;
 use keyfob_protocol::{Secret, Timestamp};
 use serde_json::{Value, json};
 
@@ -90,6 +91,10 @@ pub(crate) struct PolicyArgs {
     /// A client without a secret: PKCE required, refresh tokens rotate. Only at registration.
     #[arg(long)]
     public: bool,
+    /// An app on its user's machine (RFC 8252): public, and at any port of a loopback address that it registered, as http://127.0.0.1/callback;
+    /// private-use schemes as well. Only at registration.
+    #[arg(long)]
+    native: bool,
     /// Refresh tokens rotate.
     #[arg(long)]
     rotating: bool,
@@ -112,7 +117,8 @@ impl PolicyArgs {
         let policy: AppPolicy =
             serde_json::from_value(fields).map_err(|error| Exit::Refused.because(format!("--policy: {error}")))?;
         Ok(AppPolicy {
-            public: policy.public || self.public,
+            public: policy.public || self.public || self.native,
+            redirect_uris: if self.native { RedirectUriRules::Native } else { policy.redirect_uris },
             refresh: if self.rotating { RefreshPolicy::Rotating } else { policy.refresh },
             ..policy
         })

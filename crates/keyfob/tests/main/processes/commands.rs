@@ -57,6 +57,20 @@ fn commands_exit_by_meaning_and_talk_on_standard_error() {
 }
 
 #[test]
+fn az_04_a_native_app_is_public_and_may_have_a_scheme_of_its_own() {
+    let place = Place::new();
+    place.people();
+    let add = ["app", "add", "--system", "Partner One", "--name", "Pocket", "--native"];
+    let uris = ["--redirect-uri", "http://127.0.0.1/callback", "--redirect-uri", "com.example.pocket:/back"];
+    let app = place.json(&[&add[..], &uris].concat());
+    let shown = place.json(&["app", "show", app["clientId"].as_str().expect("a client id")]);
+    assert_eq!((&shown["policy"]["public"], &shown["policy"]["redirectUris"]), (&true.into(), &"native".into()));
+    assert!(app["clientSecret"].is_null(), "{app}");
+    let web = ["app", "add", "--system", "Partner One", "--name", "Web", "--redirect-uri", "com.example.pocket:/back"];
+    assert_eq!(place.run(&web).code, Some(3));
+}
+
+#[test]
 fn every_command_prints_json() {
     let place = Place::new();
     let people = place.people();
