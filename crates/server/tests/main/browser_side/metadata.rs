@@ -1,5 +1,6 @@
-//! Rows MD-03 and MD-04: what is announced is true, and only public keys are published.
+//! Rows MD-01 to MD-04 and PK-06: what is announced is true, and only public keys are published.
 
+use super::asserting::send;
 use keyfob_authority::{Settings, authority::DeclaredScope};
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_testkit::{Browser, TestServer, TestServerOptions};
@@ -126,4 +127,58 @@ async fn md_03_everything_listed_works() {
     }
     assert_eq!(worked.len(), 6);
     assert_eq!(listed("grant_types_supported")[1], "refresh_token");
+}
+
+#[tokio::test]
+async fn md_01_the_document_has_one_path_and_is_read_only() {
+    let server = TestServer::start().await;
+    assert_eq!(server.get(METADATA).await.status(), 200);
+    for other in [
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server/",
+        "/.well-known/oauth-authorization-server/issuer",
+        "/.well-known/OAuth-Authorization-Server",
+        "/issuer/.well-known/oauth-authorization-server",
+    ] {
+        assert_eq!(server.get(other).await.status(), 404, "{other}");
+    }
+    for method in ["POST", "PUT", "DELETE"] {
+        assert_eq!(send(&server, method, METADATA, &[]).await.status(), 405, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn md_02_the_issuer_is_the_configured_one_whatever_the_headers_say() {
+    let server = TestServer::start().await;
+    let forged = [
+        ("host", "evil.example"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-forwarded-proto", "http"),
+        ("forwarded", "host=evil.example;proto=http"),
+    ];
+    let answer = send(&server, "GET", METADATA, &forged).await;
+    assert!(!answer.text().contains("evil.example"), "{}", answer.text());
+    assert_eq!(answer.at("issuer"), "https://auth.example.com");
+    let app = server.confidential_app("Listing Lantern").await;
+    let url = app.authorize_url_with(&[("response_type", "code"), ("state", "s")]);
+    let landing = Browser::new(&server).connect(&url).await;
+    assert!(landing.location.contains("iss=https%3A%2F%2Fauth.example.com"), "{}", landing.location);
+    let access = app.exchange(&server, &landing.code()).await.at("access_token");
+    let payload = access.split('.').nth(1).expect("a JWT");
+    let payload = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, payload).expect("base64");
+    let claims: Value = serde_json::from_slice(&payload).expect("JSON");
+    assert_eq!(claims["iss"], "https://auth.example.com");
+}
+
+#[tokio::test]
+async fn pk_06_s256_is_listed_and_nothing_else_works() {
+    let server = TestServer::start().await;
+    assert_eq!(server.get(METADATA).await.json()["code_challenge_methods_supported"], json!(["S256"]));
+    let app = server.public_app("Pocket Lantern").await;
+    let challenge = ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    for (method, works) in [("S256", true), ("plain", false), ("s256", false), ("S512", false)] {
+        let fields = [("response_type", "code"), ("state", "s"), challenge, ("code_challenge_method", method)];
+        let answer = server.get(&app.authorize_url_with(&fields)).await;
+        assert_eq!(answer.status() == 200, works, "{method}: {}", answer.status());
+    }
 }
