@@ -1,0 +1,182 @@
+//! Faults on request: what networks, proxies and other authorities do to an integration, made in a layer around the routes.
+//!
+//! The law and the server know nothing of it, and `serve` has no such layer. Everything lives in memory; a reset forgets it.
+
+mod about;
+mod answers;
+mod entry;
+mod layer;
+mod refreshing;
+mod token;
+
+pub(crate) use entry::Scenario;
+pub(crate) use layer::around;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use keyfob_authority::Authority;
+use keyfob_protocol::token_name::GrantId;
+use keyfob_protocol::{Clock, Entropy};
+use serde::Serialize;
+
+use crate::clock::SandboxClock;
+use crate::seed::Seed;
+use about::About;
+use entry::{At, Entry, Mode, Name, Times};
+use refreshing::Masks;
+
+/// Faults that may be set at the same time.
+const MOST: usize = 100;
+/// States that are remembered for comparing; the oldest give way together.
+const STATES: usize = 10_000;
+
+/// The faults of one sandbox.
+pub(crate) struct Faults {
+    authority: Arc<Authority>,
+    clock: Arc<SandboxClock>,
+    entropy: Arc<dyn Entropy>,
+    seed: Arc<Seed>,
+    fub_status: bool,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    set: Vec<Set>,
+    masks: Masks,
+    /// The state of each authorize request that was approved.
+    states: HashMap<GrantId, Option<String>>,
+}
+
+/// A fault that is set.
+struct Set {
+    entry: Entry,
+    client_id: Option<String>,
+    grant: Option<GrantId>,
+    fired: u64,
+    /// `None`: for ever.
+    left: Option<u32>,
+}
+
+/// A fault as `GET /sandbox/faults` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Shown {
+    #[serde(flatten)]
+    entry: Entry,
+    /// How often it fired.
+    pub(crate) fired: u64,
+    /// How often it still will; `null` for a fault that stays.
+    pub(crate) left: Option<u32>,
+}
+
+impl Faults {
+    pub(crate) fn new(
+        authority: Arc<Authority>,
+        clock: Arc<SandboxClock>,
+        entropy: Arc<dyn Entropy>,
+        seed: Arc<Seed>,
+        fub_status: bool,
+    ) -> Faults {
+        Faults { authority, clock, entropy, seed, fub_status, inner: Mutex::default() }
+    }
+
+    /// Adds all faults of a scenario, or none.
+    ///
+    /// # Errors
+    /// One sentence that names what is wrong.
+    pub(crate) fn add(&self, scenario: Scenario) -> Result<(), String> {
+        let mut set = Vec::new();
+        for mut entry in scenario.faults {
+            let client_id = entry.app.as_deref().map(|app| self.client_id(app)).transpose()?;
+            let grant = entry.connection.as_deref().and_then(entry::grant_of);
+            // What was pasted may be a token; what is shown is the grant.
+            entry.connection = grant.map(GrantId::to_text);
+            let times = entry.times.unwrap_or(match entry.is_switch() {
+                true => Times::Always(entry::Always::Always),
+                false => Times::Next(1),
+            });
+            entry.times = Some(times);
+            let left = match times {
+                Times::Next(times) => Some(times),
+                Times::Always(_) => None,
+            };
+            set.push(Set { entry, client_id, grant, fired: 0, left });
+        }
+        let mut inner = self.lock();
+        if inner.set.len() + set.len() > MOST {
+            return Err(format!("at most {MOST} faults are set at the same time; DELETE /sandbox/faults clears them"));
+        }
+        inner.set.extend(set);
+        Ok(())
+    }
+
+    /// What is set, in the order in which it was asked for, those that are used up included.
+    pub(crate) fn all(&self) -> Vec<Shown> {
+        let shown = |set: &Set| Shown { entry: set.entry.clone(), fired: set.fired, left: set.left };
+        self.lock().set.iter().map(shown).collect()
+    }
+
+    /// Ends all faults. Refresh tokens that a simulated policy gave out go on working.
+    pub(crate) fn clear(&self) {
+        self.lock().set.clear();
+    }
+
+    /// Ends all faults and forgets all tokens.
+    pub(crate) fn forget(&self) {
+        *self.lock() = Inner::default();
+    }
+
+    fn client_id(&self, app: &str) -> Result<String, String> {
+        match self.seed.apps.iter().find(|seeded| seeded.key == app || seeded.client_id == app) {
+            Some(seeded) => Ok(seeded.client_id.clone()),
+            // An app that was registered by `POST /v1/oauthApps`.
+            None if app.len() >= 32 => Ok(app.to_owned()),
+            None => {
+                let keys: Vec<&str> = self.seed.apps.iter().map(|app| app.key).collect();
+                Err(format!("\"app\": there is no app {app:?}; there are {} and client ids", keys.join(", ")))
+            }
+        }
+    }
+
+    /// Whether nothing is to be looked at in a request.
+    fn is_idle(&self) -> bool {
+        let inner = self.lock();
+        inner.set.iter().all(|set| set.left == Some(0)) && inner.masks.is_empty()
+    }
+
+    /// Uses up one turn of the first fault of this name that fits.
+    fn fire(&self, name: Name, at: Option<At>, about: &About) -> Option<Entry> {
+        let mut inner = self.lock();
+        let set = inner.set.iter_mut().find(|set| set.left != Some(0) && set.fits(name, at, about))?;
+        set.fired += 1;
+        set.left = set.left.map(|left| left - 1);
+        Some(set.entry.clone())
+    }
+
+    /// The mode of a switch, without using it up.
+    fn mode(&self, name: Name, about: &About) -> Option<Mode> {
+        let inner = self.lock();
+        inner.set.iter().rev().find(|set| set.left != Some(0) && set.fits(name, None, about))?.entry.mode
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Set {
+    fn fits(&self, name: Name, at: Option<At>, about: &About) -> bool {
+        self.entry.fault == name
+            && at.is_none_or(|at| self.entry.place() == at)
+            && (self.client_id.is_none() || self.client_id == about.client_id)
+            && (self.grant.is_none() || self.grant == about.grant)
+    }
+}
+
+/// Room for one more state.
+fn make_room(states: &mut HashMap<GrantId, Option<String>>) {
+    if states.len() >= STATES {
+        states.clear();
+    }
+}
