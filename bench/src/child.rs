@@ -46,15 +46,17 @@ impl Server {
 
     /// Starts `keyfob serve` on a free port and waits until it says that it is ready.
     pub(crate) fn keyfob(program: &Path, data: &Path) -> anyhow::Result<Server> {
+        Server::node(program, data, &data.join(MASTER_KEY), None)
+    }
+
+    /// The same on another store than the one in the data directory.
+    pub(crate) fn node(program: &Path, data: &Path, master_key: &Path, store: Option<&str>) -> anyhow::Result<Server> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let started = Instant::now();
-        let process = Command::new(program)
+        let process = keyfob_command(program, data, master_key)
             .arg("serve")
-            .arg("--data")
-            .arg(data)
-            .env("KEYFOB_ISSUER", ISSUER)
             .env("KEYFOB_LISTEN", format!("127.0.0.1:{port}"))
-            .env("KEYFOB_MASTER_KEY_FILE", data.join(MASTER_KEY))
+            .envs(store.map(|store| ("KEYFOB_STORE", store)))
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -82,13 +84,25 @@ impl Server {
 
     /// One request on a connection of its own, which the request asks to close.
     pub(crate) fn ask(&self, request: &[u8]) -> anyhow::Result<String> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(request)?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        ask(self.port, request)
     }
+}
+
+/// The same, by the port alone.
+pub(crate) fn ask(port: u16, request: &[u8]) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(request)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// The release binary on this data; what it is to do is still to be said.
+pub(crate) fn keyfob_command(program: &Path, data: &Path, master_key: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env("KEYFOB_DATA", data).env("KEYFOB_ISSUER", ISSUER).env("KEYFOB_MASTER_KEY_FILE", master_key);
+    command
 }
 
 impl Drop for Server {

@@ -74,6 +74,7 @@ impl Parts {
         let sqlite = SqliteStore::open(&path, options).with_context(|| path.display().to_string())?;
         let sqlite = Arc::new(sqlite);
         let store: Arc<dyn Store> = sqlite.clone();
+        let master = Arc::new(master);
         let opener = Opener { master, issuer: ISSUER.to_owned(), sandbox: false, algorithm: SigningAlgorithm::EdDsa };
         Ok(Parts { sqlite, store, clock: Arc::new(SystemClock), entropy, opener })
     }

@@ -22,8 +22,9 @@ pub(crate) trait Work {
 
 /// How to drive.
 #[derive(Clone, Copy)]
-pub(crate) struct Load {
-    pub(crate) port: u16,
+pub(crate) struct Load<'p> {
+    /// The servers, which connections are dealt out to.
+    pub(crate) ports: &'p [u16],
     pub(crate) connections: usize,
     /// Counted; a warm-up of [`WARM_UP`] goes before it.
     pub(crate) time: Duration,
@@ -76,7 +77,7 @@ struct Driver<'w> {
 }
 
 /// Drives until the time is over, the work has run out, or the server fails.
-pub(crate) fn drive(load: Load, work: &mut dyn Work) -> anyhow::Result<Outcome> {
+pub(crate) fn drive(load: Load<'_>, work: &mut dyn Work) -> anyhow::Result<Outcome> {
     let mut driver = Driver::connect(load, work)?;
     match load.rate {
         None => driver.closed_loop(load.time)?,
@@ -88,12 +89,12 @@ pub(crate) fn drive(load: Load, work: &mut dyn Work) -> anyhow::Result<Outcome> 
 }
 
 impl<'w> Driver<'w> {
-    fn connect(load: Load, work: &'w mut dyn Work) -> anyhow::Result<Driver<'w>> {
+    fn connect(load: Load<'_>, work: &'w mut dyn Work) -> anyhow::Result<Driver<'w>> {
         let poll = Poll::new()?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, load.port));
         let mut connections = Vec::with_capacity(load.connections);
         for number in 0..load.connections {
-            let stream = std::net::TcpStream::connect(address)?;
+            let port = load.ports[number % load.ports.len()];
+            let stream = std::net::TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
             stream.set_nodelay(true)?;
             stream.set_nonblocking(true)?;
             let mut stream = TcpStream::from_std(stream);

@@ -16,6 +16,7 @@ mod compose;
 mod drive;
 mod meter;
 mod plan;
+mod postgres;
 mod reply;
 mod seed;
 mod serve;
@@ -37,6 +38,8 @@ struct Arguments {
 enum Command {
     /// Seeds (once), starts both servers, drives them, prints the table.
     Run(plan::RunArguments),
+    /// The same work on PostgreSQL, with one node and with three, beside pgbench in the same run.
+    Postgres(postgres::PostgresArguments),
     /// Writes grants, and beside them the tokens and codes that present them.
     Seed {
         /// Where to.
@@ -90,12 +93,13 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Run(arguments) => plan::run(&arguments),
+        Command::Postgres(arguments) => postgres::run(&arguments),
         Command::Seed { data, grants, codes } => runtime()?.block_on(seed::seed(&data, grants, codes)),
         Command::Bare { post_bytes, get_bytes } => runtime()?.block_on(bare::serve(post_bytes, get_bytes)),
         Command::ServeForBench { data, reader_cache } => runtime()?.block_on(serve::serve(&data, reader_cache)),
         Command::Post { port, path, client, form, seconds } => {
             let mut work = works::post(&path, &client, &form);
-            let load = drive::Load { port, connections: 64, time: Duration::from_secs(seconds), rate: None };
+            let load = drive::Load { ports: &[port], connections: 64, time: Duration::from_secs(seconds), rate: None };
             let outcome = drive::drive(load, &mut work)?;
             let per_second = outcome.per_second();
             let p99 = outcome.latency.value_at_quantile(0.99) as f64 / 1000.0;

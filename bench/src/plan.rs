@@ -17,24 +17,31 @@ use keyfob_protocol::{Clock, Timestamp};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// What is seeded.
+#[derive(clap::Args)]
+pub(crate) struct SeedArguments {
+    /// Active grants in the store.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) grants: u64,
+    /// Grants with a code to redeem.
+    #[arg(long, default_value_t = 500_000)]
+    pub(crate) codes: u64,
+    /// Where seeded data is kept between runs.
+    #[arg(long, default_value = "target/bench-data")]
+    pub(crate) data: PathBuf,
+}
+
 /// Of `run`.
 #[derive(clap::Args)]
 pub(crate) struct RunArguments {
-    /// Active grants in the store.
-    #[arg(long, default_value_t = 1_000_000)]
-    grants: u64,
-    /// Grants with a code to redeem.
-    #[arg(long, default_value_t = 500_000)]
-    codes: u64,
+    #[command(flatten)]
+    seed: SeedArguments,
     /// Seconds that each line of the table takes.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
     /// Seconds that each fixed rate takes.
     #[arg(long, default_value_t = 60)]
     rate_seconds: u64,
-    /// Where seeded data is kept between runs.
-    #[arg(long, default_value = "target/bench-data")]
-    data: PathBuf,
     /// Only the lines whose work contains this.
     #[arg(long)]
     only: Option<String>,
@@ -54,9 +61,9 @@ const REPEATED_TOKENS: usize = 1000;
 
 /// Does it.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
-    let seeded = seeded(arguments)?;
-    let data = arguments.data.join("run");
-    lay_out(&arguments.data.join("seed"), &data)?;
+    let seeded = seeded(&arguments.seed)?;
+    let data = arguments.seed.data.join("run");
+    lay_out(&arguments.seed.data.join("seed"), &data)?;
     let data_text = data.to_str().context("the path is UTF-8")?;
     // The route behind the gate is only in the server that is put together here.
     let mut gate = None;
@@ -101,7 +108,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn seeded(arguments: &RunArguments) -> anyhow::Result<Seeded> {
+pub(crate) fn seeded(arguments: &SeedArguments) -> anyhow::Result<Seeded> {
     let data = arguments.data.join("seed");
     if let Some(seeded) = Seeded::find(&data)
         && seeded.grants == arguments.grants
@@ -118,7 +125,7 @@ fn seeded(arguments: &RunArguments) -> anyhow::Result<Seeded> {
 
 /// A copy of the seeded data for this run, since a run spends codes and rotates tokens. Its grants were last used as their app's
 /// name says.
-fn lay_out(seed: &Path, data: &Path) -> anyhow::Result<()> {
+pub(crate) fn lay_out(seed: &Path, data: &Path) -> anyhow::Result<()> {
     if data.exists() {
         std::fs::remove_dir_all(data)?;
     }
@@ -168,7 +175,7 @@ impl<'r> Bench<'r> {
         let basic = |app| Seeded::basic(data, app);
         let refreshes = |app, keep| anyhow::Ok(Refreshes::new(&basic(app)?, &Seeded::tokens(data, app)?, keep));
         let mut fixed = refreshes("fixed", REPEATED_TOKENS)?;
-        let load = Load { port: keyfob.port, connections: 1, time: Duration::from_millis(500), rate: None };
+        let load = Load { ports: &[keyfob.port], connections: 1, time: Duration::from_millis(500), rate: None };
         let tried = drive(load, &mut fixed)?;
         anyhow::ensure!(tried.failed == 0, "{:?}", tried.first_failure);
         let access_token = fixed.access_tokens.first().context("a refresh gives an access token")?.clone();
@@ -195,7 +202,8 @@ impl<'r> Bench<'r> {
     fn closed_loops(&mut self) -> anyhow::Result<()> {
         for connections in self.arguments.connections.clone() {
             let time = Duration::from_secs(self.arguments.seconds);
-            let load = Load { port: self.keyfob.port, connections, time, rate: None };
+            let keyfob = [self.keyfob.port];
+            let load = Load { ports: &keyfob, connections, time, rate: None };
             if let Some(row) = self.wanted("refresh, fixed") {
                 self.line(row, load, Method::Post, 0.50, |bench| &mut bench.fixed)?;
             }
@@ -209,7 +217,8 @@ impl<'r> Bench<'r> {
             }
             if let Some(row) = self.wanted("gate call, repeated tokens") {
                 let mut work = InTurn::calls("/bench/gate", &self.fixed.access_tokens);
-                let load = Load { port: self.gate.port, ..load };
+                let gate = [self.gate.port];
+                let load = Load { ports: &gate, ..load };
                 self.line(row, load, Method::Get, 0.80, |_| &mut work)?;
             }
             if let Some(row) = self.wanted("refresh, fixed, first in an hour") {
@@ -227,7 +236,7 @@ impl<'r> Bench<'r> {
         for (rate, p99) in [(1_000, 2), (10_000, 5)] {
             let Some(name) = self.wanted(&format!("rotating at {rate}/s, p99 <= {p99} ms")) else { continue };
             let time = Duration::from_secs(self.arguments.rate_seconds);
-            let load = Load { port: self.keyfob.port, connections: 256, time, rate: Some(rate) };
+            let load = Load { ports: &[self.keyfob.port], connections: 256, time, rate: Some(rate) };
             let (outcome, processor) = measured(self.keyfob, load, &mut self.rotating)?;
             let silence = outcome.longest_silence;
             let row = Row { work: name, connections: 256, outcome, processor, bare: None, at_least: None };
@@ -245,7 +254,7 @@ impl<'r> Bench<'r> {
     fn line<'w, W: Work + 'w>(
         &'w mut self,
         work: String,
-        load: Load,
+        load: Load<'_>,
         method: Method,
         at_least: f64,
         pick: impl FnOnce(&'w mut Self) -> &'w mut W,
@@ -255,13 +264,13 @@ impl<'r> Bench<'r> {
             Method::Post => ("bare POST", &mut self.bare_post),
             Method::Get => ("bare GET", &mut self.bare_get),
         };
-        let bare_load = Load { port: self.bare.port, time: load.time / 2, ..load };
+        let bare_load = Load { ports: &[self.bare.port], time: load.time / 2, ..load };
         let (outcome, processor) = measured(&self.bare, bare_load, yardstick)?;
         let bare = (outcome.per_second(), processor);
         let connections = load.connections;
         let row = Row { work: name.to_owned(), connections, outcome, processor, bare: None, at_least: None };
         println!("{}", row.line());
-        let keyfob = if load.port == self.gate.port { self.gate } else { self.keyfob };
+        let keyfob = if load.ports == [self.gate.port] { self.gate } else { self.keyfob };
         let (outcome, processor) = measured(keyfob, load, pick(self))?;
         println!("{}", Row { work, connections, outcome, processor, bare: Some(bare), at_least }.line());
         Ok(())
@@ -276,7 +285,7 @@ enum Method {
 }
 
 /// Drives, and adds the server's processor time a request in microseconds.
-fn measured(server: &Server, load: Load, work: &mut dyn Work) -> anyhow::Result<(Outcome, f64)> {
+fn measured(server: &Server, load: Load<'_>, work: &mut dyn Work) -> anyhow::Result<(Outcome, f64)> {
     let before = meter::processor_time(server.pid());
     let outcome = drive(load, work)?;
     let used = meter::processor_time(server.pid()).saturating_sub(before);

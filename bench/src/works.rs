@@ -170,6 +170,11 @@ pub(crate) fn post(path: &str, client: &str, form: &str) -> Same {
     Same(request.into_bytes())
 }
 
+/// The credentials of `client`, as Basic takes them.
+pub(crate) fn basic(client: &str, secret: &str) -> String {
+    STANDARD.encode(format!("{client}:{secret}"))
+}
+
 /// A GET.
 pub(crate) fn get(path: &str, headers: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: bench.example.com\r\n{headers}\r\n").into_bytes()

@@ -57,7 +57,7 @@ impl AccessTokens {
                 account: reached_by(holder.account_tokens_after, now),
             },
         };
-        let access_token = keys.signing_key().sign(&claims)?;
+        let access_token = keys.signing_key(now).sign(&claims)?;
         Ok(IssuedTokens { access_token, refresh_token, issued_at: now, expires_in: self.lifetime, scope })
     }
 }

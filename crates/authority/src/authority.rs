@@ -5,6 +5,7 @@ use crate::app_cache::AppCache;
 use crate::keys::Keyring;
 use crate::store::{GrantWrite, NewRevocation, Store, StoreError, Written};
 use arc_swap::ArcSwap;
+use keyfob_protocol::access_token::JwkSet;
 use keyfob_protocol::time::{DAY, HOUR, MINUTE};
 use keyfob_protocol::{Entropy, EntropyFailed, Timestamp};
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub session_idle: i64,
     /// Seconds after which a session ends whatever happens.
     pub session_absolute: i64,
+    /// Seconds after which a signing key is followed by another (matrix KM-02); `None`: only by command.
+    pub signing_key_lifetime: Option<i64>,
     /// Scopes that exist here (decision D18); empty: a grant is the user's whole role.
     pub scopes: Vec<DeclaredScope>,
 }
@@ -86,8 +89,15 @@ impl Settings {
             interaction_lifetime: 15 * MINUTE,
             session_idle: 12 * HOUR,
             session_absolute: 7 * DAY,
+            signing_key_lifetime: Some(90 * DAY),
             scopes: Vec::new(),
         }
+    }
+
+    /// Seconds that a signing key stays published when another signs: until its last token has ended. The minute is for nodes whose clocks
+    /// are behind.
+    pub fn key_linger(&self) -> i64 {
+        self.access_token_lifetime + MINUTE
     }
 }
 
@@ -144,6 +154,11 @@ impl Authority {
     /// What the operator set.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The public keys of access tokens that live at `now`, and of those to come.
+    pub fn jwks(&self, now: Timestamp) -> JwkSet {
+        self.keys.load().jwks(now, self.settings.key_linger())
     }
 
     /// The keys in use.

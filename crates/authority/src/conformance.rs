@@ -11,12 +11,15 @@ pub mod build;
 pub mod contention;
 pub mod grants;
 pub mod identity;
+pub mod keys;
 pub mod ledger;
+pub mod moving;
 pub mod nodes;
 pub mod revocations;
 pub mod sessions;
 pub mod sweeping;
 
+use crate::moving::Rows;
 use crate::store::Store;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -31,6 +34,9 @@ pub trait Place: Send + Sync + 'static {
 
     /// Opens the store there, as another process or node would; the first one to open it makes the tables.
     async fn open(&self) -> Arc<dyn Store>;
+
+    /// Opens its rows for a move, likewise.
+    async fn rows(&self) -> Box<dyn Rows>;
 }
 
 /// One `#[tokio::test]` for every case, over stores of the given [`Place`](crate::conformance::Place).
@@ -75,10 +81,27 @@ macro_rules! store_conformance {
                 the_tick_only_grows
                 a_probe_changes_nothing
             }
+            keys {
+                a_key_is_added_once
+                a_key_is_retired
+                all_keys_are_resealed_or_none
+                resource_servers_come_and_go
+            }
             ledger {
                 the_ledger_is_read_newest_first_and_keeps_one_of_a_kind
                 sixteen_tasks_record_one_thing_and_it_stands_once
                 entries_of_one_write_keep_their_order
+            }
+            moving {
+                values_that_break_careless_code_arrive_as_they_left
+                rows_come_in_pages_and_in_the_order_of_their_keys
+                whoever_follows_a_move_finds_every_row_and_takes_no_number_twice
+                an_interrupted_move_goes_on_where_it_stopped
+                a_source_that_was_written_to_since_is_moved_anew
+                a_changed_value_in_the_target_is_found_and_nothing_is_switched_over
+                a_move_that_stopped_between_the_two_marks_is_finished_by_the_next
+                what_is_not_ours_to_move_or_no_new_place_is_refused
+                a_source_that_is_kept_can_be_served_again
             }
             nodes {
                 what_one_node_writes_another_reads
@@ -127,7 +150,9 @@ mod tests {
             include_str!("conformance/contention.rs"),
             include_str!("conformance/grants.rs"),
             include_str!("conformance/identity.rs"),
+            include_str!("conformance/keys.rs"),
             include_str!("conformance/ledger.rs"),
+            include_str!("conformance/moving.rs"),
             include_str!("conformance/nodes.rs"),
             include_str!("conformance/revocations.rs"),
             include_str!("conformance/sessions.rs"),

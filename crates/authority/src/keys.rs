@@ -10,7 +10,7 @@ mod seal;
 mod signing;
 
 pub use grant_key::GrantKey;
-pub use master::{MasterKey, MasterKeyError};
+pub use master::{MasterKey, MasterKeyError, MasterKeys};
 pub use purpose::KeyPurpose;
 pub use signing::SigningKey;
 
@@ -23,6 +23,22 @@ use keyfob_protocol::access_token::{JwkSet, SigningAlgorithm};
 use keyfob_protocol::{Entropy, EntropyFailed, Secret, Timestamp, entropy};
 use std::collections::BTreeMap;
 use thiserror::Error;
+
+/// What a signing key is at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyStage {
+    /// Published, and not signing yet: whoever keeps a copy of the key set has time to fetch it.
+    Next,
+    /// It signs.
+    Signing,
+    /// Its last tokens still live.
+    Previous,
+    /// Its last token has ended.
+    Over,
+    /// An administrator took it out of use, with all its tokens.
+    Retired,
+}
 
 /// Why the keys of a store cannot be used.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -49,6 +65,7 @@ pub struct Keyring {
     token: BTreeMap<u32, Secret<[u8; 32]>>,
     interaction: BTreeMap<u32, seal::SealingKey>,
     csrf: hmac::Key,
+    /// In the order in which they sign.
     signing: Vec<SigningKey>,
 }
 
@@ -90,11 +107,12 @@ impl Keyring {
                 KeyPurpose::Interaction => drop(interaction.insert(key.id, seal::SealingKey::new(&symmetric()?))),
                 KeyPurpose::Csrf => csrf = Some(hmac::Key::new(hmac::HMAC_SHA256, &symmetric()?)),
                 KeyPurpose::Signing(algorithm) => {
-                    let opened = SigningKey::open(key.id, algorithm, &material, key.retired_at);
+                    let opened = SigningKey::open(key, algorithm, &material);
                     signing.push(opened.ok_or(KeyError::Malformed(key.id))?);
                 }
             }
         }
+        signing.sort_by_key(|key| (key.starts_at, key.id));
         let missing =
             [(token.is_empty(), "token"), (interaction.is_empty(), "interaction"), (signing.is_empty(), "signing")];
         if let Some((_, purpose)) = missing.into_iter().find(|(missing, _)| *missing) {
@@ -143,15 +161,38 @@ impl Keyring {
         constant_time::verify_slices_are_equal(expected.as_bytes(), presented.as_bytes()).is_ok()
     }
 
-    /// The key that signs new access tokens: the newest that is not retired.
-    pub fn signing_key(&self) -> &SigningKey {
-        let live = self.signing.iter().rev().find(|key| key.retired_at.is_none());
-        live.or(self.signing.last()).expect("invariant: open refuses a keyring without signing keys")
+    /// The key that signs new access tokens at `now`: the last one that has started. Where none has, by a clock that is a little behind
+    /// another node's, the first.
+    pub fn signing_key(&self, now: Timestamp) -> &SigningKey {
+        let mut trusted = self.signing.iter().filter(|key| key.is_trusted(now));
+        let started = trusted.clone().rfind(|key| key.starts_at <= now);
+        let key = started.or_else(|| trusted.next()).or(self.signing.last());
+        key.expect("invariant: open refuses a keyring without signing keys")
     }
 
-    /// The public keys, current and retired, as gates need them.
-    pub fn jwks(&self) -> JwkSet {
-        JwkSet { keys: self.signing.iter().map(|key| key.public_jwk().clone()).collect() }
+    /// Every signing key with what it is at `now`, in the order in which they sign (matrix KM-02). The tokens of one that no longer signs
+    /// live for `lifetime` seconds.
+    pub fn signing_keys(&self, now: Timestamp, lifetime: i64) -> impl Iterator<Item = (&SigningKey, KeyStage)> {
+        let current = self.signing_key(now).id;
+        let stage = move |(place, key): (usize, &SigningKey)| {
+            let successor = self.signing[place + 1..].iter().find(|later| later.is_trusted(now));
+            let ended = |successor: &SigningKey| successor.starts_at.plus(lifetime) <= now;
+            match key {
+                _ if !key.is_trusted(now) => KeyStage::Retired,
+                _ if key.id == current => KeyStage::Signing,
+                _ if key.starts_at > now => KeyStage::Next,
+                _ if successor.is_some_and(ended) => KeyStage::Over,
+                _ => KeyStage::Previous,
+            }
+        };
+        self.signing.iter().enumerate().map(move |placed| (placed.1, stage(placed)))
+    }
+
+    /// The public keys of tokens that live at `now`, and of those to come.
+    pub fn jwks(&self, now: Timestamp, lifetime: i64) -> JwkSet {
+        let published = |stage| matches!(stage, KeyStage::Next | KeyStage::Signing | KeyStage::Previous);
+        let keys = self.signing_keys(now, lifetime).filter(|(_, stage)| published(*stage));
+        JwkSet { keys: keys.map(|(key, _)| key.public_jwk().clone()).collect() }
     }
 }
 

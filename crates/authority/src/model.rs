@@ -5,6 +5,7 @@ mod app;
 mod grant;
 mod ledger;
 mod people;
+mod resource_server;
 
 pub use app::{App, AppPolicy, AppSecret, CodeReuse, LegacyGet, RefreshPolicy, ReusePolicy, StateAtToken, System};
 pub use grant::{
@@ -12,6 +13,7 @@ pub use grant::{
 };
 pub use ledger::{LedgerEntry, LedgerKind};
 pub use people::{Account, AccountStatus, Holder, Role, Session, SessionId, User, UserStatus};
+pub use resource_server::ResourceServer;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,4 +47,8 @@ number!(
 number!(
     /// An app: an OAuth client of a system.
     AppId
+);
+number!(
+    /// A resource server: an API, or the gate in front of it.
+    ResourceServerId
 );

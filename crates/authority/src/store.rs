@@ -6,8 +6,8 @@
 //! answered after it is durable. Everything here may be called from many tasks at once.
 
 use crate::model::{
-    Account, AccountId, App, AppId, AppSecret, Grant, GrantState, GrantVersion, Holder, LedgerEntry, Session,
-    SessionId, System, SystemId, User, UserId,
+    Account, AccountId, App, AppId, AppSecret, Grant, GrantState, GrantVersion, Holder, LedgerEntry, ResourceServer,
+    ResourceServerId, Session, SessionId, System, SystemId, User, UserId,
 };
 use async_trait::async_trait;
 use keyfob_protocol::Timestamp;
@@ -126,6 +126,23 @@ pub enum Administration {
         /// From when on.
         at: Timestamp,
     },
+    /// Adds a resource server; `id` 0 lets the store choose. Conflict: the name is taken.
+    AddResourceServer(ResourceServer),
+    /// Replaces a resource server.
+    UpdateResourceServer(Replacement<ResourceServer>),
+    /// Removes a resource server.
+    RemoveResourceServer(ResourceServerId),
+    /// Adds a key. Conflict: its id is taken.
+    AddKey(Replacement<SealedKey>),
+    /// Sets when a key is no longer used at all.
+    RetireKey {
+        /// Which.
+        id: u32,
+        /// From when on.
+        at: Timestamp,
+    },
+    /// Puts every key under another master key.
+    Reseal(Replacement<Resealed>),
 }
 
 impl Administration {
@@ -136,13 +153,16 @@ impl Administration {
             Administration::UpdateAccount(Replacement { read_at, .. })
             | Administration::UpdateUser(Replacement { read_at, .. })
             | Administration::UpdateSystem(Replacement { read_at, .. })
+            | Administration::UpdateResourceServer(Replacement { read_at, .. })
+            | Administration::AddKey(Replacement { read_at, .. })
+            | Administration::Reseal(Replacement { read_at, .. })
             | Administration::UpdateApp(Replacement { read_at, .. }) => Some(*read_at),
             _ => None,
         }
     }
 }
 
-/// A row to put in the place of one that was read. It is refused as [`Administered::Outdated`] if anything was administered since, so that
+/// A row to put in the place of one that was read, or that depends on what was. It is refused as [`Administered::Outdated`] if anything was administered since, so that
 /// nobody's change is undone by somebody who had not seen it: a new name must not enable a user again.
 #[derive(Clone, Debug)]
 pub struct Replacement<T> {
@@ -150,6 +170,15 @@ pub struct Replacement<T> {
     pub row: T,
     /// [`Store::settings_version`] before the row was read.
     pub read_at: i64,
+}
+
+/// All keys of a store under another master key. [`Administered::Missing`] if they are not all of them.
+#[derive(Clone, Debug)]
+pub struct Resealed {
+    /// [`StoreIdentity::key_check`] of that master key.
+    pub key_check: [u8; 32],
+    /// Every key with its new seal. The rest of the rows stays.
+    pub keys: Vec<SealedKey>,
 }
 
 /// What came of an administration.
@@ -176,7 +205,9 @@ pub struct SealedKey {
     pub sealed: Vec<u8>,
     /// When it was made.
     pub created_at: Timestamp,
-    /// From when on it no longer makes new things; `None`: in use.
+    /// From when on it makes new things, unless a later key does.
+    pub starts_at: Timestamp,
+    /// From when on it is not used at all, not even for what it made; `None`: never.
     pub retired_at: Option<Timestamp>,
 }
 
@@ -287,8 +318,12 @@ pub trait Store: Send + Sync + 'static {
         ledger: Vec<LedgerEntry>,
         revocations: Vec<NewRevocation>,
     ) -> Result<Administered, StoreError>;
-    /// Grows with every administration and every new key, whichever process wrote it.
+    /// Grows with every administration, whichever process wrote it.
     async fn settings_version(&self) -> Result<i64, StoreError>;
+    /// A resource server by its name.
+    async fn resource_server_by_name(&self, name: &str) -> Result<Option<ResourceServer>, StoreError>;
+    /// All resource servers, in order of their numbers.
+    async fn resource_servers(&self) -> Result<Vec<ResourceServer>, StoreError>;
 
     /// The session with this digest.
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
@@ -334,6 +369,15 @@ pub trait Store: Send + Sync + 'static {
         ledger_before: Timestamp,
         limit: u32,
     ) -> Result<u64, StoreError>;
+    /// Resolves when another node may have administered or revoked something. Where a store cannot tell, never: whoever waits looks by
+    /// themselves now and then, also because news can be lost.
+    async fn news(&self) {
+        std::future::pending().await
+    }
+    /// The clock that all nodes of this store share, in nanoseconds since 1970; `None`: the store has none, they go by their machines'.
+    async fn clock(&self) -> Result<Option<i128>, StoreError> {
+        Ok(None)
+    }
     /// A small durable write that changes nothing, to learn whether the store can be written to.
     async fn probe(&self) -> Result<(), StoreError>;
     /// Answers the writes that wait and refuses later ones. A store that holds nothing open has nothing to do.

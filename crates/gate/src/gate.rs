@@ -21,6 +21,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// Verified tokens that are remembered. When full about 10 MiB.
 const CACHED_TOKENS: usize = 10_000;
 
+/// How old a gate's knowledge may grow before it refuses, unless it is told otherwise (seconds). News come within one, so this is an outage
+/// of the feed and not a delay.
+pub const MAX_STALE: i64 = 30;
+
 /// What to do when the revocation feed falls silent after the first sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WithoutNews {
@@ -51,7 +55,7 @@ impl GateConfig {
             issuer: issuer.into(),
             audience: audience.into(),
             fub_status: false,
-            without_news: WithoutNews::RefuseAfter(30),
+            without_news: WithoutNews::RefuseAfter(MAX_STALE),
         }
     }
 }
@@ -119,6 +123,16 @@ impl Gate {
     /// What has been taken back. Insert into it, and say when it is complete.
     pub fn revocations(&self) -> &RevocationSet {
         &self.revocations
+    }
+
+    /// Whether it can judge tokens now; if not, every one of them is answered with [`Challenge::CannotDecide`].
+    pub fn is_ready(&self) -> bool {
+        self.can_decide(self.clock.now()).is_ok()
+    }
+
+    /// Seconds since the set of revocations was last known to be complete; `None` before the first full sync.
+    pub fn seconds_without_news(&self) -> Option<i64> {
+        self.revocations.synced_at().map(|at| self.clock.now().since(at))
     }
 
     /// Verified tokens in memory: a metric.

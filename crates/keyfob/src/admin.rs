@@ -3,8 +3,10 @@
 pub(crate) mod account;
 pub(crate) mod app;
 pub(crate) mod grant;
+pub(crate) mod key;
 pub(crate) mod ledger;
 pub(crate) mod password;
+pub(crate) mod resource_server;
 pub(crate) mod system;
 pub(crate) mod user;
 

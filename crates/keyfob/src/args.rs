@@ -1,9 +1,11 @@
 //! The command line. Data goes to standard output, talk to standard error, exit codes have meanings ([`crate::exit`]).
 
-use crate::admin::{account, app, grant, ledger, system, user};
+use crate::admin::{account, app, grant, key, ledger, resource_server, system, user};
 use crate::composition::authority::{Absent, Opened};
 use crate::config::{Config, StoreUrl};
 use crate::explain;
+use crate::gate::GateArgs;
+use crate::migrate::MigrateArgs;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use keyfob_client::explain::Authority;
@@ -22,6 +24,7 @@ use std::path::PathBuf;
 Start here:
   keyfob sandbox            the whole flow on this machine, offline, nothing to configure
   keyfob serve --data DIR   the authority for real use
+  keyfob gate --help        its tokens in front of an API in any language
   keyfob explain 'URL'      what is wrong with a URL, a curl command or an answer
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (invalid input), 4 not found, 5 conflict, 6 unavailable (try again)."
 )]
@@ -42,6 +45,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Run the authority.
     Serve(Place),
+    /// Check access tokens in front of an API: as an endpoint that a web server asks, or as a reverse proxy.
+    Gate(Box<GateArgs>),
     /// Accounts: companies whose users connect apps.
     Account {
         #[command(flatten)]
@@ -77,6 +82,20 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: grant::Command,
     },
+    /// Resource servers: gates and APIs that follow what is revoked.
+    ResourceServer {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: resource_server::Command,
+    },
+    /// Keys that sign access tokens, and the master key that seals them.
+    Key {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: key::Command,
+    },
     /// What happened, newest first.
     Ledger {
         #[command(flatten)]
@@ -98,6 +117,9 @@ pub(crate) enum Command {
         /// The file to read.
         from: PathBuf,
     },
+    /// Move everything into another kind of store, or another database, while the source takes no writes. All tokens stay valid; the
+    /// master key belongs to the data and must go where they go.
+    Migrate(MigrateArgs),
     /// Look at the configuration.
     Config {
         #[command(flatten)]

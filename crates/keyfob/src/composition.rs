@@ -6,6 +6,8 @@ pub(crate) mod entropy;
 pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod master_key;
+pub(crate) mod secret_file;
 pub(crate) mod signals;
+pub(crate) mod stopwatch;
 pub(crate) mod stores;
 pub(crate) mod tick_mark;

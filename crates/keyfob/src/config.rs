@@ -13,7 +13,8 @@ use keyfob_authority::Settings;
 use keyfob_authority::authority::DeclaredScope;
 use keyfob_pages::Brand;
 use keyfob_protocol::access_token::SigningAlgorithm;
-use keyfob_server::Options;
+use keyfob_protocol::time::DAY;
+use keyfob_server::{MAX_STALE, Options, WithoutNews};
 use keyfob_store_postgres::Address;
 use serde::Deserialize;
 use std::fmt;
@@ -37,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) doorway: Options,
     api_audience: Option<String>,
     code_lifetime: i64,
+    signing_key_lifetime: Option<i64>,
     scopes: Vec<DeclaredScope>,
 }
 
@@ -80,6 +82,7 @@ struct File {
     metrics_listen: Option<SocketAddr>,
     tls: Option<TlsFiles>,
     signing_algorithm: Option<SigningAlgorithm>,
+    signing_key_days: Option<u16>,
     connections: Option<usize>,
     log: LogFormat,
     fub_status: bool,
@@ -133,6 +136,7 @@ impl Config {
         if connections == 0 {
             return Err(Exit::Refused.because("connections must be at least 1"));
         }
+        let without_news = without_news(&store);
         Ok(Config {
             issuer,
             listen,
@@ -146,12 +150,17 @@ impl Config {
             log: file.log,
             doorway: Options {
                 brand,
+                without_news,
                 fub_status: file.fub_status,
                 legacy_get: file.legacy_get.unwrap_or(true),
                 ..if https { Options::default() } else { Options::plain_loopback() }
             },
             api_audience: file.api_audience,
             code_lifetime,
+            signing_key_lifetime: match file.signing_key_days.unwrap_or(90) {
+                0 => None,
+                days => Some(i64::from(days) * DAY),
+            },
             scopes: file.scopes,
         })
     }
@@ -161,12 +170,23 @@ impl Config {
         self.data.join("keyfob.db")
     }
 
+    /// The same authority with its rows in this data directory.
+    pub(crate) fn in_directory(&self, data: &Path) -> Config {
+        Config { data: data.to_owned(), store: StorePlace::Data, ..self.clone() }
+    }
+
+    /// The same authority with its master key in this file.
+    pub(crate) fn with_master_key_file(self, master_key_file: PathBuf) -> Config {
+        Config { master_key_file, ..self }
+    }
+
     /// The law's settings.
     pub(crate) fn settings(&self) -> Settings {
         let settings = Settings::new(&self.issuer);
         Settings {
             audience: self.api_audience.clone().unwrap_or(settings.audience),
             code_lifetime: self.code_lifetime,
+            signing_key_lifetime: self.signing_key_lifetime,
             scopes: self.scopes.clone(),
             issuer: settings.issuer,
             ..settings
@@ -271,8 +291,9 @@ fn with_environment(mut file: File) -> anyhow::Result<File> {
                     _ => return Err(refuse("it must be text or json".to_owned())),
                 };
             }
-            // Read elsewhere: the key itself, the place, and what the tests set.
-            "MASTER_KEY" | "DATA" | "STORE" | "CONFIG" | "LONG" | "TEST_POSTGRES" => {}
+            // Read elsewhere: the key itself, the gate's secret, the place, and what the tests set.
+            "MASTER_KEY" | "GATE_SECRET" | "DATA" | "STORE" | "CONFIG" | "MIGRATE_FROM" | "MIGRATE_TO" | "LONG"
+            | "TEST_POSTGRES" | "FAULT_MINUTES" | "FAULT_SEED" => {}
             _ => return Err(refuse("there is no such setting; see `keyfob config sample`".to_owned())),
         }
     }
@@ -301,6 +322,16 @@ impl fmt::Display for StorePlace {
     }
 }
 
+/// The gate of a node that shares its database learns of the other nodes' revocations by following it only, so it refuses once it has been
+/// cut off for the gate's usual bound (matrix BR-11). What is done on the SQLite file of this machine this process learns of while it can
+/// serve at all.
+fn without_news(store: &StorePlace) -> WithoutNews {
+    match store {
+        StorePlace::Data => WithoutNews::KeepServing,
+        StorePlace::Postgres(_) => WithoutNews::RefuseAfter(MAX_STALE),
+    }
+}
+
 /// Whether the issuer is https. Plain http is for loopback only (matrix SE-03, MD-02).
 fn check_issuer(issuer: &str) -> anyhow::Result<bool> {
     let refuse = |why: &str| Exit::Refused.because(format!("issuer {issuer}: {why}"));
@@ -325,7 +356,7 @@ fn check_issuer(issuer: &str) -> anyhow::Result<bool> {
 }
 
 /// A plain listener outside loopback would send passwords and tokens in clear.
-fn check_transport(listen: SocketAddr, tls: bool) -> anyhow::Result<()> {
+pub(crate) fn check_transport(listen: SocketAddr, tls: bool) -> anyhow::Result<()> {
     if tls || listen.ip().is_loopback() {
         return Ok(());
     }

@@ -1,5 +1,7 @@
 //! Exit codes by meaning, and how an error is told.
 
+use keyfob_authority::Fault;
+use keyfob_authority::store::StoreError;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -37,20 +39,45 @@ impl Exit {
         Stopped { exit: self, message: message.into() }.into()
     }
 
-    /// The code of an error that has one of its own.
+    /// The code of an error that has one of its own. A store that fails in the middle of a command is as unavailable as one that cannot be
+    /// opened, whether the command asked it or the law did.
     pub(crate) fn of(error: &anyhow::Error) -> Option<Exit> {
-        error.downcast_ref::<Stopped>().map(|stopped| stopped.exit)
+        let may_pass = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<Fault>().is_some_and(Fault::is_temporary)
+                || matches!(cause.downcast_ref(), Some(StoreError::Unavailable(_)))
+        };
+        match error.downcast_ref::<Stopped>() {
+            Some(stopped) => Some(stopped.exit),
+            None => error.chain().any(may_pass).then_some(Exit::Unavailable),
+        }
     }
 
     /// Tells the error on standard error and gives its code.
     #[expect(clippy::print_stderr, reason = "this is where a command talks to its user")]
     pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
         eprintln!("keyfob: {error:#}");
-        let temporary = error.chain().filter_map(|cause| cause.downcast_ref::<keyfob_authority::Fault>());
-        match error.downcast_ref::<Stopped>() {
-            Some(stopped) => ExitCode::from(stopped.exit as u8),
-            None if temporary.into_iter().any(|fault| fault.is_temporary()) => ExitCode::from(Exit::Unavailable as u8),
-            None => ExitCode::FAILURE,
-        }
+        Exit::of(error).map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit as u8))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_store_that_fails_under_a_command_is_unavailable_whoever_asked_it() {
+        let down = || StoreError::Unavailable("it ended the connection".to_owned());
+        let by_the_command: anyhow::Error = down().into();
+        let by_the_law: anyhow::Error = Fault::from(down()).into();
+        assert_eq!(Exit::of(&by_the_command), Some(Exit::Unavailable));
+        assert_eq!(Exit::of(&by_the_law), Some(Exit::Unavailable));
+        let told: Result<(), _> = Err(Fault::from(down()));
+        assert_eq!(
+            Exit::of(&told.context("the store cannot be read").expect_err("it is one")),
+            Some(Exit::Unavailable)
+        );
+        assert_eq!(Exit::of(&StoreError::Broken("a row".to_owned()).into()), None);
+        assert_eq!(Exit::of(&Exit::Conflict.because("taken")), Some(Exit::Conflict));
     }
 }

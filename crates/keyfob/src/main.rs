@@ -8,6 +8,8 @@ mod composition;
 mod config;
 mod exit;
 mod explain;
+mod gate;
+mod migrate;
 mod output;
 mod restore;
 mod sandbox;
@@ -37,6 +39,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Command::Sandbox(options) => sandbox::run(options, json).await,
         Command::Explain(options) => explain::run(options, json),
         Command::Serve(place) => serve::run(&place.config()?).await,
+        Command::Gate(options) => gate::run(*options).await,
         Command::Account { place, command } => {
             let absent = command.where_absent();
             place.with(absent, async |at| admin::account::run(command, at, json).await).await
@@ -54,11 +57,19 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Command::Grant { place, command } => {
             place.with(Absent::Refuse, async |at| admin::grant::run(command, at, json).await).await
         }
+        Command::ResourceServer { place, command } => {
+            place.with(Absent::Refuse, async |at| admin::resource_server::run(command, at, json).await).await
+        }
+        Command::Key { place, command } => {
+            let config = place.config()?;
+            place.with(Absent::Refuse, async |at| admin::key::run(command, at, &config, json).await).await
+        }
         Command::Ledger { place, filter } => {
             place.with(Absent::Refuse, async |at| admin::ledger::run(filter, at, json).await).await
         }
         Command::Backup { place, to } => backup::backup(&place.config()?, &to, json).await,
         Command::Restore { place, from } => restore::restore(&place.config()?, &from, json).await,
+        Command::Migrate(options) => migrate::run(options, json).await,
         Command::Config { place, command } => config::run(command, &place, json).await,
         Command::Completions { shell } => output::completions(shell),
         Command::Man { directory } => output::man_pages(&directory),

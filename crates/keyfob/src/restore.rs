@@ -21,6 +21,7 @@ use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What SQLite keeps beside a database. The log is part of the content.
 const SUFFIXES: [&str; 3] = ["-wal", "-shm", ""];
@@ -104,21 +105,14 @@ async fn copy_checked(config: &Config, from: &Path, copy: &Path) -> anyhow::Resu
 async fn check(config: &Config, from: &Path, database: &Path) -> anyhow::Result<()> {
     let entropy = SystemEntropy::new();
     // A new key could never be the backup's.
-    let master = master_key::load(config, &entropy, Some(&from.display().to_string()))?;
+    let master = Arc::new(master_key::load(config, &entropy, Some(&from.display().to_string()))?);
     let store = open_sqlite(database)
         .map_err(|error| Exit::Refused.because(format!("{} is not a backup: {error:#}", from.display())))?;
     let issuer = config.issuer.clone();
     let opener = Opener { master, issuer, sandbox: false, algorithm: config.signing_algorithm };
-    let identity = keyfob_authority::store::Store::identity(&*store).await?;
-    let checked =
-        match identity {
-            None => Err(Exit::Refused.because("the backup is not a store of an authority")),
-            Some(identity) if identity.issuer != config.issuer => Err(Exit::Refused
-                .because(format!("the backup belongs to the issuer {}; set issuer to that", identity.issuer))),
-            Some(_) => opener.keys(&*store).await.map(drop).map_err(|error| Exit::Refused.because(error.to_string())),
-        };
+    let opened = opener.keys(&*store).await;
     store.close().await;
-    checked
+    opened.map(drop).map_err(|error| Exit::Refused.because(format!("{}: {error}", from.display())))
 }
 
 /// The exchange of the present store for a checked copy, by number.

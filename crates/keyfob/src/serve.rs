@@ -12,12 +12,18 @@ use keyfob_authority::store::Store;
 use keyfob_server::listen::{self, ListenOptions, tls::Tls};
 use keyfob_server::{Doorway, Node, NodeParts, router};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
+
+/// How long a start waits for its database, not counting what the attempts take.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Runs until it is told to stop.
 pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     log::start(config.log, "info");
-    let told_to_stop = signals::stop();
+    let mut told_to_stop = Box::pin(signals::stop());
     let tls = match &config.tls {
         Some(files) => {
             let tls = Tls::load(&files.certificate, &files.key);
@@ -25,14 +31,18 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         }
         None => None,
     };
-    let Data { store, opener, clock, entropy, lock: _lock } = Data::open(config, Absent::Make).await?;
+    let opened = tokio::select! {
+        opened = data(config) => opened?,
+        () = &mut told_to_stop => return Ok(()),
+    };
+    let Data { store, opener, clock, entropy, lock: _lock } = opened;
     let node = Node::open(NodeParts {
         store: store.clone(),
         opener,
         settings: config.settings(),
         options: config.doorway.clone(),
         clock: clock.clone(),
-        clock_health: clock,
+        clock_health: clock.clone(),
         entropy,
         tick_mark: Arc::new(FileMark::in_directory(&config.data)),
     });
@@ -43,6 +53,10 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     let metrics = metrics_listener(config, doorway.clone()).await?;
     greet(config, &*store, listener.local_addr()?.to_string().as_str()).await?;
 
+    let clock_watch = tokio::spawn({
+        let store = store.clone();
+        async move { clock.watch(&*store).await }
+    });
     let watch =
         tls.as_ref().map(|(tls, files)| tokio::spawn(tls.clone().follow(files.certificate.clone(), files.key.clone())));
     let options =
@@ -54,13 +68,34 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         tracing::info!("stopping; requests in flight are finished first");
     };
     listen::serve(listener, router::router(doorway), options, stop).await;
-    for task in [watch, metrics].into_iter().flatten() {
+    for task in [watch, metrics, Some(clock_watch)].into_iter().flatten() {
         task.abort();
     }
     followed.stop().await;
     store.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The data, whose database may still be starting: after a power cut it often comes up after us, and a service manager that sees us give up
+/// at once, again and again, soon gives us up in turn. A file on this machine is there or is not.
+async fn data(config: &Config) -> anyhow::Result<Data> {
+    let may_pass = |error: &anyhow::Error| {
+        matches!(config.store, StorePlace::Postgres(_)) && Exit::of(error) == Some(Exit::Unavailable)
+    };
+    let mut waited = Duration::ZERO;
+    loop {
+        match Data::open(config, Absent::Make).await {
+            Err(error) if may_pass(&error) && waited < LONGEST_WAIT => {
+                if waited.is_zero() {
+                    tracing::warn!(error = format!("{error:#}"), "waiting for the database, for a minute at most");
+                }
+                tokio::time::sleep(PAUSE).await;
+                waited += PAUSE;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// `/metrics` on a listener of its own.

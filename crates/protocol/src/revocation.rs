@@ -34,3 +34,26 @@ pub struct Revocation {
     /// When the last token that this entry concerns has expired and the entry may be forgotten.
     pub until: Timestamp,
 }
+
+/// One answer of the revocation feed, `GET /oauth/revocations?after=&wait=`.
+///
+/// A reader begins without `after`, inserts what comes, and asks again with the `cursor` of the last answer: at once while `complete` is false. What it
+/// has inserted it keeps until it expires, also where an answer is a snapshot: a store that went back has forgotten endings, a reader has not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevocationNews {
+    /// Where this answer ends, to be sent as `after`. Opaque to readers; absent while the feed has no entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Whether it begins at the beginning: no `after` was sent, or the store knows nothing of it.
+    pub snapshot: bool,
+    /// Whether the reader now has all that was revoked up to `synced_at`.
+    pub complete: bool,
+    /// When the answering node last knew that it had read all there was, by the authority's clock.
+    pub synced_at: Timestamp,
+    /// The authority's time of the answer.
+    pub time: Timestamp,
+    /// Names the published key set; another value than last time means that `/oauth/jwks` has changed.
+    pub keys: String,
+    /// The entries, in the order of the feed.
+    pub revocations: Vec<Revocation>,
+}

@@ -35,6 +35,11 @@ impl Scope {
         self.0.is_subset(&other.0)
     }
 
+    /// The tokens that are in either.
+    pub fn union(&self, other: &Scope) -> Scope {
+        Scope(self.0.union(&other.0).cloned().collect())
+    }
+
     /// The tokens that are in both.
     pub fn intersection(&self, other: &Scope) -> Scope {
         Scope(self.0.intersection(&other.0).cloned().collect())

@@ -1,4 +1,5 @@
-//! The token request: bytes to meaning, in the order of table T (rows T-04 to T-07, T-09, T-10, T-12).
+//! The token request: bytes to meaning, in the order of table T (rows T-04 to T-07, T-09, T-10, T-12). Revocation and introspection are read in the
+//! same way: a form, and who sends it.
 //!
 //! Reading happens in steps, because the authority authenticates the client between them and the first failing row answers:
 //! [`PresentedTokenRequest::read`], then the law's T-08, then [`PresentedTokenRequest::grant_type`], T-11, then the parameters.
@@ -32,6 +33,11 @@ const KNOWN: [&str; 11] = [
     "client_assertion",
     "client_assertion_type",
 ];
+
+/// The same of the endpoints that are about a token (RFC 7009 section 2.1, RFC 7662 section 2.1). The hint is read by nobody: a token says
+/// itself what it is.
+const ABOUT_A_TOKEN: [&str; 6] =
+    ["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
 /// The parts of an HTTP request that a token request is read from.
 #[derive(Clone, Copy, Debug)]
@@ -127,11 +133,20 @@ pub struct PresentedRefresh<'f> {
 impl<'a> PresentedTokenRequest<'a> {
     /// Reads the form and the client's authentication: rows T-04 to T-07.
     pub fn read(http: HttpParts<'a>) -> Result<PresentedTokenRequest<'a>, TokenRefusal> {
+        PresentedTokenRequest::read_known(http, &KNOWN)
+    }
+
+    /// The same of a request about a token: a revocation or an introspection.
+    pub fn read_about_token(http: HttpParts<'a>) -> Result<PresentedTokenRequest<'a>, TokenRefusal> {
+        PresentedTokenRequest::read_known(http, &ABOUT_A_TOKEN)
+    }
+
+    fn read_known(http: HttpParts<'a>, known: &[&'static str]) -> Result<PresentedTokenRequest<'a>, TokenRefusal> {
         let form = match http.shape {
             ReplyShape::Legacy => Form::parse(http.query)?,
             ReplyShape::Rfc6749 => {
                 let query = Form::parse(http.query)?;
-                if KNOWN.iter().chain(&["resource"]).any(|name| query.names(name)) {
+                if known.iter().chain(&["resource"]).any(|name| query.names(name)) {
                     return Err(TokenRefusal::Malformed("send the parameters in the body, not in the URL".to_owned()));
                 }
                 if !http.content_type.is_some_and(is_form) {
@@ -141,7 +156,7 @@ impl<'a> PresentedTokenRequest<'a> {
                 Form::parse(http.body)?
             }
         };
-        if let Some(repeated) = form.first_repeated(&KNOWN) {
+        if let Some(repeated) = form.first_repeated(known) {
             return Err(TokenRefusal::Malformed(repeated.to_string()));
         }
         let (client_id, secret) = authentication(&http, &form)?;
@@ -189,6 +204,11 @@ impl<'a> PresentedTokenRequest<'a> {
             Some(refresh_token) => Ok(PresentedRefresh { refresh_token, scope: self.value("scope") }),
             None => Err(TokenRefusal::MissingParameters(vec!["refresh_token"])),
         }
+    }
+
+    /// The token that a revocation or an introspection is about (row T-12 for its absence).
+    pub fn token(&self) -> Result<&str, TokenRefusal> {
+        self.value("token").ok_or_else(|| TokenRefusal::MissingParameters(vec!["token"]))
     }
 
     /// Resources that the access token is to be for (RFC 8707 section 2.2).

@@ -1,11 +1,12 @@
 //! What every handler shares.
 
+use crate::feed::Feed;
 use crate::metrics::Metrics;
 use keyfob_authority::session;
 use keyfob_authority::sign_in::SignIn;
 use keyfob_authority::store::NewRevocation;
 use keyfob_authority::{Authority, RevocationSink};
-use keyfob_gate::Gate;
+use keyfob_gate::{Gate, WithoutNews};
 use keyfob_pages::Brand;
 use keyfob_protocol::revocation::Revocation;
 use keyfob_protocol::{Clock, Entropy, EntropyFailed, Secret, Timestamp};
@@ -23,6 +24,9 @@ pub struct Options {
     pub legacy_get: bool,
     /// Cookies with `__Host-` and Secure; off only on a plain loopback listener (matrix SE-01).
     pub secure_cookies: bool,
+    /// What the gate of this node does while the store cannot be followed. A node that shares its store with others learns of their
+    /// revocations by following only, so it must not go on without news for ever.
+    pub without_news: WithoutNews,
     /// Whether answers carry HSTS (matrix SE-03); off on a plain loopback listener.
     pub strict_transport: bool,
 }
@@ -40,6 +44,7 @@ impl Default for Options {
             brand: Brand::default(),
             fub_status: false,
             legacy_get: true,
+            without_news: WithoutNews::KeepServing,
             secure_cookies: true,
             strict_transport: true,
         }
@@ -64,6 +69,8 @@ pub struct Doorway {
     pub metrics: Metrics,
     /// Whether this node takes traffic.
     pub readiness: Readiness,
+    /// What is revoked, as far as this node has read.
+    pub feed: Arc<Feed>,
 }
 
 impl Doorway {
@@ -83,6 +90,8 @@ impl Doorway {
 pub struct Readiness {
     followed: AtomicBool,
     store_down: AtomicBool,
+    store_moved: AtomicBool,
+    keys_unread: AtomicBool,
     clock_wrong: AtomicBool,
     stored_time_ahead: AtomicBool,
     stopping: AtomicBool,
@@ -97,6 +106,22 @@ impl Readiness {
     /// Whether the store answers and can be written to. Returns what was said before.
     pub fn set_store_down(&self, down: bool) -> bool {
         self.store_down.swap(down, Ordering::Relaxed)
+    }
+
+    /// The rows were moved to another store: this one is dead, and the node with it until it is started on the other.
+    pub fn set_store_moved(&self) {
+        self.store_moved.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they were.
+    pub fn is_store_moved(&self) -> bool {
+        self.store_moved.load(Ordering::Relaxed)
+    }
+
+    /// Whether the store's keys cannot be opened: put under a master key that this node has not got, or no longer ours. Returns what was said
+    /// before.
+    pub fn set_keys_unread(&self, unread: bool) -> bool {
+        self.keys_unread.swap(unread, Ordering::Relaxed)
     }
 
     /// Whether the clock can be believed. Returns what was said before.
@@ -119,6 +144,8 @@ impl Readiness {
         let reasons = [
             (!self.followed.load(Ordering::Relaxed), "starting"),
             (self.store_down.load(Ordering::Relaxed), "store"),
+            (self.store_moved.load(Ordering::Relaxed), "moved"),
+            (self.keys_unread.load(Ordering::Relaxed), "keys"),
             (self.clock_wrong.load(Ordering::Relaxed) || self.stored_time_ahead.load(Ordering::Relaxed), "clock"),
             (self.stopping.load(Ordering::Relaxed), "stopping"),
         ];
@@ -126,17 +153,21 @@ impl Readiness {
     }
 }
 
-/// Passes revocations of this process to its gate the moment they are durable.
-pub struct GateSink(pub Arc<Gate>);
+/// Passes revocations of this process to its gate the moment they are durable, and has the feed's readers told.
+pub(crate) struct GateSink {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) feed: Arc<Feed>,
+}
 
 impl RevocationSink for GateSink {
     fn revoked(&self, revocations: &[NewRevocation]) {
         for new in revocations {
             let NewRevocation { kind, id, not_before, until } = new.clone();
             let revocation = Revocation { number: 0, kind, id, not_before, until };
-            if let Err(error) = self.0.revocations().insert(&revocation) {
+            if let Err(error) = self.gate.revocations().insert(&revocation) {
                 tracing::error!(%error, "a revocation of this process was not understood by its gate");
             }
         }
+        self.feed.nudge();
     }
 }

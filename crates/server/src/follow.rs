@@ -9,6 +9,7 @@ pub use tick::{MemoryMark, TickMark};
 
 use crate::clock_health::ClockHealth;
 use crate::doorway::Doorway;
+use crate::feed::FeedHead;
 use keyfob_authority::Fault;
 use keyfob_authority::open::{CLOCK_TOLERANCE, OpenError, Opener};
 use keyfob_authority::sweep::MAX_PAUSE;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often the store is asked for news. A change acts within a second (matrix BR-09).
+/// How often the store is asked for news where nobody tells of it. A change acts within a second (matrix BR-09).
 const POLL: Duration = Duration::from_millis(250);
 /// How often the store is asked whether it can be written to.
 const PROBE: Duration = Duration::from_secs(5);
@@ -26,8 +27,8 @@ const PROBE: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_millis(250);
 /// Between two rounds of the sweeper, in seconds.
 const SWEEP_ROUND: i64 = 3600;
-/// Revocations read at once.
-const PAGE: u32 = 1000;
+/// From one look to the next at least, however much news there is.
+const BREATH: Duration = Duration::from_millis(5);
 
 /// What following needs beside the doorway.
 pub(crate) struct Follower {
@@ -55,7 +56,8 @@ pub enum FollowError {
 #[derive(Default)]
 struct Position {
     settings_version: Option<i64>,
-    revocation: i64,
+    /// In the revocation feed.
+    cursor: Option<String>,
 }
 
 impl Follower {
@@ -80,9 +82,16 @@ impl Follower {
         let mut pace = interval(POLL);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            pace.tick().await;
-            if let Err(error) = self.step(&mut position).await {
-                tracing::warn!(%error, "the store could not be followed; trying again");
+            let Doorway { authority, feed, .. } = &*self.doorway;
+            tokio::select! {
+                _ = pace.tick() => {}
+                () = authority.store().news() => tokio::time::sleep(BREATH).await,
+                () = feed.nudged() => tokio::time::sleep(BREATH).await,
+            }
+            match self.step(&mut position).await {
+                Err(FollowError::Open(moved @ OpenError::Moved(_))) => return self.give_up(&moved).await,
+                Err(error) => tracing::warn!(%error, "the store could not be followed; trying again"),
+                Ok(()) => {}
             }
             let gate = &self.doorway.gate;
             let metrics = &self.doorway.metrics;
@@ -91,29 +100,61 @@ impl Follower {
         }
     }
 
-    /// One look at the store: settings, keys, revocations.
+    /// One look at the store: settings, keys, revocations. Revocations are read also where the keys cannot be.
     async fn step(&self, position: &mut Position) -> Result<(), FollowError> {
-        let Doorway { authority, gate, .. } = &*self.doorway;
-        let now = self.doorway.now();
+        let settings = self.follow_settings(position).await;
+        self.follow_revocations(position).await?;
+        settings
+    }
+
+    async fn follow_settings(&self, position: &mut Position) -> Result<(), FollowError> {
+        let Doorway { authority, gate, readiness, .. } = &*self.doorway;
         let version = authority.store().settings_version().await.map_err(Fault::from)?;
         if position.settings_version != Some(version) {
-            let keys = self.opener.keys(&**authority.store()).await?;
-            gate.set_keys(&keys.jwks()).map_err(|error| FollowError::Gate(error.to_string()))?;
-            authority.reload(Some(keys));
+            let opened = self.opener.keys(&**authority.store()).await;
+            // A store that fails says nothing of its keys; that is for the probe to find. One that was moved away is given up.
+            let unread =
+                opened.as_ref().is_err_and(|error| !matches!(error, OpenError::Fault(_) | OpenError::Moved(_)));
+            let was_unread = readiness.set_keys_unread(unread);
+            match (&opened, was_unread) {
+                (Err(OpenError::Fault(_) | OpenError::Moved(_)), _) => {}
+                (Err(error), false) => {
+                    tracing::error!(%error, "the store's keys cannot be opened; this node is not ready")
+                }
+                (Ok(_), true) => tracing::info!("the store's keys can be opened again"),
+                _ => {}
+            }
+            authority.reload(Some(opened?));
             position.settings_version = Some(version);
         }
+        // Also without news: a key is published for as long as its tokens live.
+        gate.set_keys(&authority.jwks(self.doorway.now())).map_err(|error| FollowError::Gate(error.to_string()))
+    }
+
+    async fn follow_revocations(&self, position: &mut Position) -> Result<(), FollowError> {
+        let Doorway { authority, gate, feed, .. } = &*self.doorway;
         loop {
-            let news = authority.store().revocations(position.revocation, PAGE).await.map_err(Fault::from)?;
-            for revocation in &news {
+            let read_at = self.doorway.now();
+            let page = authority.feed_page(position.cursor.as_deref()).await?;
+            for revocation in &page.revocations {
                 gate.revocations().insert(revocation).map_err(|error| FollowError::Gate(error.to_string()))?;
-                position.revocation = revocation.number;
             }
-            if news.len() < PAGE as usize {
-                break;
+            position.cursor = page.cursor;
+            if page.complete {
+                gate.revocations().mark_synced(read_at);
+                feed.advance(FeedHead { cursor: position.cursor.clone(), synced_at: Some(read_at) });
+                return Ok(());
             }
         }
-        gate.revocations().mark_synced(now);
-        Ok(())
+    }
+
+    /// The rows were moved away under this node. What it read here would no longer be true, so the store is closed and every request that
+    /// needs it is answered as if it were down.
+    async fn give_up(&self, moved: &OpenError) {
+        let Doorway { authority, readiness, .. } = &*self.doorway;
+        readiness.set_store_moved();
+        tracing::error!(error = %moved, "the rows of this store were moved away; this node is not ready");
+        authority.store().close().await;
     }
 
     async fn watch_health(self: Arc<Self>) {

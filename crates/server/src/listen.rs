@@ -3,16 +3,21 @@
 pub mod tls;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tower::util::MapRequest;
 
 /// A request's head must arrive within this.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -38,7 +43,8 @@ impl Default for ListenOptions {
     }
 }
 
-/// Serves until `stop` resolves; then lets requests in flight finish, for the grace period at most.
+/// Serves until `stop` resolves; handlers find who is connected in the extensions, as [`ConnectInfo`]. Then lets requests in flight
+/// finish, for the grace period at most.
 pub async fn serve(listener: TcpListener, router: Router, options: ListenOptions, stop: impl Future<Output = ()>) {
     let permits = Arc::new(Semaphore::new(options.connections));
     let (stopping, stopped) = watch::channel(false);
@@ -54,8 +60,8 @@ pub async fn serve(listener: TcpListener, router: Router, options: ListenOptions
             accepted = listener.accept() => accepted,
             () = &mut stop => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -65,7 +71,7 @@ pub async fn serve(listener: TcpListener, router: Router, options: ListenOptions
         let (router, stopped, tls) = (router.clone(), stopped.clone(), options.tls.clone());
         connections.spawn(async move {
             let _permit = permit;
-            connection(stream, tls, router, stopped).await;
+            connection(stream, peer, tls, router, stopped).await;
         });
     }
     drop(listener);
@@ -76,13 +82,19 @@ pub async fn serve(listener: TcpListener, router: Router, options: ListenOptions
     }
 }
 
-async fn connection(stream: TcpStream, tls: Option<tls::Tls>, router: Router, stopped: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<tls::Tls>,
+    router: Router,
+    stopped: watch::Receiver<bool>,
+) {
     // Answers are small; waiting for more of them only delays.
     let _ = stream.set_nodelay(true);
     match tls {
-        None => http(stream, router, stopped).await,
+        None => http(stream, peer, router, stopped).await,
         Some(tls) => match tokio::time::timeout(HEAD_TIME, tls.accept(stream)).await {
-            Ok(Ok(stream)) => http(stream, router, stopped).await,
+            Ok(Ok(stream)) => http(stream, peer, router, stopped).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         },
@@ -91,10 +103,14 @@ async fn connection(stream: TcpStream, tls: Option<tls::Tls>, router: Router, st
 
 async fn http(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
     router: Router,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let service = TowerToHyperService::new(router);
+    let service = TowerToHyperService::new(MapRequest::new(router, move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request
+    }));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)

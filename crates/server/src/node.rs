@@ -2,10 +2,11 @@
 //!
 //! Who serves an authority hands in what only they can make or choose; how the parts know each other is said here, once. People sign
 //! in with the passwords of the store. The gate of a node is told of each revocation at its commit, and of other processes' by following
-//! the store, so it goes on with what it knows while there is no news.
+//! the store. Whether it goes on with what it knows while there is no news is an option: yes where the store is this process's own.
 
 use crate::clock_health::ClockHealth;
 use crate::doorway::{Doorway, GateSink, Options, Readiness};
+use crate::feed::Feed;
 use crate::follow::{FollowError, Followed, Follower, TickMark};
 use crate::metrics::Metrics;
 use keyfob_authority::open::{OpenError, Opener};
@@ -13,7 +14,7 @@ use keyfob_authority::passwords::Passwords;
 use keyfob_authority::sign_in::LocalPasswords;
 use keyfob_authority::store::Store;
 use keyfob_authority::{Authority, Fault, Settings};
-use keyfob_gate::{Gate, GateConfig, WithoutNews};
+use keyfob_gate::{Gate, GateConfig};
 use keyfob_protocol::{Clock, Entropy};
 use std::sync::Arc;
 
@@ -57,11 +58,12 @@ impl Node {
         let passwords = Arc::new(Passwords::new(&*entropy).map_err(Fault::from)?);
         let gate_config = GateConfig {
             fub_status: options.fub_status,
-            without_news: WithoutNews::KeepServing,
+            without_news: options.without_news,
             ..GateConfig::new(&settings.issuer, &settings.audience)
         };
         let gate = Arc::new(Gate::new(gate_config, clock.clone()));
-        let sink = Arc::new(GateSink(gate.clone()));
+        let feed = Arc::new(Feed::default());
+        let sink = Arc::new(GateSink { gate: gate.clone(), feed: feed.clone() });
         let doorway = Arc::new(Doorway {
             sign_in: Arc::new(LocalPasswords::new(store.clone(), passwords.clone(), entropy.clone())),
             authority: Arc::new(Authority::new(store, keyring, settings, entropy.clone(), sink)),
@@ -71,6 +73,7 @@ impl Node {
             options,
             metrics: Metrics::default(),
             readiness: Readiness::default(),
+            feed,
         });
         let follower = Follower { doorway: doorway.clone(), opener, clock_health, tick_mark };
         Ok(Node { doorway, passwords, follower })

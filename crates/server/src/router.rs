@@ -3,7 +3,8 @@
 use crate::around::around;
 use crate::doorway::Doorway;
 use crate::routes::{
-    assets, authorize, connections, decision, health, identity, jwks, metadata, not_found, oauth_apps, sign_in, token,
+    about_token, assets, authorize, connections, decision, health, identity, jwks, metadata, not_found, oauth_apps,
+    revocations, sign_in, token,
 };
 use axum::Router;
 use axum::http::Method;
@@ -38,6 +39,9 @@ fn routes() -> Router<Arc<Doorway>> {
         .route("/oauth/authorize/decision", post(decision::decide))
         .route(TOKEN, any(token::token))
         .route("/oauth/jwks", get(jwks::jwks))
+        .route("/oauth/revoke", post(about_token::revoke))
+        .route("/oauth/introspect", post(about_token::introspect))
+        .route("/oauth/revocations", get(revocations::revocations))
         .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
         .route("/sign-in", post(sign_in::on_its_own))
         .route("/sign-out", post(connections::sign_out))

@@ -1,5 +1,6 @@
 //! One file a route. The table is in [`crate::router`].
 
+pub(crate) mod about_token;
 pub(crate) mod assets;
 pub(crate) mod authorize;
 pub(crate) mod connections;
@@ -12,5 +13,6 @@ pub(crate) mod metadata;
 pub(crate) mod not_found;
 pub(crate) mod oauth_apps;
 pub(crate) mod posted;
+pub(crate) mod revocations;
 pub(crate) mod sign_in;
 pub(crate) mod token;

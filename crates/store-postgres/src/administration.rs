@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 
 use crate::columns::at;
 use crate::engine::{Engine, Fault, LONGEST, Patience, Session};
-use crate::{apps, ledger, people, revocations, settings};
+use crate::{apps, keys, ledger, people, resource_servers, revocations, settings};
 
 /// Not tried again once its commit may have happened: the second try would find its own work and call it a conflict.
 pub(crate) async fn administer(
@@ -118,6 +118,12 @@ async fn apply(session: &Session, change: &Administration) -> Result<Administere
         Administration::RemoveApp(id) => apps::remove_app(session, *id).await,
         Administration::AddSecret(app, secret) => apps::add_secret(session, *app, secret).await,
         Administration::ExpireSecret { app, secret, at } => apps::expire_secret(session, *app, *secret, *at).await,
+        Administration::AddResourceServer(server) => resource_servers::add(session, server).await,
+        Administration::UpdateResourceServer(server) => resource_servers::update(session, &server.row).await,
+        Administration::RemoveResourceServer(id) => resource_servers::remove(session, *id).await,
+        Administration::AddKey(key) => keys::add(session, &key.row).await,
+        Administration::RetireKey { id, at } => keys::retire(session, *id, *at).await,
+        Administration::Reseal(resealed) => keys::reseal(session, &resealed.row).await,
     }
 }
 

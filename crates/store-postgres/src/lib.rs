@@ -9,8 +9,11 @@ mod apps;
 mod columns;
 pub mod engine;
 mod grants;
+mod keys;
 mod ledger;
+mod moving;
 mod people;
+mod resource_servers;
 mod revocations;
 mod schema;
 mod sessions;
@@ -19,4 +22,5 @@ mod store;
 mod sweep;
 
 pub use engine::{Address, OpenError, Options};
+pub use moving::PostgresRows;
 pub use store::PostgresStore;

@@ -1,10 +1,10 @@
-//! The store's single row (whose it is, its counters) and its sealed keys.
+//! The store's single row: whose it is, and its counters.
 
 use keyfob_authority::store::{SealedKey, StoreIdentity, StoreTick, Written};
 use keyfob_protocol::Timestamp;
 use tokio_postgres::Row;
 
-use crate::columns::{at, bytes, get, narrow, optional_time, seconds, senseless, time};
+use crate::columns::{at, bytes, get, seconds, senseless, time};
 use crate::engine::{Engine, Fault, Session};
 
 pub(crate) async fn version(engine: &Engine) -> Result<i64, Fault> {
@@ -40,35 +40,20 @@ pub(crate) async fn claim(engine: &Engine, identity: &StoreIdentity, keys: &[Sea
     let purposes: Vec<&str> = keys.iter().map(|key| key.purpose.as_str()).collect();
     let sealed: Vec<&[u8]> = keys.iter().map(|key| key.sealed.as_slice()).collect();
     let created: Vec<i64> = keys.iter().map(|key| key.created_at.0).collect();
+    let starts: Vec<i64> = keys.iter().map(|key| key.starts_at.0).collect();
     let retired: Vec<Option<i64>> = keys.iter().map(|key| seconds(key.retired_at)).collect();
     let rows = engine
         .write_again(
             "WITH claimed AS (UPDATE store SET issuer = $1, key_check = $2, sandbox = $3, \
              settings_version = settings_version + 1 WHERE issuer IS NULL RETURNING one), \
-             kept AS (INSERT INTO sealed_keys (id, purpose, sealed, created_at, retired_at) \
-             SELECT k.id, k.purpose, k.sealed, k.created_at, k.retired_at FROM claimed, \
-             unnest($4::bigint[], $5::text[], $6::bytea[], $7::bigint[], $8::bigint[]) \
-             AS k(id, purpose, sealed, created_at, retired_at)) SELECT one FROM claimed",
-            &[&identity.issuer, &check, &identity.sandbox, &ids, &purposes, &sealed, &created, &retired],
+             kept AS (INSERT INTO sealed_keys (id, purpose, sealed, created_at, starts_at, retired_at) \
+             SELECT k.id, k.purpose, k.sealed, k.created_at, k.starts_at, k.retired_at FROM claimed, \
+             unnest($4::bigint[], $5::text[], $6::bytea[], $7::bigint[], $8::bigint[], $9::bigint[]) \
+             AS k(id, purpose, sealed, created_at, starts_at, retired_at)) SELECT one FROM claimed",
+            &[&identity.issuer, &check, &identity.sandbox, &ids, &purposes, &sealed, &created, &starts, &retired],
         )
         .await?;
     Ok(if rows.is_empty() { Written::Lost } else { Written::Won })
-}
-
-pub(crate) async fn keys(engine: &Engine) -> Result<Vec<SealedKey>, Fault> {
-    let rows =
-        engine.read("SELECT id, purpose, sealed, created_at, retired_at FROM sealed_keys ORDER BY id", &[]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(SealedKey {
-                id: narrow("sealed_keys.id", get(row, "id")?)?,
-                purpose: get(row, "purpose")?,
-                sealed: get(row, "sealed")?,
-                created_at: time(row, "created_at")?,
-                retired_at: optional_time(row, "retired_at")?,
-            })
-        })
-        .collect()
 }
 
 pub(crate) async fn tick(engine: &Engine) -> Result<StoreTick, Fault> {
@@ -83,6 +68,12 @@ pub(crate) async fn raise_tick(engine: &Engine, at: Timestamp) -> Result<StoreTi
 
 fn read_tick(row: &Row) -> Result<StoreTick, Fault> {
     Ok(StoreTick { tick: get(row, "tick")?, at: time(row, "tick_at")? })
+}
+
+/// The server's clock in nanoseconds since 1970, in its own steps of a microsecond. `clock_timestamp` also moves within a transaction.
+pub(crate) async fn clock(engine: &Engine) -> Result<i128, Fault> {
+    let sql = "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint AS microseconds";
+    get::<i64>(&one(engine.read_opt(sql, &[]).await?)?, "microseconds").map(|micros| i128::from(micros) * 1000)
 }
 
 pub(crate) async fn probe(engine: &Engine) -> Result<(), Fault> {

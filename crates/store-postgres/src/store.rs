@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use keyfob_authority::model::{
-    Account, AccountId, App, AppId, Grant, LedgerEntry, Session, SessionId, System, SystemId, User, UserId,
+    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId, User,
+    UserId,
 };
 use keyfob_authority::store::{
     Administered, Administration, GrantChange, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation,
@@ -17,7 +18,10 @@ use keyfob_protocol::token_name::GrantId;
 use crate::engine::{Address, Dialer, Engine, Fault, Lane, OpenError, Options, Work, connector};
 use crate::grants::batch::GrantWrites;
 use crate::grants::held::HeldGrants;
-use crate::{administration, apps, grants, ledger, people, revocations, schema, sessions, settings, sweep};
+use crate::{
+    administration, apps, grants, keys, ledger, people, resource_servers, revocations, schema, sessions, settings,
+    sweep,
+};
 
 /// A store in one PostgreSQL database. Any number of nodes may have it open at the same time.
 pub struct PostgresStore {
@@ -33,7 +37,7 @@ impl PostgresStore {
     /// # Errors
     /// The database cannot be reached or does not let us in, or it holds something that this build does not know.
     pub async fn open(address: Address, options: &Options) -> Result<Self, OpenError> {
-        let dialer = Dialer { tls: connector(&address)?, address };
+        let dialer = Dialer { tls: connector(&address)?, address, heard: Arc::default() };
         prepare(&dialer).await?;
         let engine = Arc::new(Engine::start(&dialer, options));
         let (lanes, queue, largest) = (options.lanes.max(1), options.queue, options.largest_batch.max(1));
@@ -68,7 +72,7 @@ fn lane_of<W: Work>(lanes: &[Lane<W>], id: GrantId) -> &Lane<W> {
 }
 
 /// The first connection, which makes the tables.
-async fn prepare(dialer: &Dialer) -> Result<(), OpenError> {
+pub(crate) async fn prepare(dialer: &Dialer) -> Result<(), OpenError> {
     let address = || dialer.address.to_string();
     let database = |source| OpenError::Database { address: address(), source };
     let (mut client, driver) = dialer.connect().await.map_err(database)?;
@@ -89,7 +93,7 @@ impl std::fmt::Debug for PostgresStore {
     }
 }
 
-fn store_error(fault: Fault) -> StoreError {
+pub(crate) fn store_error(fault: Fault) -> StoreError {
     if fault.is_unavailable() {
         StoreError::Unavailable(fault.to_string())
     } else {
@@ -112,7 +116,12 @@ impl Store for PostgresStore {
             GrantChange::Insert(grant) => grant.id,
             GrantChange::Update { id, .. } => *id,
         };
-        lane_of(&self.writing, id).ask(write).await.map_err(store_error)
+        let revokes = !write.revocations.is_empty();
+        let written = lane_of(&self.writing, id).ask(write).await.map_err(store_error)?;
+        if revokes && written == Written::Won {
+            self.engine.news().tell();
+        }
+        Ok(written)
     }
 
     async fn record(&self, entries: Vec<LedgerEntry>) -> Result<(), StoreError> {
@@ -174,11 +183,23 @@ impl Store for PostgresStore {
         revocations: Vec<NewRevocation>,
     ) -> Result<Administered, StoreError> {
         let engine = Arc::clone(&self.engine);
-        administration::administer(engine, change, ledger, revocations).await.map_err(store_error)
+        let outcome = administration::administer(engine, change, ledger, revocations).await.map_err(store_error)?;
+        if let Administered::Done(_) = outcome {
+            self.engine.news().tell();
+        }
+        Ok(outcome)
     }
 
     async fn settings_version(&self) -> Result<i64, StoreError> {
         settings::version(&self.engine).await.map_err(store_error)
+    }
+
+    async fn resource_server_by_name(&self, name: &str) -> Result<Option<ResourceServer>, StoreError> {
+        resource_servers::by_name(&self.engine, name).await.map_err(store_error)
+    }
+
+    async fn resource_servers(&self) -> Result<Vec<ResourceServer>, StoreError> {
+        resource_servers::all(&self.engine).await.map_err(store_error)
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
@@ -215,7 +236,7 @@ impl Store for PostgresStore {
     }
 
     async fn keys(&self) -> Result<Vec<SealedKey>, StoreError> {
-        settings::keys(&self.engine).await.map_err(store_error)
+        keys::all(&self.engine).await.map_err(store_error)
     }
 
     async fn tick(&self) -> Result<StoreTick, StoreError> {
@@ -243,6 +264,14 @@ impl Store for PostgresStore {
         limit: u32,
     ) -> Result<u64, StoreError> {
         sweep::rest(&self.engine, sessions_before, revocations_before, ledger_before, limit).await.map_err(store_error)
+    }
+
+    async fn news(&self) {
+        self.engine.news().heard().await;
+    }
+
+    async fn clock(&self) -> Result<Option<i128>, StoreError> {
+        settings::clock(&self.engine).await.map(Some).map_err(store_error)
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -5,8 +5,12 @@ mod store {
     mod batches;
     mod conformance;
     mod connections;
-    mod cut;
+    mod hangs;
     mod lost_answers;
+    mod migrations;
+    mod moved_tables;
+    mod moving;
+    mod news;
     mod outages;
     mod place;
     mod schemas;

@@ -4,7 +4,7 @@ use keyfob_authority::model::LedgerEntry;
 use keyfob_authority::store::{Administered, Administration, NewRevocation};
 use rusqlite::{Connection, OptionalExtension as _, Result};
 
-use crate::{apps, ledger, people, revocations, settings};
+use crate::{apps, keys, ledger, people, resource_servers, revocations, settings};
 
 pub(crate) fn administer(
     connection: &Connection,
@@ -48,6 +48,12 @@ fn apply(connection: &Connection, change: &Administration) -> Result<Administere
         Administration::RemoveApp(id) => apps::remove_app(connection, *id),
         Administration::AddSecret(app, secret) => apps::add_secret(connection, *app, secret),
         Administration::ExpireSecret { app, secret, at } => apps::expire_secret(connection, *app, *secret, *at),
+        Administration::AddResourceServer(server) => resource_servers::add(connection, server),
+        Administration::UpdateResourceServer(server) => resource_servers::update(connection, &server.row),
+        Administration::RemoveResourceServer(id) => resource_servers::remove(connection, *id),
+        Administration::AddKey(key) => keys::add(connection, &key.row),
+        Administration::RetireKey { id, at } => keys::retire(connection, *id, *at),
+        Administration::Reseal(resealed) => keys::reseal(connection, &resealed.row),
     }
 }
 

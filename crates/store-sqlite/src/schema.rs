@@ -8,7 +8,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::engine::Fault;
 
 /// Numbered from 1 by place. Once released, a migration never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_rows.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_rows.sql"), include_str!("migrations/0002_rotation_and_feed.sql")];
 
 /// "Keyf": stands in the file's header, so that no other program's database is taken for ours.
 const APPLICATION_ID: i64 = 0x4b65_7966;

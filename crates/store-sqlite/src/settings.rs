@@ -1,10 +1,11 @@
-//! The store's single row (whose it is, its counters) and its sealed keys.
+//! The store's single row: whose it is, and its counters.
 
 use keyfob_authority::store::{SealedKey, StoreIdentity, StoreTick, Written};
 use keyfob_protocol::Timestamp;
 use rusqlite::{Connection, Result, Row, params};
 
-use crate::columns::{optional_time, seconds, time};
+use crate::columns::time;
+use crate::keys;
 
 pub(crate) fn version(connection: &Connection) -> Result<i64> {
     connection.prepare_cached("SELECT settings_version FROM store")?.query_row([], |row| row.get(0))
@@ -27,7 +28,7 @@ pub(crate) fn identity(connection: &Connection) -> Result<Option<StoreIdentity>>
     })
 }
 
-pub(crate) fn claim(connection: &Connection, identity: &StoreIdentity, keys: &[SealedKey]) -> Result<Written> {
+pub(crate) fn claim(connection: &Connection, identity: &StoreIdentity, first_keys: &[SealedKey]) -> Result<Written> {
     let rows = connection.execute(
         "UPDATE store SET issuer = ?, key_check = ?, sandbox = ?, settings_version = settings_version + 1 \
          WHERE issuer IS NULL",
@@ -36,28 +37,10 @@ pub(crate) fn claim(connection: &Connection, identity: &StoreIdentity, keys: &[S
     if rows == 0 {
         return Ok(Written::Lost);
     }
-    for key in keys {
-        connection.execute(
-            "INSERT INTO sealed_keys (id, purpose, sealed, created_at, retired_at) VALUES (?,?,?,?,?)",
-            params![key.id, key.purpose, key.sealed, key.created_at.0, seconds(key.retired_at)],
-        )?;
+    for key in first_keys {
+        keys::add(connection, key)?;
     }
     Ok(Written::Won)
-}
-
-pub(crate) fn keys(connection: &Connection) -> Result<Vec<SealedKey>> {
-    connection
-        .prepare_cached("SELECT * FROM sealed_keys ORDER BY id")?
-        .query_map([], |row| {
-            Ok(SealedKey {
-                id: row.get("id")?,
-                purpose: row.get("purpose")?,
-                sealed: row.get("sealed")?,
-                created_at: time(row, "created_at")?,
-                retired_at: optional_time(row, "retired_at")?,
-            })
-        })?
-        .collect()
 }
 
 pub(crate) fn tick(connection: &Connection) -> Result<StoreTick> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use keyfob_authority::model::{
-    Account, AccountId, App, AppId, Grant, LedgerEntry, Session, SessionId, System, SystemId, User, UserId,
+    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId, User,
+    UserId,
 };
 use keyfob_authority::store::{
     Administered, Administration, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation, SealedKey, Store,
@@ -19,7 +20,10 @@ use tempfile::TempDir;
 
 use crate::engine::{Engine, Fault, OpenError, Options};
 use crate::holders::Holders;
-use crate::{administration, apps, grants, ledger, people, revocations, schema, sessions, settings, sweep};
+use crate::{
+    administration, apps, grants, keys, ledger, people, resource_servers, revocations, schema, sessions, settings,
+    sweep,
+};
 
 /// Bytes of free disk below which the store says that it is full: about what one batch of writes takes.
 const LEAST_ROOM: u64 = 1 << 20;
@@ -88,7 +92,7 @@ impl SqliteStore {
         &self.engine
     }
 
-    async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         job: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -100,7 +104,7 @@ impl SqliteStore {
     }
 
     /// A read that may look at many rows and so must not hold up an async worker.
-    async fn long_read<T: Send + 'static>(
+    pub(crate) async fn long_read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -200,6 +204,14 @@ impl Store for SqliteStore {
         self.read(settings::version)
     }
 
+    async fn resource_server_by_name(&self, name: &str) -> Result<Option<ResourceServer>, StoreError> {
+        self.read(|connection| resource_servers::by_name(connection, name))
+    }
+
+    async fn resource_servers(&self) -> Result<Vec<ResourceServer>, StoreError> {
+        self.long_read(resource_servers::all).await
+    }
+
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
         self.read(|connection| sessions::session(connection, id))
     }
@@ -242,7 +254,7 @@ impl Store for SqliteStore {
     }
 
     async fn keys(&self) -> Result<Vec<SealedKey>, StoreError> {
-        self.read(settings::keys)
+        self.read(keys::all)
     }
 
     async fn tick(&self) -> Result<StoreTick, StoreError> {

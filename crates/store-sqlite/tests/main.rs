@@ -6,6 +6,8 @@ mod store {
     mod conformance;
     mod engine;
     mod files;
+    mod migrations;
+    mod moved_tables;
     mod place;
     mod processes;
     mod small_disk;

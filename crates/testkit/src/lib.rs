@@ -19,6 +19,7 @@ mod clock;
 mod entropy;
 mod postgres;
 mod server;
+mod wire;
 
 pub use answer::Answer;
 pub use app::TestApp;
@@ -26,4 +27,5 @@ pub use browser::{Browser, Landing, Page};
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
 pub use postgres::{PostgresCluster, PostgresDatabase, PostgresReplica};
-pub use server::{Person, REDIRECT_URI, START, TestServer, TestServerOptions};
+pub use server::{MASTER_KEY, Person, REDIRECT_URI, START, TestServer, TestServerOptions};
+pub use wire::{Cut, PostgresWire};

@@ -15,12 +15,15 @@ use tempfile::TempDir;
 /// Names the cluster of `./test`: the URL of its database `postgres`.
 const VARIABLE: &str = "KEYFOB_TEST_POSTGRES";
 
+/// Of the server's socket, which lies in a directory of its own.
+const PORT: u16 = 5432;
+
 const KEEPER: &str = include_str!("../postgres.sh");
 
 /// A running PostgreSQL.
 pub struct PostgresCluster {
-    /// Everything of a URL before the name of the database.
-    base: String,
+    /// Everything of a URL before the name of the database, of each server. The first takes writes.
+    servers: Mutex<Vec<String>>,
     keeper: Option<Mutex<Keeper>>,
     tcp: Option<(u16, String)>,
 }
@@ -71,7 +74,7 @@ impl PostgresCluster {
             Ok(url) => {
                 let (base, _) =
                     url.rsplit_once('/').unwrap_or_else(|| panic!("{VARIABLE} is not the URL of a database"));
-                Arc::new(PostgresCluster { base: base.to_owned(), keeper: None, tcp: None })
+                Arc::new(PostgresCluster { servers: Mutex::new(vec![base.to_owned()]), keeper: None, tcp: None })
             }
             Err(_) => Arc::new(PostgresCluster::start(None)),
         };
@@ -97,7 +100,7 @@ impl PostgresCluster {
 
     fn start(tcp: Option<u16>) -> PostgresCluster {
         let bin = programs();
-        let (port, addresses) = (tcp.unwrap_or(5432).to_string(), if tcp.is_some() { "127.0.0.1" } else { "" });
+        let (port, addresses) = (tcp.unwrap_or(PORT).to_string(), if tcp.is_some() { "127.0.0.1" } else { "" });
         let arguments = ["-c", KEEPER, "postgres.sh", bin.to_str().expect("UTF-8"), &port, addresses];
         let mut command = if is_root() {
             // The server refuses to run as root.
@@ -117,15 +120,31 @@ impl PostgresCluster {
         assert!(Path::new(&place).is_absolute(), "PostgreSQL does not start: {place}");
         let password = Path::new(&place).file_name().expect("a name").to_str().expect("UTF-8").to_owned();
         PostgresCluster {
-            base: format!("postgres://postgres@{}:{port}", place.replace('/', "%2F")),
+            servers: Mutex::new(vec![format!("postgres://postgres@{}:{port}", place.replace('/', "%2F"))]),
             keeper: Some(Mutex::new(keeper)),
             tcp: tcp.map(|port| (port, password)),
         }
     }
 
-    /// Its host and port, as a URL spells them.
-    pub fn host(&self) -> &str {
-        self.base.rsplit_once('@').map_or("", |(_, host)| host)
+    /// Its host and port, as a URL spells them; of several servers those of each, separated by commas.
+    pub fn host(&self) -> String {
+        let servers = self.servers.lock().expect("no panic");
+        servers.iter().map(|base| host_in(base)).collect::<Vec<_>>().join(",")
+    }
+
+    /// Everything of a URL before the name of the database, of the server that takes writes.
+    fn base(&self) -> String {
+        self.servers.lock().expect("no panic")[0].clone()
+    }
+
+    /// The socket of each server.
+    pub(crate) fn sockets(&self) -> Vec<PathBuf> {
+        let servers = self.servers.lock().expect("no panic");
+        let socket = |base: &String| {
+            let (directory, port) = host_in(base).rsplit_once(':').expect("a host and a port");
+            PathBuf::from(format!("{}/.s.PGSQL.{port}", directory.replace("%2F", "/")))
+        };
+        servers.iter().map(socket).collect()
     }
 
     /// A new database in it.
@@ -145,7 +164,7 @@ impl PostgresCluster {
     }
 
     fn try_sql(&self, database: &str, sql: &str) -> (bool, String) {
-        let url = format!("{}/{database}", self.base);
+        let url = format!("{}/{database}", self.base());
         let output = Command::new(programs().join("psql"))
             .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--dbname", &url])
             .args(["--command", sql])
@@ -160,7 +179,7 @@ impl PostgresCluster {
     pub fn replica(&self) -> PostgresReplica {
         let place = tempfile::tempdir().expect("a directory");
         let mut command = Command::new(programs().join("pg_receivewal"));
-        command.arg("--directory").arg(place.path()).args(["--dbname", &format!("{}/postgres", self.base)]);
+        command.arg("--directory").arg(place.path()).args(["--dbname", &format!("{}/postgres", self.base())]);
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         PostgresReplica { process: process.expect("pg_receivewal"), _place: place }
     }
@@ -180,6 +199,25 @@ impl PostgresCluster {
         self.order("start");
     }
 
+    /// Makes a standby that streams from the server, and that every commit waits for from here on.
+    pub fn make_standby(&self) {
+        let mut servers = self.servers.lock().expect("no panic");
+        assert!(servers[0].ends_with(&format!(":{PORT}")) || servers.len() > 1, "a cluster on a socket");
+        self.order("standby");
+        if servers.len() == 1 {
+            let other = servers[0].replace(&format!(":{PORT}"), &format!(":{}", PORT + 1));
+            servers.push(other);
+        }
+    }
+
+    /// Crashes the server and puts the standby in its place; it has none of its own until the next is made.
+    pub fn promote_standby(&self) {
+        let mut servers = self.servers.lock().expect("no panic");
+        assert_eq!(servers.len(), 2, "a standby was made");
+        self.order("promote");
+        servers.swap(0, 1);
+    }
+
     fn order(&self, order: &str) {
         let keeper = self.keeper.as_ref().expect("a cluster of one's own");
         let mut keeper = keeper.lock().expect("no panic");
@@ -192,13 +230,23 @@ impl PostgresCluster {
 impl PostgresDatabase {
     /// How to reach it: over a socket, where no password is asked for.
     pub fn url(&self) -> String {
-        format!("{}/{}", self.cluster.base, self.name)
+        format!("{}/{}", self.cluster.base(), self.name)
     }
 
     /// How to reach it over TCP: user and password, and host and port.
     pub fn over_tcp(&self) -> (String, String) {
         let (port, password) = self.cluster.tcp.as_ref().expect("a cluster on TCP");
         (format!("postgres:{password}"), format!("127.0.0.1:{port}"))
+    }
+
+    /// How to reach it over the sockets of all servers, of which the one that takes writes is to be used.
+    pub fn url_of_all(&self) -> String {
+        format!("postgres://postgres@{}/{}", self.cluster.host(), self.name)
+    }
+
+    /// The socket of each server that it may be on.
+    pub(crate) fn sockets(&self) -> Vec<PathBuf> {
+        self.cluster.sockets()
     }
 
     /// Its name.
@@ -228,6 +276,11 @@ impl Drop for PostgresDatabase {
         // A server that was stopped takes its databases with it.
         let _ = self.cluster.try_sql("postgres", &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
     }
+}
+
+/// Host and port of a URL without a database.
+fn host_in(base: &str) -> &str {
+    base.rsplit_once('@').map_or("", |(_, host)| host)
 }
 
 /// The directory with the newest PostgreSQL's programs.

@@ -91,7 +91,7 @@ pub struct TestServer {
 }
 
 /// The master key of every test server: two of them can share a store.
-const MASTER_KEY: &str = "q1Zk0c7mJ2sY9uVn4bXw8eRt5aLo3iPd6gHf+CjKxQM=";
+pub const MASTER_KEY: &str = "q1Zk0c7mJ2sY9uVn4bXw8eRt5aLo3iPd6gHf+CjKxQM=";
 
 impl TestServer {
     /// With defaults.
@@ -105,7 +105,7 @@ impl TestServer {
         let entropy = Arc::new(SeededEntropy::new(options.entropy_seed));
         let store = options.store.unwrap_or_else(|| Arc::new(SqliteStore::ephemeral().expect("a store")));
         let opener = Opener {
-            master: MasterKey::parse(MASTER_KEY).expect("a key"),
+            master: Arc::new(MasterKey::parse(MASTER_KEY).expect("a key")),
             issuer: options.settings.issuer.clone(),
             sandbox: false,
             algorithm: options.algorithm,

@@ -13,7 +13,14 @@ fn identity() -> StoreIdentity {
 
 fn key(id: u32) -> SealedKey {
     let retired_at = id.is_multiple_of(2).then_some(NOW.plus(1));
-    SealedKey { id, purpose: "token".to_owned(), sealed: vec![1, 2, 3], created_at: NOW, retired_at }
+    SealedKey {
+        id,
+        purpose: "token".to_owned(),
+        sealed: vec![1, 2, 3],
+        created_at: NOW,
+        starts_at: NOW.plus(5),
+        retired_at,
+    }
 }
 
 /// The first claim stands with its keys, and a second one changes nothing.

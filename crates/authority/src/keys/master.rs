@@ -10,7 +10,20 @@ use keyfob_protocol::{Entropy, EntropyFailed, Secret, Timestamp, entropy};
 use thiserror::Error;
 
 /// 256 bits that live outside the store.
+#[derive(Clone)]
 pub struct MasterKey(Secret<[u8; 32]>);
+
+/// Where master keys come from. While keys are put under another one there are two; the store's key check tells which is the right one.
+pub trait MasterKeys: Send + Sync {
+    /// The keys there are now; asked again whenever the store's keys have changed.
+    fn candidates(&self) -> Vec<MasterKey>;
+}
+
+impl MasterKeys for MasterKey {
+    fn candidates(&self) -> Vec<MasterKey> {
+        vec![self.clone()]
+    }
+}
 
 /// Why a text is not a master key.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +76,14 @@ impl MasterKey {
         entropy: &dyn Entropy,
     ) -> Result<SealedKey, EntropyFailed> {
         let sealed = self.sealing_key().seal(material, &associated(purpose.name(), id, issuer), entropy)?;
-        Ok(SealedKey { id, purpose: purpose.name().to_owned(), sealed, created_at: now, retired_at: None })
+        Ok(SealedKey {
+            id,
+            purpose: purpose.name().to_owned(),
+            sealed,
+            created_at: now,
+            starts_at: now,
+            retired_at: None,
+        })
     }
 
     /// Opens a key of the store; `None` if it was sealed by another master key, for another issuer, purpose or id.

@@ -1,5 +1,6 @@
 //! Keys that sign access tokens, and their public halves.
 
+use crate::store::SealedKey;
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine;
@@ -13,7 +14,11 @@ pub struct SigningKey {
     /// `base64url(header).`, the same for every token of this key.
     encoded_header: String,
     jwk: PublicJwk,
-    /// When it stopped signing; it stays published until its last token has ended.
+    /// Its row's.
+    pub id: u32,
+    /// From when on it signs, unless a later key does.
+    pub starts_at: Timestamp,
+    /// From when on it neither signs nor is published.
     pub retired_at: Option<Timestamp>,
 }
 
@@ -39,13 +44,8 @@ impl SigningKey {
         }
     }
 
-    /// Reads key material that [`SigningKey::generate`] made.
-    pub fn open(
-        id: u32,
-        algorithm: SigningAlgorithm,
-        material: &Secret<Vec<u8>>,
-        retired_at: Option<Timestamp>,
-    ) -> Option<SigningKey> {
+    /// Reads key material that [`SigningKey::generate`] made, of this row.
+    pub(super) fn open(row: &SealedKey, algorithm: SigningAlgorithm, material: &Secret<Vec<u8>>) -> Option<SigningKey> {
         let pair = match algorithm {
             SigningAlgorithm::EdDsa => Pair::EdDsa(Ed25519KeyPair::from_seed_unchecked(material.expose()).ok()?),
             SigningAlgorithm::Es256 => {
@@ -61,7 +61,7 @@ impl SigningKey {
         };
         // The id of the row alone would repeat across stores; a digest of the key does not.
         let digest = digest::digest(&digest::SHA256, x);
-        let kid = format!("{id}-{}", URL_SAFE_NO_PAD.encode(&digest.as_ref()[..9]));
+        let kid = format!("{}-{}", row.id, URL_SAFE_NO_PAD.encode(&digest.as_ref()[..9]));
         let jwk = PublicJwk {
             kty: kty.to_owned(),
             crv: crv.to_owned(),
@@ -71,7 +71,14 @@ impl SigningKey {
             alg: algorithm,
             use_: "sig".to_owned(),
         };
-        Some(SigningKey { pair, encoded_header: access_token::encoded_header(algorithm, &kid), jwk, retired_at })
+        let encoded_header = access_token::encoded_header(algorithm, &kid);
+        let SealedKey { id, starts_at, retired_at, .. } = *row;
+        Some(SigningKey { pair, encoded_header, jwk, id, starts_at, retired_at })
+    }
+
+    /// Whether it may be used for anything at `now`.
+    pub fn is_trusted(&self, now: Timestamp) -> bool {
+        self.retired_at.is_none_or(|retired_at| now < retired_at)
     }
 
     /// The public half.

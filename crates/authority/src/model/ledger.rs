@@ -43,6 +43,7 @@ ledger_kinds! {
     Contested => "contested",
     StoreBehind => "store_behind",
     GrantEnded => "grant_ended",
+    TokenRevoked => "token_revoked",
     Refused => "refused",
     AccountChanged => "account_changed",
     UserChanged => "user_changed",
@@ -51,6 +52,9 @@ ledger_kinds! {
     SecretAdded => "secret_added",
     SecretRetired => "secret_retired",
     KeyAdded => "key_added",
+    KeyRetired => "key_retired",
+    KeysResealed => "keys_resealed",
+    ResourceServerChanged => "resource_server_changed",
 }
 
 /// One entry. Holds no token, code, secret or state.

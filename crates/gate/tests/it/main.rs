@@ -3,9 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests too; clippy exempts only the tests themselves")]
 
 mod answers;
+mod follow;
+mod forward_auth;
 mod header;
 mod issuer;
 mod keys;
 mod layer;
+mod metrics;
+mod proxy;
 mod revocation;
+mod scripted;
 mod tokens;

@@ -72,8 +72,10 @@ impl Data {
             }
         };
         let issuer = config.issuer.clone();
+        let master = Arc::new(master_key::Files::new(config, master));
         let opener = Opener { master, issuer, sandbox: false, algorithm: config.signing_algorithm };
-        Ok(Data { store, opener, clock: Arc::new(SystemClock::start()), entropy, lock })
+        let clock = Arc::new(SystemClock::of(&*store).await?);
+        Ok(Data { store, opener, clock, entropy, lock })
     }
 }
 
@@ -81,6 +83,7 @@ impl Data {
 pub(crate) struct Opened {
     pub(crate) authority: Authority,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) opener: Opener,
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) entropy: Arc<SystemEntropy>,
     tick_mark: FileMark,
@@ -94,7 +97,7 @@ impl Opened {
         let keyring = ours(opener.open(&*store, clock.now(), &*entropy).await)?;
         let authority = Authority::new(store.clone(), keyring, config.settings(), entropy.clone(), Arc::new(NoGate));
         let tick_mark = FileMark::in_directory(&config.data);
-        Ok(Opened { authority, store, clock, entropy, tick_mark, _lock: lock })
+        Ok(Opened { authority, store, opener, clock, entropy, tick_mark, _lock: lock })
     }
 
     /// Notes what this command raised the tick to: no server may be running to do it. That the store went back is for a server to say.

@@ -1,12 +1,15 @@
-//! The system's clock, read once at start and carried on by the boot-time clock, which never steps.
+//! A clock read once at start and carried on by the boot-time clock, which never steps: this machine's wall clock or, where the store has one that its
+//! nodes share, that.
 //!
-//! A wall clock that is set while the process runs is not followed. If it departs by a minute or more, this node says that it is not
-//! ready, since one of the two is wrong and nobody here can tell which (matrix OP-01).
+//! A clock that is set while the process runs is not followed. If it departs by a minute or more, this node says that it is not ready, since one
+//! of the two is wrong and nobody here can tell which (matrix OP-01).
 
+use keyfob_authority::store::{Store, StoreError};
 use keyfob_protocol::{Clock, Timestamp};
 use keyfob_server::ClockHealth;
 use rustix::time::{ClockId, clock_gettime};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How far the wall clock may depart (seconds).
 const TOLERANCE: i128 = 60;
@@ -16,21 +19,61 @@ const SECOND: i128 = 1_000_000_000;
 /// Both clocks at one moment, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
-    /// Since the epoch; anybody may set it.
+    /// Since the epoch; anybody may set it. Of this machine or of the store.
     wall: i128,
     /// Since the machine started, asleep or not; nobody can set it.
     boot: i128,
 }
 
-/// The system's clock.
+/// Between two looks at a clock that is not this machine's.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The time of this process.
 pub(crate) struct SystemClock {
     start: Reading,
+    judge: Judge,
+}
+
+/// Which clock it was read from, and is held against.
+enum Judge {
+    /// This machine's wall clock.
+    Wall,
+    /// The store's, which had moved by so many seconds at the last look.
+    Store(AtomicI64),
 }
 
 impl SystemClock {
-    /// Reads both clocks.
+    /// Goes by this machine's clock.
     pub(crate) fn start() -> SystemClock {
-        SystemClock { start: read() }
+        SystemClock { start: read(), judge: Judge::Wall }
+    }
+
+    /// Goes by the clock of this store, where it has one.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(crate) async fn of(store: &dyn Store) -> Result<SystemClock, StoreError> {
+        let before = read();
+        let Some(shared) = store.clock().await? else { return Ok(SystemClock::start()) };
+        // It was read at some moment of the question; the middle is the best guess.
+        let boot = (before.boot + read().boot) / 2;
+        Ok(SystemClock { start: Reading { wall: shared, boot }, judge: Judge::Store(AtomicI64::new(0)) })
+    }
+
+    /// Looks at the store's clock now and then, for as long as this is polled.
+    pub(crate) async fn watch(&self, store: &dyn Store) {
+        let Judge::Store(moved) = &self.judge else { return };
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let before = read();
+            // What takes longer says too little; that the store does not answer is for others to say.
+            if let Ok(Some(shared)) = store.clock().await
+                && read().boot - before.boot < SECOND
+            {
+                let departed = departure(self.start, Reading { wall: shared, ..before });
+                moved.store(departed.unwrap_or(0) as i64, Ordering::Relaxed);
+            }
+        }
     }
 }
 
@@ -42,8 +85,14 @@ impl Clock for SystemClock {
 
 impl ClockHealth for SystemClock {
     fn problem(&self) -> Option<String> {
-        departure(self.start, read()).map(|seconds| {
-            format!("the wall clock was moved by {seconds} s since this process started; set it right, or restart to accept it")
+        let (whose, moved) = match &self.judge {
+            Judge::Wall => ("wall", departure(self.start, read())),
+            Judge::Store(moved) => {
+                ("database's", Some(moved.load(Ordering::Relaxed).into()).filter(|moved| *moved != 0))
+            }
+        };
+        moved.map(|seconds| {
+            format!("the {whose} clock was moved by {seconds} s since this process started; set it right, or restart to accept it")
         })
     }
 }

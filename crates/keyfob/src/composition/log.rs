@@ -1,5 +1,6 @@
 //! The log: lines on standard error, as text or JSON. `RUST_LOG` chooses what (docs/logging.md).
 
+use clap::ValueEnum;
 use serde::Deserialize;
 use std::io::IsTerminal;
 use tracing::{Level, Metadata};
@@ -9,7 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 /// How a line looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     /// For people.

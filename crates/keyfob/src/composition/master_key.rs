@@ -1,15 +1,16 @@
 //! The master key: from the environment or a file that only its owner can read (matrix KM-01).
 
+use crate::composition::secret_file;
 use crate::config::{Config, StorePlace};
 use crate::exit::Exit;
 use crate::output;
 use anyhow::Context;
-use keyfob_authority::keys::MasterKey;
-use keyfob_protocol::Entropy;
+use keyfob_authority::keys::{MasterKey, MasterKeys};
+use keyfob_protocol::{Entropy, Timestamp};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 /// The variable that may hold the key.
 const VARIABLE: &str = "KEYFOB_MASTER_KEY";
@@ -42,6 +43,43 @@ pub(crate) fn load(config: &Config, entropy: &dyn Entropy, data: Option<&str>) -
     Ok(key)
 }
 
+/// Whether the key is in the environment, so that no file is read.
+pub(crate) fn is_in_environment() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
+/// The master keys of a configuration, now and while the data is put under another one: [`next_file`] beside the present one. Read again at each
+/// look, so that a node takes up a new file without a restart.
+pub(crate) struct Files {
+    /// As at the start: a file that is exchanged a moment before the data must not stop anybody.
+    loaded: MasterKey,
+    files: Vec<PathBuf>,
+}
+
+impl Files {
+    pub(crate) fn new(config: &Config, loaded: MasterKey) -> Files {
+        let file = &config.master_key_file;
+        Files { loaded, files: vec![file.clone(), next_file(file)] }
+    }
+}
+
+impl MasterKeys for Files {
+    fn candidates(&self) -> Vec<MasterKey> {
+        let present = self.files.iter().filter(|file| file.exists());
+        let read = present.filter_map(|file| {
+            read(file).inspect_err(|error| tracing::warn!("a master key cannot be used: {error:#}")).ok()
+        });
+        std::iter::once(self.loaded.clone()).chain(read).collect()
+    }
+}
+
+/// Where the master key lies that the data is to be put under.
+pub(crate) fn next_file(present: &Path) -> PathBuf {
+    let mut name = present.file_name().unwrap_or_default().to_owned();
+    name.push(".next");
+    present.with_file_name(name)
+}
+
 /// The key in this file, which is made if it is not there.
 pub(crate) fn kept(path: &Path, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
     if !path.exists() {
@@ -52,16 +90,35 @@ pub(crate) fn kept(path: &Path, entropy: &dyn Entropy) -> anyhow::Result<MasterK
     read(path)
 }
 
+/// Makes the next master key file the present one, once the data is under it; gives where the earlier one is kept. Nothing is done where it is the
+/// present one already.
+pub(crate) fn take_up_next(config: &Config, now: Timestamp) -> anyhow::Result<Option<PathBuf>> {
+    let present = &config.master_key_file;
+    let next = next_file(present);
+    if !next.exists() {
+        return Ok(None);
+    }
+    let named = || format!("{} cannot take the place of {}", next.display(), present.display());
+    let mut earlier = None;
+    if present.exists() {
+        let mut name = present.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".until-{}", now.0));
+        let kept = present.with_file_name(name);
+        std::fs::hard_link(present, &kept).with_context(named)?;
+        earlier = Some(kept);
+    }
+    std::fs::rename(&next, present).with_context(named)?;
+    File::open(directory_of(present)).and_then(|directory| directory.sync_all()).with_context(named)?;
+    Ok(earlier)
+}
+
+fn directory_of(file: &Path) -> &Path {
+    file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn read(path: &Path) -> anyhow::Result<MasterKey> {
     let named = || format!("master_key_file {}", path.display());
-    let mode = std::fs::metadata(path).with_context(named)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        let message =
-            format!("{} can be read by others (mode {:o}); run: chmod 600 {}", named(), mode & 0o777, path.display());
-        return Err(Exit::Refused.because(message));
-    }
-    let bytes = std::fs::read(path).with_context(named)?;
-    let Ok(text) = String::from_utf8(bytes) else {
+    let Ok(text) = String::from_utf8(secret_file::read("master_key_file", path)?) else {
         let message = format!("{} holds raw bytes; write them in base64, or let `keyfob serve` make the file", named());
         return Err(Exit::Refused.because(message));
     };
@@ -70,7 +127,7 @@ fn read(path: &Path) -> anyhow::Result<MasterKey> {
 
 /// Whole and synced before it is used: data sealed under a key that was lost with the power could never be opened.
 fn create(path: &Path, text: &str) -> std::io::Result<()> {
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     std::fs::create_dir_all(directory)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;

@@ -2,9 +2,12 @@
 
 use crate::config::{Config, StorePlace};
 use crate::exit::Exit;
+use keyfob_authority::moving::Rows;
 use keyfob_authority::store::Store;
 use keyfob_store_postgres::engine::Fault as PostgresFault;
-use keyfob_store_postgres::{Address, OpenError as OpenPostgresError, Options as PostgresOptions, PostgresStore};
+use keyfob_store_postgres::{
+    Address, OpenError as OpenPostgresError, Options as PostgresOptions, PostgresRows, PostgresStore,
+};
 use keyfob_store_sqlite::engine::Fault;
 use keyfob_store_sqlite::{OpenError as OpenSqliteError, Options, SqliteStore};
 use std::path::Path;
@@ -20,7 +23,21 @@ pub(crate) async fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
 
 /// Opens the database of a data directory.
 pub(crate) fn open_sqlite(database: &Path) -> anyhow::Result<Arc<SqliteStore>> {
-    SqliteStore::open(database, &Options::default()).map(Arc::new).map_err(|error| {
+    sqlite(database).map(Arc::new)
+}
+
+/// Opens the database of a data directory for a move.
+pub(crate) fn sqlite_rows(database: &Path) -> anyhow::Result<Box<dyn Rows>> {
+    Ok(Box::new(sqlite(database)?))
+}
+
+/// Connects to a database for a move.
+pub(crate) async fn postgres_rows(address: &Address) -> anyhow::Result<Box<dyn Rows>> {
+    Ok(Box::new(PostgresRows::open(Address::clone(address)).await.map_err(not_open)?))
+}
+
+fn sqlite(database: &Path) -> anyhow::Result<SqliteStore> {
+    SqliteStore::open(database, &Options::default()).map_err(|error| {
         // What is in the file stays wrong; that it cannot be read or written may pass.
         let exit = match &error {
             OpenSqliteError::Content { .. } | OpenSqliteError::Database { source: Fault::Corrupt(_), .. } => {
@@ -37,22 +54,7 @@ pub(crate) fn open_sqlite(database: &Path) -> anyhow::Result<Arc<SqliteStore>> {
 }
 
 async fn open_postgres(address: Address) -> anyhow::Result<Arc<dyn Store>> {
-    let store = PostgresStore::open(address, &PostgresOptions::default()).await.map_err(|error| {
-        let (exit, hint) = match &error {
-            OpenPostgresError::Content { .. } => (Exit::Refused, "; nothing was changed"),
-            OpenPostgresError::Database { source: PostgresFault::Forbidden(_), .. } => {
-                (Exit::Refused, "; check user, password and database, and that the user may create tables there")
-            }
-            OpenPostgresError::Database { source: PostgresFault::ReadOnly, .. } => {
-                (Exit::Unavailable, "; name the host that takes writes, or all hosts separated by commas")
-            }
-            OpenPostgresError::Database { .. } => {
-                (Exit::Unavailable, "; is the server running, and can this machine reach it?")
-            }
-            _ => (Exit::Refused, ""),
-        };
-        exit.because(format!("the store cannot be opened: {error}{hint}"))
-    })?;
+    let store = PostgresStore::open(address, &PostgresOptions::default()).await.map_err(not_open)?;
     // Seen by who serves; commands keep no log.
     if let Ok(replicas @ 1..) = store.lossy_replicas().await {
         tracing::warn!(
@@ -62,4 +64,22 @@ async fn open_postgres(address: Address) -> anyhow::Result<Arc<dyn Store>> {
         );
     }
     Ok(Arc::new(store))
+}
+
+/// Why a database cannot be opened, and what to do.
+fn not_open(error: OpenPostgresError) -> anyhow::Error {
+    let (exit, hint) = match &error {
+        OpenPostgresError::Content { .. } => (Exit::Refused, "; nothing was changed"),
+        OpenPostgresError::Database { source: PostgresFault::Forbidden(_), .. } => {
+            (Exit::Refused, "; check user, password and database, and that the user may create tables there")
+        }
+        OpenPostgresError::Database { source: PostgresFault::ReadOnly, .. } => {
+            (Exit::Unavailable, "; name the host that takes writes, or all hosts separated by commas")
+        }
+        OpenPostgresError::Database { .. } => {
+            (Exit::Unavailable, "; is the server running, and can this machine reach it?")
+        }
+        _ => (Exit::Refused, ""),
+    };
+    exit.because(format!("the store cannot be opened: {error}{hint}"))
 }

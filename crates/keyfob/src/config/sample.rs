@@ -28,6 +28,10 @@ data = "keyfob-data"
 # Signs access tokens made from now on: EdDSA (small, fast) or ES256 (for verifiers without EdDSA). Existing data keeps its keys.
 signing_algorithm = "EdDSA"
 
+# Days after which another key signs access tokens; 0: only by `keyfob key rotate`. It is published an hour before, and the earlier one until its
+# last token has ended. Short enough to be practised, long enough that nobody's copy of the key set matters.
+signing_key_days = 90
+
 # Connections at once; further ones wait. Bounds memory.
 connections = 4096
 

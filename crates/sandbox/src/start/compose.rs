@@ -40,7 +40,7 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
     let clock = Arc::new(SandboxClock::open(parts.clock.clone(), options.seed, options.data.as_deref())?);
 
     let opener = Opener {
-        master: parts.master,
+        master: Arc::new(parts.master),
         issuer: addresses.authority.clone(),
         sandbox: true,
         algorithm: SigningAlgorithm::EdDsa,

@@ -1,11 +1,11 @@
 //! Starting: what is announced, which listener serves what, and what stays.
 
-use keyfob_authority::keys::MasterKey;
 use keyfob_authority::open::Opener;
 use keyfob_client::Method;
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_sandbox::{SandboxError, SandboxOptions, start};
 use serde_json::json;
+use std::sync::Arc;
 
 use super::calls::basic;
 use super::running::{Running, get, kept_in, options, parts, send};
@@ -172,7 +172,7 @@ async fn the_data_of_a_real_authority_is_refused_and_nothing_is_written_beside_i
     let options = kept_in(directory.path());
     let parts = parts(options.data.clone());
     let opener = Opener {
-        master: MasterKey::parse(parts.master.to_text().expose()).expect("its own text"),
+        master: Arc::new(parts.master.clone()),
         issuer: "https://auth.example.com".to_owned(),
         sandbox: false,
         algorithm: SigningAlgorithm::EdDsa,

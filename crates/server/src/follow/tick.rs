@@ -57,12 +57,16 @@ impl Follower {
         let mut looks = 0;
         loop {
             pace.tick().await;
+            if self.doorway.readiness.is_store_moved() {
+                return;
+            }
             looks += 1;
             let watched =
                 if looks < LOOKS_TO_RAISE { self.look_at_tick().await.map(drop) } else { self.raise_tick().await };
             if looks >= LOOKS_TO_RAISE {
                 looks = 0;
                 self.doorway.gate.forget_expired();
+                self.rotate_signing_key().await;
             }
             if let Err(error) = watched {
                 tracing::warn!(%error, "the tick could not be read or raised");
@@ -103,6 +107,23 @@ impl Follower {
         let raised = store.raise_tick(self.doorway.now()).await.map_err(Fault::from)?;
         self.note(raised.tick).await;
         Ok(())
+    }
+
+    /// Where the schedule says so; not while anything is wrong with this node, its clock least of all.
+    async fn rotate_signing_key(&self) {
+        let Doorway { authority, entropy, readiness, .. } = &*self.doorway;
+        let Some(lifetime) = authority.settings().signing_key_lifetime else { return };
+        if !readiness.reasons().is_empty() {
+            return;
+        }
+        let rotated = self.opener.rotate_if_due(&**authority.store(), lifetime, self.doorway.now(), &**entropy);
+        match rotated.await {
+            Ok(Some(id)) => tracing::info!(id, "a new signing key was published; it signs in an hour"),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the signing key is due to be followed by another, and none could be made")
+            }
+        }
     }
 
     async fn note(&self, tick: i64) {

@@ -10,5 +10,5 @@ use std::sync::Arc;
 /// The handler.
 pub(crate) async fn jwks(State(doorway): State<Arc<Doorway>>) -> Response {
     let headers = [(CACHE_CONTROL, "public, max-age=300"), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
-    (headers, Json(doorway.authority.keys().jwks())).into_response()
+    (headers, Json(doorway.authority.jwks(doorway.now()))).into_response()
 }

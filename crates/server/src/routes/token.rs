@@ -67,7 +67,12 @@ pub(crate) async fn token(State(doorway): State<Arc<Doorway>>, request: Request)
 
 fn refused(doorway: &Doorway, refusal: &TokenRefusal, shape: ReplyShape) -> Response {
     doorway.metrics.count_token(refusal.row());
-    let RefusalAnswer { status, challenge, retry_after, body } = refusal.answer(shape, doorway.options.fub_status);
+    spelled(refusal.answer(shape, doorway.options.fub_status))
+}
+
+/// A refusal as it goes out.
+pub(crate) fn spelled(refusal: RefusalAnswer) -> Response {
+    let RefusalAnswer { status, challenge, retry_after, body } = refusal;
     let status = StatusCode::from_u16(status).expect("invariant: table T holds statuses");
     let mut response = answer(status, body);
     let headers = response.headers_mut();
@@ -92,7 +97,7 @@ pub(crate) fn refuse_status(status: StatusCode) -> Response {
 }
 
 /// JSON that nobody may keep (RFC 6749 section 5.1), whatever `Accept` says.
-fn answer(status: StatusCode, json: String) -> Response {
+pub(crate) fn answer(status: StatusCode, json: String) -> Response {
     let mut response = Response::new(Body::from(json));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -3,11 +3,15 @@
 //! Whoever needs it while it is being made anew waits for the first few attempts; when those fail, everybody is told so at once, so that
 //! nobody queues for a database that is down. A lost connection alone is noticed by nobody.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio_postgres::tls::NoTls;
+use tokio_postgres::{AsyncMessage, Connection};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::Address;
@@ -28,6 +32,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3);
 pub(crate) struct Dialer {
     pub(crate) address: Address,
     pub(crate) tls: Option<MakeRustlsConnect>,
+    /// Told of what other nodes say.
+    pub(crate) heard: Arc<Notify>,
 }
 
 /// Answers a connection's messages until it ends.
@@ -40,11 +46,11 @@ impl Dialer {
             match &self.tls {
                 Some(tls) => {
                     let (client, connection) = self.address.config.connect(tls.clone()).await?;
-                    Ok((client, Box::pin(connection) as Driver))
+                    Ok((client, self.driver(connection)))
                 }
                 None => {
                     let (client, connection) = self.address.config.connect(NoTls).await?;
-                    Ok((client, Box::pin(connection) as Driver))
+                    Ok((client, self.driver(connection)))
                 }
             }
         };
@@ -55,6 +61,24 @@ impl Dialer {
             Ok(outcome) => outcome.map_err(|error: tokio_postgres::Error| Fault::connecting(&error)),
             Err(_) => Err(Fault::Unreachable("it does not answer".to_owned())),
         }
+    }
+
+    fn driver<S, T>(&self, mut connection: Connection<S, T>) -> Driver
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let heard = Arc::clone(&self.heard);
+        Box::pin(poll_fn(move |context| {
+            loop {
+                match ready!(connection.poll_message(context)) {
+                    Some(Ok(AsyncMessage::Notification(_))) => heard.notify_one(),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Poll::Ready(Err(error)),
+                    None => return Poll::Ready(Ok(())),
+                }
+            }
+        }))
     }
 }
 
@@ -124,7 +148,9 @@ async fn keep(dialer: Dialer, purpose: Purpose, publish: watch::Sender<State>) {
     let mut failures = 0;
     loop {
         let outcome = match dialer.connect().await {
-            Ok((client, driver)) => hold(Arc::new(Session::new(client)), driver, purpose, &publish).await,
+            Ok((client, driver)) => {
+                hold(Arc::new(Session::new(client)), driver, purpose, &publish, &dialer.heard).await
+            }
             Err(fault) => Err(fault),
         };
         match outcome {
@@ -157,6 +183,7 @@ async fn hold(
     mut driver: Driver,
     purpose: Purpose,
     publish: &watch::Sender<State>,
+    heard: &Notify,
 ) -> Result<(), Fault> {
     tokio::select! {
         ended = &mut driver => return Err(ended.map_or_else(
@@ -169,6 +196,10 @@ async fn hold(
         tracing::info!("the database can be reached again");
     }
     publish.send_replace(State::Up(Arc::clone(&session)));
+    if purpose == Purpose::News {
+        // Whatever was said while nobody listened.
+        heard.notify_one();
+    }
     tokio::select! {
         ended = &mut driver => {
             if let Err(error) = ended {

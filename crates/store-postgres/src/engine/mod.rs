@@ -7,6 +7,7 @@ mod address;
 mod fault;
 mod lane;
 mod link;
+mod news;
 mod patience;
 mod session;
 mod tls;
@@ -26,6 +27,7 @@ pub(crate) use session::{LONGEST, Session, Values};
 pub(crate) use tls::connector;
 
 use link::Link;
+use news::News;
 use session::Purpose;
 
 /// What can be set about the engine.
@@ -85,6 +87,7 @@ pub(crate) struct Engine {
     writers: Links,
     long: Links,
     desk: Desk,
+    news: News,
     closed: AtomicBool,
 }
 
@@ -120,6 +123,7 @@ impl Engine {
             writers: links(options.writers),
             long: links(1),
             desk,
+            news: News::start(dialer.clone()),
             closed: AtomicBool::new(false),
         }
     }
@@ -182,11 +186,17 @@ impl Engine {
         Ok(Transaction { session, open: true, _turn: turn })
     }
 
+    /// What nodes tell each other.
+    pub(crate) fn news(&self) -> &News {
+        &self.news
+    }
+
     /// Ends all connections.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
         let links = self.readers.links.iter().chain(&self.writers.links).chain(&self.long.links);
         links.chain([&*self.desk.link]).for_each(Link::close);
+        self.news.close();
     }
 }
 

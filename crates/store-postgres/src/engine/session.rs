@@ -24,6 +24,8 @@ pub(crate) enum Purpose {
     General,
     /// Batches of conditional writes on grants.
     Batches,
+    /// Hears what other nodes say, and says it.
+    News,
 }
 
 /// Values bound to a statement.
@@ -64,6 +66,10 @@ impl Session {
                  SET plan_cache_mode = force_generic_plan",
             )
             .await?;
+        }
+        if purpose == Purpose::News {
+            // Engines without it have nodes that look by themselves.
+            self.prefer("LISTEN keyfob").await?;
         }
         Ok(())
     }

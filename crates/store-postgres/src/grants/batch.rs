@@ -17,6 +17,11 @@ use crate::columns::at;
 use crate::engine::{Fault, Session, Work};
 use crate::{ledger, revocations};
 
+/// Whose nonce stands in the row. A row of our own is written once more as it is: its commit may have been cut short while it waited for
+/// the standby, and the answer must wait for what the first one did not.
+const RECOGNISE: &str = "UPDATE grants SET nonce = grants.nonce FROM unnest($1::bytea[], $2::bigint[]) AS w(id, nonce) \
+                         WHERE grants.id = w.id AND grants.nonce = w.nonce RETURNING grants.id, grants.nonce";
+
 /// The lanes' work.
 pub(crate) struct GrantWrites;
 
@@ -34,10 +39,11 @@ impl Work for GrantWrites {
         // All batches lock rows in one order, so that those of two nodes do not wait for each other in a circle.
         order.sort_by_key(|job| id(job));
         let mut won = write(session, &order).await?;
-        let asked: Vec<&[u8]> =
-            order.iter().filter(|job| !won.contains(&name(job))).map(|job| id_bytes(job).as_slice()).collect();
+        let asked: Vec<&&GrantWrite> = order.iter().filter(|job| !won.contains(&name(job))).collect();
         if !asked.is_empty() {
-            let rows = session.query("SELECT id, nonce FROM grants WHERE id = ANY($1::bytea[])", &[&asked]).await?;
+            let ids: Vec<&[u8]> = asked.iter().map(|job| id_bytes(job).as_slice()).collect();
+            let nonces: Vec<i64> = asked.iter().map(|job| job.nonce.cast_signed()).collect();
+            let rows = session.query(RECOGNISE, &[&ids, &nonces]).await?;
             won.extend(rows.iter().map(read_name).collect::<Result<Vec<_>, _>>()?);
         }
         Ok(jobs.iter().map(|job| if won.contains(&name(job)) { Written::Won } else { Written::Lost }).collect())

@@ -8,12 +8,12 @@ use keyfob_authority::conformance::build::{
 use keyfob_authority::model::{EndReason, GrantState, LedgerEntry, LedgerKind};
 use keyfob_authority::store::{Administration, LedgerFilter, Store as _, StoreError, Written};
 use keyfob_store_postgres::{Options, PostgresStore};
+use keyfob_testkit::PostgresWire;
 
-use super::cut::Wire;
 use super::place::{Place, open};
 
 /// A store whose every kind of connection has been used, so that the next answer is that of the next statement.
-async fn warm(wire: &Wire) -> Arc<PostgresStore> {
+async fn warm(wire: &PostgresWire) -> Arc<PostgresStore> {
     let mut options = Options::default();
     (options.lanes, options.readers, options.writers) = (1, 1, 1);
     let store = Arc::new(open(wire.url(), &options).await.unwrap());
@@ -35,7 +35,7 @@ async fn warm(wire: &Wire) -> Arc<PostgresStore> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_on_a_grant_recognises_itself() {
     let place = Place::new().await;
-    let wire = Wire::to(&place).await;
+    let wire = PostgresWire::to(&place.database).await;
     let store = warm(&wire).await;
     for number in 0..5 {
         let mut write = insert(10, approved(number));
@@ -64,7 +64,7 @@ async fn a_write_on_a_grant_recognises_itself() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_is_asked_again() {
     let place = Place::new().await;
-    let wire = Wire::to(&place).await;
+    let wire = PostgresWire::to(&place.database).await;
     let store = warm(&wire).await;
     for _ in 0..5 {
         wire.lose_next_answer();
@@ -76,7 +76,7 @@ async fn a_read_is_asked_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_does_not_recognise_itself_is_said_to_be_unknown_and_never_done_twice() {
     let place = Place::new().await;
-    let wire = Wire::to(&place).await;
+    let wire = PostgresWire::to(&place.database).await;
     let store = warm(&wire).await;
     let before = store.ledger(LedgerFilter::default(), 100).await.unwrap().len();
     wire.lose_next_answer();

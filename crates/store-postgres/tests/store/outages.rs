@@ -1,6 +1,7 @@
 //! The database goes away and comes back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keyfob_authority::conformance::build::{approved, id, insert, stored, win};
@@ -84,4 +85,50 @@ async fn replicas_that_no_commit_waits_for_are_counted() {
     place.database.sql_beside("SELECT pg_reload_conf()");
     until(1).await;
     drop(replica);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn op_02_a_standby_that_takes_over_has_every_answered_write() {
+    let cluster = tokio::task::spawn_blocking(PostgresCluster::own).await.unwrap();
+    let place = Place { database: cluster.database() };
+    drop(place.store().await);
+    // There and back: the first server becomes the standby of the one that took its place.
+    for round in 0..2 {
+        let cluster = Arc::clone(&cluster);
+        tokio::task::spawn_blocking({
+            let cluster = Arc::clone(&cluster);
+            move || cluster.make_standby()
+        })
+        .await
+        .unwrap();
+        let store = Arc::new(open(&place.database.url_of_all(), &Options::default()).await.unwrap());
+        assert_eq!(store.lossy_replicas().await, Ok(0));
+        let first = 1 + 1_000_000 * round;
+        let promoted = Arc::new(AtomicBool::new(false));
+        let writing = tokio::spawn({
+            let (store, promoted) = (Arc::clone(&store), Arc::clone(&promoted));
+            async move {
+                let mut answered = Vec::new();
+                for number in first.. {
+                    if promoted.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    // What is not answered may be there or not.
+                    if store.write_grant(insert(1, approved(number))).await == Ok(Written::Won) {
+                        answered.push(number);
+                    }
+                }
+                answered
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::task::spawn_blocking(move || cluster.promote_standby()).await.unwrap();
+        promoted.store(true, Ordering::Relaxed);
+        let answered = writing.await.unwrap();
+        assert!(answered.len() > 10, "{answered:?}");
+        until_back(&store).await;
+        for number in answered {
+            assert_eq!(stored(&*store, number).await, approved(number));
+        }
+    }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use keyfob_authority::moving::Rows;
 use keyfob_authority::store::Store;
-use keyfob_store_postgres::{Address, OpenError, Options, PostgresStore};
+use keyfob_store_postgres::{Address, OpenError, Options, PostgresRows, PostgresStore};
 use keyfob_testkit::{PostgresCluster, PostgresDatabase};
 
 /// A database of its own.
@@ -52,5 +53,9 @@ impl keyfob_authority::conformance::Place for Place {
 
     async fn open(&self) -> Arc<dyn Store> {
         Arc::new(self.store().await)
+    }
+
+    async fn rows(&self) -> Box<dyn Rows> {
+        Box::new(PostgresRows::open(Address::parse(&self.database.url()).unwrap()).await.unwrap())
     }
 }

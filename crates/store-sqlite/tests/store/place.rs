@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use keyfob_authority::moving::Rows;
 use keyfob_authority::store::Store;
 use keyfob_store_sqlite::engine::Engine;
 use keyfob_store_sqlite::{Options, SqliteStore};
@@ -51,5 +52,9 @@ impl keyfob_authority::conformance::Place for Place {
         // Opening blocks, and several open at the same moment.
         let open = move || SqliteStore::open(file, &Options::default()).unwrap();
         Arc::new(tokio::task::spawn_blocking(open).await.unwrap())
+    }
+
+    async fn rows(&self) -> Box<dyn Rows> {
+        Box::new(self.store())
     }
 }

@@ -78,8 +78,13 @@ impl Visitor {
         let hidden = hidden(&page.body, action);
         let hidden = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let body = form::encode(hidden.chain(fields.iter().copied()));
-        let request = self.http.post(format!("{base}{action}"));
-        self.visit(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)).await
+        self.post(&format!("{base}{action}"), body).await
+    }
+
+    /// Posts an encoded form.
+    pub(super) async fn post(&mut self, url: &str, form: String) -> Result<Answer, Lost> {
+        let request = self.http.post(url);
+        self.visit(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)).await
     }
 
     /// The consent page; signs in where the sign-in page comes first.

@@ -1,10 +1,12 @@
 //! The token endpoint and the gate, row by row, as an app and an attacker see them.
 
+mod about_token;
 mod at_rest;
 mod client_authentication;
 mod cross_feed;
 mod enabling;
 mod faults;
+mod feed;
 mod gate;
 mod lifetimes;
 mod pkce;
@@ -13,6 +15,7 @@ mod refresh;
 mod refresh_rotating;
 mod registration;
 mod restarts;
+mod rotation;
 mod scope;
 mod second_use;
 mod table_t;
@@ -20,6 +23,7 @@ mod table_t_grants;
 pub(crate) mod watched_store;
 
 use http::Request;
+use keyfob_authority::model::{AppPolicy, RefreshPolicy};
 use keyfob_protocol::form;
 use keyfob_store_sqlite::{Options, SqliteStore};
 use keyfob_testkit::{Answer, Browser, ManualClock, TestApp, TestServer, TestServerOptions};
@@ -57,6 +61,11 @@ fn exchange_fields<'a>(app: &'a TestApp, code: &'a str, more: &[(&'a str, &'a st
     let own =
         [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", app.app.redirect_uris[0].as_str())];
     own.into_iter().chain(more.iter().copied()).collect()
+}
+
+/// Refresh tokens rotate.
+fn rotating() -> AppPolicy {
+    AppPolicy { refresh: RefreshPolicy::Rotating, ..AppPolicy::default() }
 }
 
 /// A whole connection.

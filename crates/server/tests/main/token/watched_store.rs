@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use keyfob_authority::model::{
-    Account, AccountId, App, AppId, Grant, LedgerEntry, Session, SessionId, System, SystemId, User, UserId,
+    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId, User,
+    UserId,
 };
 use keyfob_authority::store::{
     Administered, Administration, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation, SealedKey, Store,
@@ -112,6 +113,8 @@ watched! {
     touch_session(id: SessionId, at: Timestamp) -> ();
     close_session(id: SessionId, ledger: Vec<LedgerEntry>) -> ();
     revocations(after: i64, limit: u32) -> Vec<Revocation>;
+    resource_server_by_name(name: &str) -> Option<ResourceServer>;
+    resource_servers() -> Vec<ResourceServer>;
     identity() -> Option<StoreIdentity>;
     claim(identity: StoreIdentity, keys: Vec<SealedKey>) -> Written;
     keys() -> Vec<SealedKey>;

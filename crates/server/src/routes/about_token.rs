@@ -1,0 +1,178 @@
+//! `POST /oauth/revoke` (RFC 7009) and `POST /oauth/introspect` (RFC 7662): what is said and asked of a token.
+//!
+//! Both are new with the standard, so they know no other statuses than the RFCs'.
+
+use crate::doorway::Doorway;
+use crate::limits;
+use crate::request_id::RequestId;
+use crate::routes::token::{answer, refuse_status, spelled};
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use axum::http::{StatusCode, request};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use keyfob_authority::revoke_token::TokenRevocation;
+use keyfob_authority::{Decision, Fault};
+use keyfob_gate::{Caller, Challenge};
+use keyfob_protocol::Timestamp;
+use keyfob_protocol::token_refusal::TokenRefusal;
+use keyfob_protocol::token_request::{HttpParts, PresentedClient, PresentedTokenRequest, ReplyShape};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Why there is no answer to the question itself.
+enum Stop {
+    Refused(TokenRefusal),
+    /// RFC 7662 section 2.1: a client, but none that may ask.
+    NotAResourceServer,
+    Fault(Fault),
+    /// The gate cannot tell at the moment (matrix BR-11).
+    CannotDecide,
+}
+
+impl From<TokenRefusal> for Stop {
+    fn from(refusal: TokenRefusal) -> Self {
+        Stop::Refused(refusal)
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Stop::Fault(fault)
+    }
+}
+
+/// `POST /oauth/revoke`
+pub(crate) async fn revoke(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
+    let (now, id) = (doorway.now(), RequestId::of(&request));
+    let (parts, body) = match read(request).await {
+        Ok(read) => read,
+        Err(refused) => return refused,
+    };
+    let revoked = async {
+        let presented = PresentedTokenRequest::read_about_token(http_parts(&parts, &body))?;
+        revoked(&doorway, &presented, now).await
+    };
+    match revoked.await {
+        // Also for what was no token of ours: there is nothing left to revoke (RFC 7009 section 2.2).
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(stop) => stopped(stop, &id),
+    }
+}
+
+async fn revoked(doorway: &Doorway, presented: &PresentedTokenRequest<'_>, now: Timestamp) -> Result<(), Stop> {
+    let authority = &doorway.authority;
+    let app = match authority.authenticate(presented.client(), ReplyShape::Rfc6749, now).await? {
+        Decision::Granted(app) => app,
+        Decision::Refused(refusal) => return Err(refusal.into()),
+    };
+    let token = presented.token()?;
+    let came_to = match authority.revoke_refresh_token(&app.app, token, now).await? {
+        TokenRevocation::NothingToRevoke => match live(doorway, token)? {
+            Some(caller) if caller.app != app.app.id.0 => TokenRevocation::AnotherClients,
+            Some(caller) => authority.revoke_access_token(caller.grant, &caller.jti, caller.expires_at, now).await?,
+            None => TokenRevocation::NothingToRevoke,
+        },
+        came_to => came_to,
+    };
+    match came_to {
+        TokenRevocation::AnotherClients => Err(TokenRefusal::InvalidRefreshToken.into()),
+        TokenRevocation::Revoked | TokenRevocation::NothingToRevoke => Ok(()),
+    }
+}
+
+/// `POST /oauth/introspect`
+pub(crate) async fn introspect(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
+    let (now, id) = (doorway.now(), RequestId::of(&request));
+    let (parts, body) = match read(request).await {
+        Ok(read) => read,
+        Err(refused) => return refused,
+    };
+    let introspected = async {
+        let presented = PresentedTokenRequest::read_about_token(http_parts(&parts, &body))?;
+        introspected(&doorway, &presented, now).await
+    };
+    match introspected.await {
+        Ok(told) => answer(StatusCode::OK, told.to_string()),
+        Err(stop) => stopped(stop, &id),
+    }
+}
+
+/// Of access tokens only: a refresh token is nobody's business but the authority's.
+async fn introspected(doorway: &Doorway, presented: &PresentedTokenRequest<'_>, now: Timestamp) -> Result<Value, Stop> {
+    let authority = &doorway.authority;
+    let PresentedClient::Secret { client_id, secret, .. } = presented.client() else {
+        return Err(TokenRefusal::MissingAuthentication.into());
+    };
+    if authority.authenticate_resource_server(client_id, secret).await?.is_none() {
+        return Err(match authority.authenticate(presented.client(), ReplyShape::Rfc6749, now).await? {
+            Decision::Granted(_) => Stop::NotAResourceServer,
+            Decision::Refused(refusal) => refusal.into(),
+        });
+    }
+    let Some(caller) = live(doorway, presented.token()?)? else { return Ok(json!({ "active": false })) };
+    let settings = authority.settings();
+    let mut told = json!({
+        "active": true,
+        "token_type": "Bearer",
+        "client_id": caller.client_id,
+        "sub": caller.user.to_string(),
+        "iss": settings.issuer,
+        "aud": settings.audience,
+        "iat": caller.issued_at,
+        "exp": caller.expires_at,
+        "jti": caller.jti,
+    });
+    if let Some(scope) = &caller.scope {
+        told["scope"] = json!(scope.to_string());
+    }
+    Ok(told)
+}
+
+/// The holder of an access token that works now.
+fn live(doorway: &Doorway, token: &str) -> Result<Option<Arc<Caller>>, Stop> {
+    match doorway.gate.check_token(token) {
+        Ok(caller) => Ok(Some(caller)),
+        Err(Challenge::CannotDecide) => Err(Stop::CannotDecide),
+        Err(_) => Ok(None),
+    }
+}
+
+async fn read(request: Request) -> Result<(request::Parts, Bytes), Response> {
+    let (parts, body) = request.into_parts();
+    let body = limits::read_body(body).await.map_err(refuse_status)?;
+    Ok((parts, body))
+}
+
+fn http_parts<'a>(parts: &'a request::Parts, body: &'a Bytes) -> HttpParts<'a> {
+    let mut authorization = parts.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    HttpParts {
+        shape: ReplyShape::Rfc6749,
+        query: parts.uri.query().unwrap_or_default().as_bytes(),
+        content_type: parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes),
+        body,
+        authorization: [authorization.next(), authorization.next()],
+    }
+}
+
+fn stopped(stop: Stop, id: &RequestId) -> Response {
+    let refusal = match stop {
+        Stop::Refused(refusal) => {
+            tracing::info!(request_id = %id, row = refusal.row(), why = refusal.message(), "request about a token refused");
+            refusal
+        }
+        Stop::NotAResourceServer => {
+            let body = json!({
+                "error": "unauthorized_client",
+                "error_description": "Only registered resource servers may introspect tokens.",
+            });
+            return answer(StatusCode::FORBIDDEN, body.to_string());
+        }
+        Stop::CannotDecide => TokenRefusal::Unavailable,
+        Stop::Fault(fault) => {
+            tracing::error!(request_id = %id, fault = fault.to_string(), "request about a token failed");
+            if fault.is_temporary() { TokenRefusal::Unavailable } else { TokenRefusal::ServerError }
+        }
+    };
+    spelled(refusal.answer(ReplyShape::Rfc6749, false))
+}
