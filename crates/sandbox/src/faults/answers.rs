@@ -8,7 +8,7 @@ use keyfob_protocol::token_refusal::{BASIC_CHALLENGE, TokenRefusal};
 use keyfob_protocol::token_request::ReplyShape;
 use serde_json::{Value, json};
 
-use super::entry::{At, Mode};
+use super::entry::At;
 
 pub(super) fn json(status: StatusCode, body: &Value) -> Response {
     let mut response = Response::new(Body::from(body.to_string()));
@@ -40,14 +40,19 @@ pub(super) fn shape(method: &Method) -> ReplyShape {
 pub(super) fn server_error(at: At, shape: ReplyShape) -> Response {
     match at {
         At::Token => refusal(&TokenRefusal::ServerError, shape, false),
-        At::Api => json(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "errorMessage": "The sandbox was asked to fail." })),
+        At::Api => {
+            json(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "errorMessage": "The sandbox was asked to fail." }))
+        }
     }
 }
 
 pub(super) fn rate_limited(at: At, shape: ReplyShape, retry_after: u32) -> Response {
     let mut response = match at {
         At::Token => refusal(&TokenRefusal::Overloaded, shape, false),
-        At::Api => json(StatusCode::TOO_MANY_REQUESTS, &json!({ "errorMessage": "The sandbox was asked to refuse this as one too many." })),
+        At::Api => json(
+            StatusCode::TOO_MANY_REQUESTS,
+            &json!({ "errorMessage": "The sandbox was asked to refuse this as one too many." }),
+        ),
     };
     response.headers_mut().insert(header::RETRY_AFTER, retry_after.into());
     response
@@ -66,32 +71,17 @@ pub(super) fn bad_gateway() -> Response {
 pub(super) fn broken_off() -> Response {
     let gone = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the sandbox was asked to drop this reply");
     let body = futures_util::stream::once(async move { Err::<Bytes, _>(gone) });
-    Response::new(Body::from_stream(body))
+    let mut response = Response::new(Body::from_stream(body));
+    // Without it HTTP/1.0 would take the end of the connection for the end of an empty body.
+    response.headers_mut().insert(header::CONTENT_LENGTH, 1.into());
+    response
 }
 
 pub(super) fn expired_account() -> Response {
-    json(StatusCode::FORBIDDEN, &json!({ "errorMessage": "The account's subscription has expired; its owner can renew it. The credentials are still good." }))
-}
-
-/// A 401 of the API in another form.
-pub(super) fn bearer_refusal(mode: Mode) -> Response {
-    const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"Follow Up Boss API\"");
-    match mode {
-        Mode::BasicChallenge => {
-            let mut response = json(StatusCode::UNAUTHORIZED, &json!({ "errorMessage": "The access token is not good." }));
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
-            response
-        }
-        Mode::LegacyEnvelope => json(
-            StatusCode::UNAUTHORIZED,
-            &json!({ "success": false, "errorMessage": "The access token has expired.", "errorCode": "expired-access-token" }),
-        ),
-        _ => {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::UNAUTHORIZED;
-            response
-        }
-    }
+    json(
+        StatusCode::FORBIDDEN,
+        &json!({ "errorMessage": "The account's subscription has expired; its owner can renew it. The credentials are still good." }),
+    )
 }
 
 /// The legacy envelope of a reply of RFC 6749, a success or an error.

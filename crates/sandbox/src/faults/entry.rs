@@ -34,18 +34,6 @@ pub(crate) enum Name {
     ExpiredAccount,
     /// The token endpoint answers as for a client secret that is not good any more.
     ExpiredSecret,
-    /// How refresh tokens behave, whatever the app's policy.
-    Refresh,
-    /// What becomes of the state at the exchange.
-    State,
-    /// What `response_type=code` leads to.
-    ResponseTypeCode,
-    /// A second authorization by the same user ends the app's earlier grants.
-    SecondAuthorization,
-    /// A token reply by POST has an `id_token`.
-    IdToken,
-    /// What the API answers to a Bearer token that is not good.
-    BearerRefusal,
 }
 
 /// Which endpoint.
@@ -56,36 +44,6 @@ pub(crate) enum At {
     Token,
     /// `/v1/…`.
     Api,
-}
-
-/// The value of `mode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Mode {
-    /// `refresh`: the token stays the same.
-    Fixed,
-    /// `refresh`: each one works once, and an earlier one is refused.
-    Rotating,
-    /// `refresh`: as `rotating`, and an earlier one within 45 seconds gets the same successor again.
-    Replay,
-    /// `refresh`: as `rotating`, and an earlier one ends the grant.
-    Strict,
-    /// `state`: must be the one of the authorize request.
-    Compared,
-    /// `state`: must be there.
-    Required,
-    /// `state`: is not looked at.
-    Ignored,
-    /// `response-type-code`: is refused.
-    Refused,
-    /// `response-type-code`: is answered as `auth_code` would be.
-    AsAuthCode,
-    /// `bearer-refusal`: 401 with the challenge for API keys only.
-    BasicChallenge,
-    /// `bearer-refusal`: 401 with the legacy envelope of the token endpoint.
-    LegacyEnvelope,
-    /// `bearer-refusal`: 401 without a challenge or a body.
-    Bare,
 }
 
 /// How often: a number, or `"always"`.
@@ -126,8 +84,6 @@ pub(crate) struct Entry {
     pub(crate) milliseconds: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) mode: Option<Mode>,
 }
 
 /// Faults, as they are posted and as a scenario file holds them.
@@ -143,21 +99,22 @@ impl Scenario {
     /// # Errors
     /// One sentence that names what is wrong.
     pub(crate) fn parse(text: &[u8]) -> Result<Scenario, String> {
-        let scenario: Scenario = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-        for (index, entry) in scenario.faults.iter().enumerate() {
+        serde_json::from_slice::<Scenario>(text).map_err(|error| error.to_string())?.checked()
+    }
+
+    /// The same, if every fault has what it needs and nothing else.
+    ///
+    /// # Errors
+    /// One sentence that names what is wrong.
+    pub(crate) fn checked(self) -> Result<Scenario, String> {
+        for (index, entry) in self.faults.iter().enumerate() {
             entry.check().map_err(|what| format!("faults[{index}]: {what}"))?;
         }
-        Ok(scenario)
+        Ok(self)
     }
 }
 
 impl Entry {
-    /// Whether it lasts unless `times` says otherwise.
-    pub(super) fn is_switch(&self) -> bool {
-        use Name::*;
-        matches!(self.fault, Refresh | State | ResponseTypeCode | SecondAuthorization | IdToken | BearerRefusal)
-    }
-
     /// Where it acts, for those that can act in two places.
     pub(super) fn place(&self) -> At {
         self.at.unwrap_or(At::Token)
@@ -172,7 +129,6 @@ impl Entry {
             ("at", self.at.is_some(), in_two_places),
             ("milliseconds", self.milliseconds.is_some(), self.fault == Delay),
             ("retryAfter", self.retry_after.is_some(), self.fault == RateLimited),
-            ("mode", self.mode.is_some(), !self.modes().is_empty()),
         ] {
             if given && !taken {
                 return Err(format!("the fault \"{name}\" has no \"{key}\""));
@@ -187,10 +143,6 @@ impl Entry {
         if self.retry_after.is_some_and(|seconds| seconds > LONGEST_WAIT) {
             return Err(format!("\"retryAfter\" may be {LONGEST_WAIT} seconds at most"));
         }
-        if !self.modes().is_empty() && !self.mode.is_some_and(|mode| self.modes().contains(&mode)) {
-            let modes = serde_json::to_string(self.modes()).unwrap_or_default();
-            return Err(format!("\"mode\" of the fault \"{name}\" is one of {modes}"));
-        }
         if self.times == Some(Times::Next(0)) {
             return Err("\"times\" is 1 or more, or \"always\"".to_owned());
         }
@@ -198,17 +150,6 @@ impl Entry {
             return Err("\"connection\" is a code, refresh token or access token of it, or the grant's id".to_owned());
         }
         Ok(())
-    }
-
-    fn modes(&self) -> &'static [Mode] {
-        use Mode::*;
-        match self.fault {
-            Name::Refresh => &[Fixed, Rotating, Replay, Strict],
-            Name::State => &[Compared, Required, Ignored],
-            Name::ResponseTypeCode => &[Refused, AsAuthCode],
-            Name::BearerRefusal => &[BasicChallenge, LegacyEnvelope, Bare],
-            _ => &[],
-        }
     }
 }
 

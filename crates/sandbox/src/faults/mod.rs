@@ -4,49 +4,35 @@
 
 mod about;
 mod answers;
+mod approval;
 mod entry;
 mod layer;
-mod refreshing;
 mod token;
 
 pub(crate) use entry::Scenario;
 pub(crate) use layer::around;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keyfob_authority::Authority;
 use keyfob_protocol::token_name::GrantId;
-use keyfob_protocol::{Clock, Entropy};
 use serde::Serialize;
 
 use crate::clock::SandboxClock;
 use crate::seed::Seed;
 use about::About;
-use entry::{At, Entry, Mode, Name, Times};
-use refreshing::Masks;
+use entry::{At, Entry, Name, Times};
 
 /// Faults that may be set at the same time.
 const MOST: usize = 100;
-/// States that are remembered for comparing; the oldest give way together.
-const STATES: usize = 10_000;
 
 /// The faults of one sandbox.
 pub(crate) struct Faults {
     authority: Arc<Authority>,
     clock: Arc<SandboxClock>,
-    entropy: Arc<dyn Entropy>,
     seed: Arc<Seed>,
     fub_status: bool,
-    inner: Mutex<Inner>,
-}
-
-#[derive(Default)]
-struct Inner {
-    set: Vec<Set>,
-    masks: Masks,
-    /// The state of each authorize request that was approved.
-    states: HashMap<GrantId, Option<String>>,
+    set: Mutex<Vec<Set>>,
 }
 
 /// A fault that is set.
@@ -74,11 +60,10 @@ impl Faults {
     pub(crate) fn new(
         authority: Arc<Authority>,
         clock: Arc<SandboxClock>,
-        entropy: Arc<dyn Entropy>,
         seed: Arc<Seed>,
         fub_status: bool,
     ) -> Faults {
-        Faults { authority, clock, entropy, seed, fub_status, inner: Mutex::default() }
+        Faults { authority, clock, seed, fub_status, set: Mutex::default() }
     }
 
     /// Adds all faults of a scenario, or none.
@@ -92,10 +77,7 @@ impl Faults {
             let grant = entry.connection.as_deref().and_then(entry::grant_of);
             // What was pasted may be a token; what is shown is the grant.
             entry.connection = grant.map(GrantId::to_text);
-            let times = entry.times.unwrap_or(match entry.is_switch() {
-                true => Times::Always(entry::Always::Always),
-                false => Times::Next(1),
-            });
+            let times = entry.times.unwrap_or(Times::Next(1));
             entry.times = Some(times);
             let left = match times {
                 Times::Next(times) => Some(times),
@@ -103,28 +85,23 @@ impl Faults {
             };
             set.push(Set { entry, client_id, grant, fired: 0, left });
         }
-        let mut inner = self.lock();
-        if inner.set.len() + set.len() > MOST {
+        let mut all = self.lock();
+        if all.len() + set.len() > MOST {
             return Err(format!("at most {MOST} faults are set at the same time; DELETE /sandbox/faults clears them"));
         }
-        inner.set.extend(set);
+        all.extend(set);
         Ok(())
     }
 
     /// What is set, in the order in which it was asked for, those that are used up included.
     pub(crate) fn all(&self) -> Vec<Shown> {
         let shown = |set: &Set| Shown { entry: set.entry.clone(), fired: set.fired, left: set.left };
-        self.lock().set.iter().map(shown).collect()
+        self.lock().iter().map(shown).collect()
     }
 
-    /// Ends all faults. Refresh tokens that a simulated policy gave out go on working.
+    /// Ends all faults.
     pub(crate) fn clear(&self) {
-        self.lock().set.clear();
-    }
-
-    /// Ends all faults and forgets all tokens.
-    pub(crate) fn forget(&self) {
-        *self.lock() = Inner::default();
+        self.lock().clear();
     }
 
     fn client_id(&self, app: &str) -> Result<String, String> {
@@ -141,27 +118,29 @@ impl Faults {
 
     /// Whether nothing is to be looked at in a request.
     fn is_idle(&self) -> bool {
-        let inner = self.lock();
-        inner.set.iter().all(|set| set.left == Some(0)) && inner.masks.is_empty()
+        self.lock().iter().all(|set| set.left == Some(0))
     }
 
     /// Uses up one turn of the first fault of this name that fits.
     fn fire(&self, name: Name, at: Option<At>, about: &About) -> Option<Entry> {
-        let mut inner = self.lock();
-        let set = inner.set.iter_mut().find(|set| set.left != Some(0) && set.fits(name, at, about))?;
+        self.fire_first(|set| set.fits(name, at, about))
+    }
+
+    /// Uses up one turn of the first fault that fits and has one of these names.
+    fn fire_one_of(&self, names: &[Name], at: At, about: &About) -> Option<Entry> {
+        self.fire_first(|set| names.iter().any(|name| set.fits(*name, Some(at), about)))
+    }
+
+    fn fire_first(&self, fits: impl Fn(&Set) -> bool) -> Option<Entry> {
+        let mut all = self.lock();
+        let set = all.iter_mut().find(|set| set.left != Some(0) && fits(set))?;
         set.fired += 1;
         set.left = set.left.map(|left| left - 1);
         Some(set.entry.clone())
     }
 
-    /// The mode of a switch, without using it up.
-    fn mode(&self, name: Name, about: &About) -> Option<Mode> {
-        let inner = self.lock();
-        inner.set.iter().rev().find(|set| set.left != Some(0) && set.fits(name, None, about))?.entry.mode
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Set>> {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -171,12 +150,5 @@ impl Set {
             && at.is_none_or(|at| self.entry.place() == at)
             && (self.client_id.is_none() || self.client_id == about.client_id)
             && (self.grant.is_none() || self.grant == about.grant)
-    }
-}
-
-/// Room for one more state.
-fn make_room(states: &mut HashMap<GrantId, Option<String>>) {
-    if states.len() >= STATES {
-        states.clear();
     }
 }

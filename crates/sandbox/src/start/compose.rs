@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, middleware};
 use keyfob_authority::open::{OpenError, Opener};
 use keyfob_authority::{Fault, Settings};
 use keyfob_pages::Brand;
@@ -19,6 +19,7 @@ use crate::api::{self, ApiOptions, ApiState};
 use crate::clock::SandboxClock;
 use crate::control::{self, Control};
 use crate::demo::{self, Demo};
+use crate::faults::{self, Faults};
 use crate::seed::Seed;
 
 /// The API's data, in the data directory.
@@ -74,6 +75,8 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
     })?;
     let announcement = Announcement::new(&seed, &addresses, &redirect_uris);
     let demo = Arc::new(Demo::new(&seed, &addresses, &redirect_uris, clock.clone(), parts.entropy.clone())?);
+    let faults = Faults::new(authority.clone(), clock.clone(), seed.clone(), options.fub_status);
+    let faults = Arc::new(faults);
     let control = Arc::new(Control {
         authority,
         clock,
@@ -81,6 +84,7 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
         api: api.clone(),
         seeding,
         demo: demo.clone(),
+        faults: faults.clone(),
         addresses: addresses.clone(),
         announcement: announcement.clone(),
         resetting: tokio::sync::Mutex::default(),
@@ -88,7 +92,8 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
     let whole = keyfob_server::router::router_without_identity(doorway.clone())
         .merge(api::router(api))
         .merge(control::router(control))
-        .merge(demo::router(demo));
+        .merge(demo::router(demo))
+        .layer(middleware::from_fn_with_state(faults, faults::around));
 
     let welcome = welcome(&seed, &addresses, &announcement, options.data.is_some());
     Ok(RunningSandbox { announcement, welcome, served: served(listeners, whole, &addresses), doorway, followed })

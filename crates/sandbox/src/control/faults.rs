@@ -1,0 +1,34 @@
+//! `/sandbox/faults`: `POST` adds faults, `GET` says what is set and how often it fired, `DELETE` ends them (docs/sandbox-faults.md).
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::{Control, answer, read, refusal};
+use crate::faults::Scenario;
+
+const EXAMPLE: &str = r#"{"faults":[{"fault":"server-error","app":"followupboss","times":2}]}"#;
+
+pub(super) async fn add(State(control): State<Arc<Control>>, headers: HeaderMap, body: Bytes) -> Response {
+    let scenario: Scenario = match read(&headers, &body, EXAMPLE) {
+        Ok(scenario) => scenario,
+        Err(refusal) => return *refusal,
+    };
+    match scenario.checked().and_then(|scenario| control.faults.add(scenario)) {
+        Ok(()) => list(State(control)).await,
+        Err(what) => refusal(StatusCode::BAD_REQUEST, &format!("Nothing was set: {what}.")),
+    }
+}
+
+pub(super) async fn list(State(control): State<Arc<Control>>) -> Response {
+    answer(StatusCode::OK, &json!({ "faults": control.faults.all() }))
+}
+
+pub(super) async fn clear(State(control): State<Arc<Control>>) -> Response {
+    control.faults.clear();
+    list(State(control)).await
+}
