@@ -49,6 +49,7 @@ pub(crate) fn options() -> SandboxOptions {
         fub_status: false,
         redirect_uris: Vec::new(),
         data: None,
+        scenario: None,
     }
 }
 
