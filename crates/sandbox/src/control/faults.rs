@@ -18,7 +18,11 @@ pub(super) async fn add(State(control): State<Arc<Control>>, headers: HeaderMap,
         Ok(scenario) => scenario,
         Err(refusal) => return *refusal,
     };
-    match scenario.checked().and_then(|scenario| control.faults.add(scenario)) {
+    let added = match scenario.checked() {
+        Ok(scenario) => control.faults.add(scenario).await,
+        Err(what) => Err(what),
+    };
+    match added {
         Ok(()) => list(State(control)).await,
         Err(what) => refusal(StatusCode::BAD_REQUEST, &format!("Nothing was set: {what}.")),
     }
@@ -29,6 +33,11 @@ pub(super) async fn list(State(control): State<Arc<Control>>) -> Response {
 }
 
 pub(super) async fn clear(State(control): State<Arc<Control>>) -> Response {
-    control.faults.clear();
-    list(State(control)).await
+    match control.faults.clear().await {
+        Ok(()) => list(State(control)).await,
+        Err(error) => {
+            tracing::error!(%error, "faults could not be ended");
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "The faults could not be ended; the sandbox's log says why.")
+        }
+    }
 }

@@ -8,7 +8,7 @@ use keyfob_protocol::token_refusal::{BASIC_CHALLENGE, TokenRefusal};
 use keyfob_protocol::token_request::ReplyShape;
 use serde_json::{Value, json};
 
-use super::entry::At;
+use super::entry::{At, Mode};
 
 pub(super) fn json(status: StatusCode, body: &Value) -> Response {
     let mut response = Response::new(Body::from(body.to_string()));
@@ -82,6 +82,28 @@ pub(super) fn expired_account() -> Response {
         StatusCode::FORBIDDEN,
         &json!({ "errorMessage": "The account's subscription has expired; its owner can renew it. The credentials are still good." }),
     )
+}
+
+/// A 401 of the API in another form.
+pub(super) fn bearer_refusal(mode: Mode) -> Response {
+    const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"Follow Up Boss API\"");
+    match mode {
+        Mode::BasicChallenge => {
+            let mut response =
+                json(StatusCode::UNAUTHORIZED, &json!({ "errorMessage": "The access token is not good." }));
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+            response
+        }
+        Mode::LegacyEnvelope => json(
+            StatusCode::UNAUTHORIZED,
+            &json!({ "success": false, "errorMessage": "The access token has expired.", "errorCode": "expired-access-token" }),
+        ),
+        _ => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+            response
+        }
+    }
 }
 
 /// The legacy envelope of a reply of RFC 6749, a success or an error.

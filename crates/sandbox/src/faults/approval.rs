@@ -66,13 +66,15 @@ async fn turn(faults: &Faults, redirect: &str) -> Result<Option<Turn>, Fault> {
     let query = Url::parse(redirect).ok().and_then(|url| url.query().map(str::to_owned)).unwrap_or_default();
     let Ok(read) = callback::read(&query) else { return Ok(None) };
     let Callback::Approved { code } = read.callback else { return Ok(None) };
-    let store = faults.authority.store();
+    let store = faults.authority().store();
     let Some(id) = grant_of(&code) else { return Ok(None) };
     let Some(grant) = store.held_grant(id).await?.map(|held| held.grant) else { return Ok(None) };
     let Some(app) = store.app(grant.app).await? else { return Ok(None) };
     let about = About { client_id: Some(app.client_id.clone()), grant: Some(id) };
+    // The law does it; here it is counted.
+    faults.mode(Name::SecondAuthorization, &about);
     if faults.fire(Name::Deny, None, &about).is_some() {
-        faults.authority.end_grant(id, EndReason::Denied, faults.clock.now()).await?;
+        faults.authority().end_grant(id, EndReason::Denied, faults.clock.now()).await?;
         let denied = denied(&app, &grant, redirect, read.state.as_deref(), read.iss.as_deref());
         return Ok(denied.map(Turn::Denied));
     }

@@ -34,6 +34,18 @@ pub(crate) enum Name {
     ExpiredAccount,
     /// The token endpoint answers as for a client secret that is not good any more.
     ExpiredSecret,
+    /// How refresh tokens behave, whatever the app's policy.
+    Refresh,
+    /// What becomes of the state at the exchange.
+    State,
+    /// A second authorization by the same user ends the app's earlier grants.
+    SecondAuthorization,
+    /// What `response_type=code` leads to.
+    ResponseTypeCode,
+    /// A token reply by POST has an `id_token`.
+    IdToken,
+    /// What the API answers to a Bearer token that is not good.
+    BearerRefusal,
 }
 
 /// Which endpoint.
@@ -44,6 +56,36 @@ pub(crate) enum At {
     Token,
     /// `/v1/…`.
     Api,
+}
+
+/// The value of `mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Mode {
+    /// `refresh`: the token stays the same.
+    Fixed,
+    /// `refresh`: each one works once, and an earlier one is refused.
+    Rotating,
+    /// `refresh`: as Keyfob rotates; an earlier one gets the same successor again for 45 seconds.
+    Replay,
+    /// `refresh`: as `rotating`, and an earlier one ends the grant.
+    Strict,
+    /// `state`: must be the one of the authorize request.
+    Compared,
+    /// `state`: must be there.
+    Required,
+    /// `state`: is not looked at.
+    Ignored,
+    /// `response-type-code`: is refused.
+    Refused,
+    /// `response-type-code`: is answered as `auth_code` would be.
+    AsAuthCode,
+    /// `bearer-refusal`: 401 with the challenge for API keys only.
+    BasicChallenge,
+    /// `bearer-refusal`: 401 with the legacy envelope of the token endpoint.
+    LegacyEnvelope,
+    /// `bearer-refusal`: 401 without a challenge or a body.
+    Bare,
 }
 
 /// How often: a number, or `"always"`.
@@ -84,6 +126,8 @@ pub(crate) struct Entry {
     pub(crate) milliseconds: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mode: Option<Mode>,
 }
 
 /// Faults, as they are posted and as a scenario file holds them.
@@ -115,6 +159,17 @@ impl Scenario {
 }
 
 impl Entry {
+    /// Whether it lasts unless `times` says otherwise.
+    pub(super) fn is_switch(&self) -> bool {
+        use Name::*;
+        self.is_policy() || matches!(self.fault, ResponseTypeCode | IdToken | BearerRefusal)
+    }
+
+    /// Whether the authority's own law does it, for the app and as long as it is set.
+    pub(super) fn is_policy(&self) -> bool {
+        matches!(self.fault, Name::Refresh | Name::State | Name::SecondAuthorization)
+    }
+
     /// Where it acts, for those that can act in two places.
     pub(super) fn place(&self) -> At {
         self.at.unwrap_or(At::Token)
@@ -125,9 +180,13 @@ impl Entry {
         let name = serde_json::to_value(self.fault).unwrap_or_default();
         let name = name.as_str().unwrap_or_default();
         let in_two_places = matches!(self.fault, DropReply | Delay | ServerError | RateLimited | BadGateway);
+        let before_there_is_one = matches!(self.fault, Deny | DoubleCallback | ResponseTypeCode);
         for (key, given, taken) in [
             ("at", self.at.is_some(), in_two_places),
             ("milliseconds", self.milliseconds.is_some(), self.fault == Delay),
+            ("mode", self.mode.is_some(), !self.modes().is_empty()),
+            ("times", self.times.is_some(), !self.is_policy()),
+            ("connection", self.connection.is_some(), !before_there_is_one && !self.is_policy()),
             ("retryAfter", self.retry_after.is_some(), self.fault == RateLimited),
         ] {
             if given && !taken {
@@ -143,6 +202,10 @@ impl Entry {
         if self.retry_after.is_some_and(|seconds| seconds > LONGEST_WAIT) {
             return Err(format!("\"retryAfter\" may be {LONGEST_WAIT} seconds at most"));
         }
+        if !self.modes().is_empty() && !self.mode.is_some_and(|mode| self.modes().contains(&mode)) {
+            let modes = serde_json::to_string(self.modes()).unwrap_or_default();
+            return Err(format!("\"mode\" of the fault \"{name}\" is one of {modes}"));
+        }
         if self.times == Some(Times::Next(0)) {
             return Err("\"times\" is 1 or more, or \"always\"".to_owned());
         }
@@ -150,6 +213,19 @@ impl Entry {
             return Err("\"connection\" is a code, refresh token or access token of it, or the grant's id".to_owned());
         }
         Ok(())
+    }
+}
+
+impl Entry {
+    fn modes(&self) -> &'static [Mode] {
+        use Mode::*;
+        match self.fault {
+            Name::Refresh => &[Fixed, Rotating, Replay, Strict],
+            Name::State => &[Compared, Required, Ignored],
+            Name::ResponseTypeCode => &[Refused, AsAuthCode],
+            Name::BearerRefusal => &[BasicChallenge, LegacyEnvelope, Bare],
+            _ => &[],
+        }
     }
 }
 

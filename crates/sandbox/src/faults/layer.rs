@@ -11,7 +11,7 @@ use keyfob_protocol::token_request::ReplyShape;
 
 use super::about::About;
 use super::entry::{At, Entry, Name};
-use super::{Faults, answers, approval, token};
+use super::{Faults, answers, approval, response_type, token};
 
 /// `Retry-After` of a refusal that does not say otherwise, in seconds.
 const RETRY_AFTER: u32 = 1;
@@ -23,8 +23,12 @@ pub(crate) async fn around(State(faults): State<Arc<Faults>>, request: Request, 
     }
     match request.uri().path() {
         "/oauth/token" => token::around(&faults, request, next).await,
+        "/oauth/authorize" => next.run(response_type::of_a_browser(&faults, request)).await,
         "/oauth/authorize/decision" => approval::of_a_browser(&faults, next.run(request).await).await,
-        "/sandbox/authorize" => approval::of_a_script(&faults, next.run(request).await).await,
+        "/sandbox/authorize" => match response_type::of_a_script(&faults, request).await {
+            Ok(request) => approval::of_a_script(&faults, next.run(request).await).await,
+            Err(refusal) => *refusal,
+        },
         path if path == "/v1" || path.starts_with("/v1/") => call(&faults, request, next).await,
         _ => next.run(request).await,
     }
@@ -40,7 +44,13 @@ async fn call(faults: &Faults, request: Request, next: Next) -> Response {
     if about.client_id.is_some() && faults.fire(Name::ExpiredAccount, None, &about).is_some() {
         return answers::expired_account();
     }
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::UNAUTHORIZED
+        && about.client_id.is_some()
+        && let Some(mode) = faults.mode(Name::BearerRefusal, &about)
+    {
+        response = answers::bearer_refusal(mode);
+    }
     after(faults, At::Api, &about, response).await
 }
 

@@ -77,11 +77,11 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
     })?;
     let announcement = Announcement::new(&seed, &addresses, &redirect_uris);
     let demo = Arc::new(Demo::new(&seed, &addresses, &redirect_uris, clock.clone(), parts.entropy.clone())?);
-    let faults = Faults::new(authority.clone(), clock.clone(), seed.clone(), options.fub_status);
+    let faults = Faults::new(seeding.clone(), clock.clone(), options.fub_status);
     let faults = Arc::new(faults);
     if let (Some(path), Some(scenario)) = (&options.scenario, scenario) {
         let refused = |what| SandboxError::Scenario { path: path.clone(), what };
-        faults.add(scenario).map_err(refused)?;
+        faults.add(scenario).await.map_err(refused)?;
     }
     let control = Arc::new(Control {
         authority,
