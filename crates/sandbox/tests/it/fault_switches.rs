@@ -3,13 +3,8 @@
 use keyfob_client::Method;
 use serde_json::{Value, json};
 
-use super::raw::{Raw, fired, parameter, raw, set};
+use super::raw::{Raw, clear, fired, parameter, raw, set};
 use super::running::{Got, Running, kept_in, send};
-
-async fn clear(running: &Running) {
-    let got = send(Method::Delete, &format!("{}/sandbox/faults", running.origin()), &[], "").await;
-    assert_eq!(got.status, 200, "{}", got.text);
-}
 
 fn error(got: &Got) -> (u16, Value) {
     (got.status, got.json()["error"].clone())

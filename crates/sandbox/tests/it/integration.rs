@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use keyfob_client::{
-    App, Attempt, AttemptStore, BrowserSession, ConnectError, Connection, Connections, MemoryTokenStore, Provider,
-    Surroundings, System, TokenSet,
+    App, Attempt, AttemptStore, BrowserSession, ConnectError, Connection, Connections, MemoryTokenStore, Pause,
+    Provider, Surroundings, System, TokenSet, TokioPause,
 };
 use keyfob_protocol::{Clock, Dialect, Secret, Timestamp};
 use keyfob_sandbox::AnnouncedApp;
@@ -34,6 +34,16 @@ impl Integration {
         app: &AnnouncedApp,
         provider: impl FnOnce(Provider) -> Provider,
     ) -> Integration {
+        Integration::pausing(running, app, provider, Arc::new(TokioPause))
+    }
+
+    /// The same, with somebody else who waits between tries.
+    pub(crate) fn pausing(
+        running: &Running,
+        app: &AnnouncedApp,
+        provider: impl FnOnce(Provider) -> Provider,
+        pause: Arc<dyn Pause>,
+    ) -> Integration {
         let system = &running.announcement.system;
         let system = System::new(&system.name, Secret::from(system.key.as_str())).expect("usable");
         let dialect = if app.policy.dialect == "oauth" { Dialect::OAuth } else { Dialect::FollowUpBoss };
@@ -44,7 +54,7 @@ impl Integration {
             redirect_uri: app.redirect_uris[0].clone(),
         };
         let clock = Arc::new(Partner(AtomicI64::new(SEEDED_UNTIL.0)));
-        let outside = surroundings(clock.clone());
+        let outside = Surroundings { pause, ..surroundings(clock.clone()) };
         let store = Arc::new(MemoryTokenStore::default());
         Integration { connections: Connections::new(provider(keyfob), own, store, outside.clone()), outside, clock }
     }

@@ -7,6 +7,7 @@ mod control;
 mod demo;
 mod fault_switches;
 mod faults;
+mod faults_survived;
 mod flows;
 mod identity;
 mod integration;

@@ -8,7 +8,7 @@ use keyfob_sandbox::AnnouncedApp;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::running::{Got, Running, get, try_send};
+use super::running::{Got, Running, get, send, try_send};
 
 /// An app that speaks raw HTTP.
 pub(crate) struct Raw<'r> {
@@ -89,4 +89,9 @@ pub(crate) async fn set(running: &Running, fault: Value) {
 pub(crate) async fn fired(running: &Running) -> (u64, Value) {
     let listed = get(&format!("{}/sandbox/faults", running.origin()), &[]).await.json();
     (listed["faults"][0]["fired"].as_u64().expect("a number"), listed["faults"][0]["left"].clone())
+}
+
+pub(crate) async fn clear(running: &Running) {
+    let got = send(Method::Delete, &format!("{}/sandbox/faults", running.origin()), &[], "").await;
+    assert_eq!(got.status, 200, "{}", got.text);
 }
