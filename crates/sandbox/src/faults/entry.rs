@@ -160,7 +160,7 @@ impl Scenario {
 
 impl Entry {
     /// Whether it lasts unless `times` says otherwise.
-    pub(super) fn is_switch(&self) -> bool {
+    pub(crate) fn is_switch(&self) -> bool {
         use Name::*;
         self.is_policy() || matches!(self.fault, ResponseTypeCode | IdToken | BearerRefusal)
     }

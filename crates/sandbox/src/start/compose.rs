@@ -76,13 +76,14 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
         file: options.data.as_ref().map(|directory| directory.join(API_FILE)),
     })?;
     let announcement = Announcement::new(&seed, &addresses, &redirect_uris);
-    let demo = Arc::new(Demo::new(&seed, &addresses, &redirect_uris, clock.clone(), parts.entropy.clone())?);
     let faults = Faults::new(seeding.clone(), clock.clone(), options.fub_status);
     let faults = Arc::new(faults);
     if let (Some(path), Some(scenario)) = (&options.scenario, scenario) {
         let refused = |what| SandboxError::Scenario { path: path.clone(), what };
         faults.add(scenario).await.map_err(refused)?;
     }
+    let demo =
+        Arc::new(Demo::new(&seed, &addresses, &redirect_uris, clock.clone(), parts.entropy.clone(), faults.clone())?);
     let control = Arc::new(Control {
         authority,
         clock,

@@ -218,7 +218,7 @@ async fn deny_is_the_users_decision_and_an_earlier_connection_stays() {
     let connection = integration.connect(&running).await;
     set(&running, json!({ "fault": "deny" })).await;
     let (attempts, redirect) = integration.decided(&running).await;
-    let outcome = attempts.accept(query(&redirect), browser(), integration.clock.now()).err().expect("no code");
+    let outcome = attempts.accept(query(&redirect), browser(), integration.clock.now()).expect_err("no code");
     assert!(matches!(outcome, CallbackOutcome::Denied), "{outcome:?}");
     works(&connection).await;
 }
@@ -231,7 +231,7 @@ async fn double_callback_is_one_exchange() {
     let (attempts, redirect) = integration.decided(&running).await;
     let now = integration.clock.now();
     let ready = attempts.accept(query(&redirect), browser(), now).expect("the first visit");
-    let again = attempts.accept(query(&redirect), browser(), now).err().expect("the second visit sends nothing");
+    let again = attempts.accept(query(&redirect), browser(), now).expect_err("the second visit sends nothing");
     assert!(matches!(again, CallbackOutcome::AlreadyUsed(FirstVisit::Approved)), "{again:?}");
     works(&integration.connections.connect("c1", ready).await.expect("tokens")).await;
 }
