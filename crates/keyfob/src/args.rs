@@ -239,6 +239,9 @@ pub(crate) struct SandboxArgs {
     /// Keep everything in this directory. Default: nothing is kept.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Set the faults in this file from the start, such as {"faults":[{"fault":"server-error"}]}.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
     /// Give the API and the demo ports of their own, so that a wrong host fails as it does at Follow Up Boss.
     #[arg(long)]
     pub(crate) separate_hosts: bool,

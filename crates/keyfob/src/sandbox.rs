@@ -44,6 +44,7 @@ pub(crate) async fn run(args: SandboxArgs, json: bool) -> anyhow::Result<()> {
         fub_status: args.fub_status,
         redirect_uris: args.redirect_uris,
         data: args.data,
+        scenario: args.scenario,
     };
     let parts = Parts { clock: clock.clone(), entropy, store: store.clone(), master, tick_mark, clock_health: clock };
     let running = keyfob_sandbox::start(options, parts).await.map_err(|error| match &error {

@@ -39,6 +39,7 @@ pub fn all() -> Vec<Sample> {
         ("demo-connection", demo::connection().render()),
         ("demo-ended", demo::ended().render()),
         ("demo-denied", demo::denied().render()),
+        ("demo-faults", demo::faults().render()),
         ("demo-problem", demo::problem().render()),
     ];
     pages.into_iter().map(|(name, html)| Sample { name, html }).collect()

@@ -8,6 +8,7 @@ pub mod api;
 mod clock;
 mod control;
 mod demo;
+mod faults;
 mod replace_file;
 pub mod seed;
 mod start;

@@ -3,3 +3,4 @@
 mod in_chromium;
 mod processes;
 mod readme;
+mod sandbox_faults;

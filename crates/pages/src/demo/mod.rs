@@ -4,11 +4,13 @@
 
 mod connection;
 mod exchange;
+mod faults;
 mod home;
 mod outcome;
 
 pub use connection::{ConnectionState, DemoAction, DemoConnection};
 pub use exchange::{Exchange, HttpMessage, Masked, Parameter};
+pub use faults::{DemoFault, DemoFaultSet, DemoFaults};
 pub use home::{DemoApp, DemoHome, DemoPerson};
 pub use outcome::{DemoDenied, DemoProblem};
 

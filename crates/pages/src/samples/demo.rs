@@ -2,8 +2,8 @@
 
 use super::brand;
 use crate::{
-    ConnectionState, DemoAction, DemoApp, DemoConnection, DemoDenied, DemoHome, DemoPerson, DemoProblem, Exchange,
-    HttpMessage, Link, Masked, Note, Parameter, Tone,
+    ConnectionState, DemoAction, DemoApp, DemoConnection, DemoDenied, DemoFault, DemoFaultSet, DemoFaults, DemoHome,
+    DemoPerson, DemoProblem, Exchange, HttpMessage, Link, Masked, Note, Parameter, Tone,
 };
 
 const ACCESS: &str = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJodHRwOi8vMTI3LjAuMC4xOjgwODAiLCJzdWIiOiJ1c2VyLTEifQ.c2FtcGxlLXNpZ25hdHVyZS10aGF0LWlzLW5vdC1vbmU";
@@ -43,6 +43,27 @@ pub(super) fn home() -> DemoHome {
             Link { text: "Connected apps of the signed-in user".to_owned(), href: "/connections".to_owned() },
         ],
         csrf: Some("csrf-token".to_owned()),
+    }
+}
+
+pub(super) fn faults() -> DemoFaults {
+    DemoFaults {
+        brand: brand(),
+        message: Some(Note { tone: Tone::Good, text: "Set. Now do something that it meets.".to_owned() }),
+        set: vec![DemoFaultSet {
+            name: "rate-limited at api".to_owned(),
+            concerns: "Listing Lantern".to_owned(),
+            fired: 1,
+            left: "2".to_owned(),
+        }],
+        faults: vec![DemoFault {
+            value: r#"{"fault":"drop-reply"}"#.to_owned(),
+            label: "Lose the reply to a token request".to_owned(),
+            explanation: "The request is carried out, and the connection breaks instead of the answer.".to_owned(),
+        }],
+        apps: vec![("followupboss".to_owned(), "Listing Lantern".to_owned())],
+        csrf: "csrf-token".to_owned(),
+        home_url: "/demo".to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod authorize;
 mod clock;
+mod faults;
 mod reset;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use serde_json::json;
 use crate::api::ApiState;
 use crate::clock::SandboxClock;
 use crate::demo::Demo;
+use crate::faults::Faults;
 use crate::start::seeding::Seeding;
 use crate::start::{Addresses, Announcement};
 
@@ -39,6 +41,7 @@ pub(crate) struct Control {
     pub(crate) api: ApiState,
     pub(crate) seeding: Seeding,
     pub(crate) demo: Arc<Demo>,
+    pub(crate) faults: Arc<Faults>,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) announcement: Announcement,
     /// Two resets at once would end each other's work half-way.
@@ -50,6 +53,7 @@ pub(crate) fn router(control: Arc<Control>) -> Router {
     Router::new()
         .route("/sandbox/authorize", post(authorize::authorize))
         .route("/sandbox/clock", post(clock::advance))
+        .route("/sandbox/faults", get(faults::list).post(faults::add).delete(faults::clear))
         .route("/sandbox/reset", post(reset::reset))
         .route("/sandbox/credentials", get(credentials))
         .method_not_allowed_fallback(no_such_method)

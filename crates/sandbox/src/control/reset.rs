@@ -41,6 +41,7 @@ pub(super) async fn reset(State(control): State<Arc<Control>>, headers: HeaderMa
 }
 
 async fn restore(control: &Control) -> Result<(), SandboxError> {
+    control.faults.clear().await?;
     control.demo.forget();
     control.seeding.restore(control.clock.now()).await?;
     control.api.reset().await?;

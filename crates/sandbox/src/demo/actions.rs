@@ -33,8 +33,7 @@ impl<'d> Posted<'d> {
         let session = demo.sessions.known(headers);
         let form = Form::parse(body).unwrap_or_default();
         let Some(session) = session.filter(|session| session.is_csrf(field(&form, "csrf"))) else {
-            let sentence = "The sandbox was restarted or reset since this page was loaded, or the form came from elsewhere. Nothing was done.";
-            return refuse(StatusCode::FORBIDDEN, "This form does not belong to your session", sentence);
+            return Err(Box::new(foreign(demo)));
         };
         match demo.apps.find(field(&form, "app")) {
             Some(app) => Ok(Posted { session, app, body: body.clone() }),
@@ -56,6 +55,12 @@ impl<'d> Posted<'d> {
         self.slot().say(Note { tone, text: text.into() });
         demo.answers.see_other(&format!("/demo/connections/{}", self.app.key), None)
     }
+}
+
+/// The answer to a form that belongs to no session of this browser.
+pub(super) fn foreign(demo: &Demo) -> Response {
+    let sentence = "The sandbox was restarted or reset since this page was loaded, or the form came from elsewhere. Nothing was done.";
+    demo.answers.message(StatusCode::FORBIDDEN, "This form does not belong to your session", sentence)
 }
 
 fn field<'f>(form: &'f Form<'_>, name: &'static str) -> &'f str {

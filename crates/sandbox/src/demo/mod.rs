@@ -9,6 +9,7 @@ mod answer;
 mod apps;
 mod callback;
 mod connect;
+mod faults;
 mod masking;
 mod meanings;
 mod pages;
@@ -29,6 +30,7 @@ use keyfob_client::{Driver, Surroundings, TokioPause};
 use keyfob_protocol::Entropy;
 
 use crate::clock::SandboxClock;
+use crate::faults::Faults;
 use crate::seed::Seed;
 use crate::start::seeding::RedirectUris;
 use crate::start::{Addresses, SandboxError};
@@ -48,6 +50,7 @@ pub(crate) struct Demo {
     clock: Arc<SandboxClock>,
     outside: Surroundings,
     addresses: Addresses,
+    faults: Arc<Faults>,
 }
 
 impl Demo {
@@ -58,6 +61,7 @@ impl Demo {
         redirect_uris: &RedirectUris,
         clock: Arc<SandboxClock>,
         entropy: Arc<dyn Entropy>,
+        faults: Arc<Faults>,
     ) -> Result<Demo, SandboxError> {
         let outside = Surroundings {
             transport: Arc::new(Driver::loopback_only()?),
@@ -73,6 +77,7 @@ impl Demo {
             clock,
             outside,
             addresses: addresses.clone(),
+            faults,
         })
     }
 
@@ -89,6 +94,8 @@ pub(crate) fn router(demo: Arc<Demo>) -> Router {
         .route("/demo/connections/{app}", get(pages::connection))
         .route("/demo/outcome/{app}", get(pages::outcome))
         .route("/demo/callback/{app}", get(callback::callback))
+        .route("/demo/faults", get(faults::page).post(faults::set))
+        .route("/demo/faults/end", post(faults::end))
         .route("/demo/connect", post(connect::connect))
         .route("/demo/deny", post(connect::connect))
         .route("/demo/call", post(actions::call))

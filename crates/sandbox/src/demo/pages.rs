@@ -112,7 +112,7 @@ fn nothing(demo: &Demo) -> Response {
     demo.answers.message(StatusCode::NOT_FOUND, "There is nothing here", "The demo has no such app.")
 }
 
-fn no_randomness(demo: &Demo) -> Response {
+pub(super) fn no_randomness(demo: &Demo) -> Response {
     let sentence = "There is no randomness for a session. Nothing was changed.";
     demo.answers.message(StatusCode::SERVICE_UNAVAILABLE, "Not available at the moment", sentence)
 }
@@ -135,7 +135,9 @@ fn people(demo: &Demo) -> Vec<DemoPerson> {
 fn links(demo: &Demo) -> Vec<Link> {
     let link =
         |text: &str, path: &str| Link { text: text.to_owned(), href: format!("{}{path}", demo.addresses.authority) };
+    let faults = Link { text: "Make something fail".to_owned(), href: "/demo/faults".to_owned() };
     vec![
+        faults,
         link("What the signed-in user has connected, and can take back", "/connections"),
         link("The authority's metadata", "/.well-known/oauth-authorization-server"),
         link("These credentials as JSON", "/sandbox/credentials"),

@@ -1,8 +1,9 @@
 //! Putting the parts together, in the order in which they need each other.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, middleware};
 use keyfob_authority::open::{OpenError, Opener};
 use keyfob_authority::{Fault, Settings};
 use keyfob_pages::Brand;
@@ -19,6 +20,7 @@ use crate::api::{self, ApiOptions, ApiState};
 use crate::clock::SandboxClock;
 use crate::control::{self, Control};
 use crate::demo::{self, Demo};
+use crate::faults::{self, Faults, Scenario};
 use crate::seed::Seed;
 
 /// The API's data, in the data directory.
@@ -30,6 +32,7 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
     if identity.as_ref().is_some_and(|identity| !identity.sandbox) {
         return Err(OpenError::Sandbox(false).into());
     }
+    let scenario = options.scenario.as_deref().map(scenario).transpose()?;
     let issuer = identity.map(|identity| identity.issuer);
     if let Some(path) = &options.data {
         std::fs::create_dir_all(path).map_err(|source| SandboxError::Directory { path: path.clone(), source })?;
@@ -73,7 +76,14 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
         file: options.data.as_ref().map(|directory| directory.join(API_FILE)),
     })?;
     let announcement = Announcement::new(&seed, &addresses, &redirect_uris);
-    let demo = Arc::new(Demo::new(&seed, &addresses, &redirect_uris, clock.clone(), parts.entropy.clone())?);
+    let faults = Faults::new(seeding.clone(), clock.clone(), options.fub_status);
+    let faults = Arc::new(faults);
+    if let (Some(path), Some(scenario)) = (&options.scenario, scenario) {
+        let refused = |what| SandboxError::Scenario { path: path.clone(), what };
+        faults.add(scenario).await.map_err(refused)?;
+    }
+    let demo =
+        Arc::new(Demo::new(&seed, &addresses, &redirect_uris, clock.clone(), parts.entropy.clone(), faults.clone())?);
     let control = Arc::new(Control {
         authority,
         clock,
@@ -81,6 +91,7 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
         api: api.clone(),
         seeding,
         demo: demo.clone(),
+        faults: faults.clone(),
         addresses: addresses.clone(),
         announcement: announcement.clone(),
         resetting: tokio::sync::Mutex::default(),
@@ -88,10 +99,17 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
     let whole = keyfob_server::router::router_without_identity(doorway.clone())
         .merge(api::router(api))
         .merge(control::router(control))
-        .merge(demo::router(demo));
+        .merge(demo::router(demo))
+        .layer(middleware::from_fn_with_state(faults, faults::around));
 
     let welcome = welcome(&seed, &addresses, &announcement, options.data.is_some());
     Ok(RunningSandbox { announcement, welcome, served: served(listeners, whole, &addresses), doorway, followed })
+}
+
+fn scenario(path: &Path) -> Result<Scenario, SandboxError> {
+    let text = std::fs::read(path).map_err(|error| error.to_string());
+    let read = text.and_then(|text| Scenario::parse(&text));
+    read.map_err(|what| SandboxError::Scenario { path: path.to_owned(), what })
 }
 
 fn served(listeners: Listeners, whole: Router, addresses: &Arc<Addresses>) -> Vec<(tokio::net::TcpListener, Router)> {

@@ -52,6 +52,8 @@ pub struct SandboxOptions {
     pub redirect_uris: Vec<String>,
     /// Where the API's data and the clock's offset are kept; the store that is handed in should be kept there too. `None`: nowhere.
     pub data: Option<PathBuf>,
+    /// A file of faults that are set from the start (docs/sandbox-faults.md). A reset ends them.
+    pub scenario: Option<PathBuf>,
 }
 
 /// What only the composition root can make.
@@ -105,6 +107,14 @@ pub enum SandboxError {
     /// A redirect URI cannot be registered.
     #[error("--redirect-uri: {0}")]
     RedirectUri(String),
+    /// The scenario cannot be read, or asks for something that there is not.
+    #[error("--scenario {}: {what}", path.display())]
+    Scenario {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// The seed cannot be written.
     #[error("the seeded data could not be written: {0}")]
     Seed(String),

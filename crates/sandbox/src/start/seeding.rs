@@ -73,6 +73,7 @@ pub(crate) fn client_secret(seed: &Seed, app: &seed::App) -> Option<Secret<Strin
 }
 
 /// Writes the seed.
+#[derive(Clone)]
 pub(crate) struct Seeding {
     pub(crate) authority: Arc<Authority>,
     pub(crate) seed: Arc<Seed>,
@@ -129,6 +130,24 @@ impl Seeding {
         Ok(())
     }
 
+    /// Gives the seeded apps the policies that `of` makes of their own. Names and redirect URIs stay.
+    pub(crate) async fn set_policies(
+        &self,
+        of: impl Fn(&seed::App, AppPolicy) -> AppPolicy,
+        now: Timestamp,
+    ) -> Result<(), SandboxError> {
+        for app in &self.seed.apps {
+            let stored = self.store().app_by_client_id(&app.client_id).await.map_err(Fault::from)?;
+            let policy = of(app, policy(app));
+            let Some(stored) = stored.filter(|stored| stored.policy != policy) else { continue };
+            let redirect_uris = stored.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect();
+            let new = NewApp { name: stored.name.clone(), redirect_uris, policy };
+            let read_at = self.store().settings_version().await.map_err(Fault::from)?;
+            accepted(self.authority.update_app(stored.id, new, read_at, now).await?)?;
+        }
+        Ok(())
+    }
+
     fn store(&self) -> &Arc<dyn Store> {
         self.authority.store()
     }
@@ -165,6 +184,8 @@ impl Seeding {
         let redirect_uris = self.redirect_uris.completed(app, &stored);
         let unchanged =
             redirect_uris.iter().map(String::as_str).eq(stored.redirect_uris.iter().map(|uri| uri.as_str()));
+        // A switch of the faults may have been set when the sandbox was stopped.
+        let unchanged = unchanged && stored.policy == policy(app);
         if unchanged { Ok(()) } else { self.change_app(&stored, app, redirect_uris, now).await }
     }
 
@@ -231,7 +252,11 @@ fn accepted<T>(decision: Decision<T, RegisterRefusal>) -> Result<T, SandboxError
 }
 
 fn new_app(app: &seed::App, redirect_uris: Vec<String>) -> NewApp {
-    let policy = AppPolicy {
+    NewApp { name: app.name.to_owned(), redirect_uris, policy: policy(app) }
+}
+
+fn policy(app: &seed::App) -> AppPolicy {
+    AppPolicy {
         public: app.is_public(),
         refresh: match app.refresh {
             RefreshTokens::Fixed => RefreshPolicy::Fixed,
@@ -243,8 +268,7 @@ fn new_app(app: &seed::App, redirect_uris: Vec<String>) -> NewApp {
         },
         redirect_uris: RedirectUriRules::Development,
         ..AppPolicy::default()
-    };
-    NewApp { name: app.name.to_owned(), redirect_uris, policy }
+    }
 }
 
 /// An expired subscription is no matter of the authority: tokens stay good, and the API answers 403.

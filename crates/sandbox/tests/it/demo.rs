@@ -228,3 +228,46 @@ async fn a_reset_forgets_the_browsers_too() {
     let page = browser.submit(&home, "/demo/connect", &[("app", "standard")]).await;
     assert!(page.got.text.contains(SIGN_IN), "{}", page.got.text);
 }
+
+#[tokio::test]
+async fn the_page_of_faults_sets_them_shows_them_and_ends_them() {
+    let running = Running::start().await;
+    let mut browser = Browser::default();
+    connected(&running, &mut browser, "followupboss").await;
+    let home = browser.open(&running.announcement.demo).await;
+    assert!(home.got.text.contains("href=\"/demo/faults\""), "{}", home.got.text);
+    let url = format!("{}/faults", running.announcement.demo);
+    let page = browser.open(&url).await;
+    let buttons: Vec<String> = page
+        .got
+        .text
+        .split("name=\"fault\" value=\"")
+        .skip(1)
+        .map(|rest| unescaped(rest.split('"').next().unwrap()))
+        .collect();
+    assert_eq!(buttons.len(), 16);
+    for fault in &buttons {
+        let page =
+            browser.submit(&page, "/demo/faults", &[("fault", fault), ("app", "rotating"), ("times", "3")]).await;
+        assert!(page.got.text.contains("Set. Now do something"), "{fault}: {}", page.got.text);
+    }
+    let page = browser.open(&url).await;
+    assert_eq!(page.got.text.matches("<td data-label=\"For\">Lead Router</td>").count(), buttons.len());
+    let page = browser.submit(&page, "/demo/faults/end", &[]).await;
+    assert!(page.got.text.contains("Everything works") && !page.got.text.contains("What is set"));
+
+    let expired = r#"{"fault":"expired-account"}"#;
+    let set = browser.submit(&page, "/demo/faults", &[("fault", expired), ("app", ""), ("times", "1")]).await;
+    assert!(set.got.text.contains("every app"), "{}", set.got.text);
+    let connection = browser.open(&format!("{}/connections/followupboss", running.announcement.demo)).await;
+    let called = press(&mut browser, &connection, "call", "followupboss").await;
+    assert!(called.got.text.contains("The API answered 403"), "{}", called.got.text);
+    let wrong = browser.submit(&page, "/demo/faults", &[("fault", "{}"), ("app", ""), ("times", "1")]).await;
+    assert!(wrong.got.text.contains("Nothing was set"), "{}", wrong.got.text);
+    let foreign = browser.post(&url, &[("fault", expired), ("csrf", "guessed")]).await;
+    assert_eq!(foreign.status, 403);
+}
+
+fn unescaped(text: &str) -> String {
+    text.replace("&quot;", "\"").replace("&#34;", "\"")
+}

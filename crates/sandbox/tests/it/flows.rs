@@ -1,15 +1,9 @@
 //! Both dialects, start to end over real sockets: with our client library and with the `oauth2` crate.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 
-use keyfob_client::{
-    App, Attempt, AttemptStore, BrowserSession, Connection, ConnectionError, Connections, MemoryTokenStore, Provider,
-    Surroundings, System, TokenSet,
-};
-use keyfob_protocol::{Clock, Dialect, Secret, Timestamp};
-use keyfob_sandbox::seed::SEEDED_UNTIL;
-use keyfob_sandbox::{AnnouncedApp, SandboxOptions};
+use keyfob_client::{ConnectionError, Provider};
+use keyfob_sandbox::SandboxOptions;
 use oauth2::basic::BasicClient;
 use oauth2::{
     AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, PkceCodeChallenge, RedirectUrl, RefreshToken,
@@ -18,59 +12,8 @@ use oauth2::{
 use serde_json::{Value, json};
 use url::Url;
 
-use super::running::{Running, get, kept_in, surroundings};
-
-/// The partner's own clock, which a test moves along with the sandbox's.
-struct Partner(AtomicI64);
-
-impl Clock for Partner {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
-    }
-}
-
-struct Integration {
-    connections: Connections,
-    outside: Surroundings,
-    clock: Arc<Partner>,
-}
-
-impl Integration {
-    fn new(running: &Running, app: &AnnouncedApp, provider: impl FnOnce(Provider) -> Provider) -> Integration {
-        let system = &running.announcement.system;
-        let system = System::new(&system.name, Secret::from(system.key.as_str())).expect("usable");
-        let dialect = if app.policy.dialect == "oauth" { Dialect::OAuth } else { Dialect::FollowUpBoss };
-        let keyfob = Provider::keyfob(running.origin()).expect("loopback").speaking(dialect).with_system(system);
-        let own = App {
-            client_id: app.client_id.clone(),
-            client_secret: app.client_secret.as_deref().map(Secret::from),
-            redirect_uri: app.redirect_uris[0].clone(),
-        };
-        let clock = Arc::new(Partner(AtomicI64::new(SEEDED_UNTIL.0)));
-        let outside = surroundings(clock.clone());
-        let store = Arc::new(MemoryTokenStore::default());
-        Integration { connections: Connections::new(provider(keyfob), own, store, outside.clone()), outside, clock }
-    }
-
-    async fn connect(&self, running: &Running) -> Connection {
-        let (browser, now) = (BrowserSession::from_value("a session cookie"), self.clock.now());
-        let (provider, app) = (self.connections.provider(), self.connections.app());
-        let attempt = Attempt::begin(provider, app, browser, now, &*self.outside.entropy).expect("entropy");
-        let attempts = AttemptStore::default();
-        attempts.keep(attempt.pending, now);
-        let redirect = running.decide(attempt.url.expose(), "approve").await;
-        let query = Url::parse(&redirect).expect("a URL").query().expect("an answer").to_owned();
-        let ready = attempts.accept(&query, browser, now).expect("approved");
-        self.connections.connect("c1", ready).await.expect("tokens")
-    }
-
-    async fn tokens(&self) -> TokenSet {
-        match self.connections.open("c1").state().await.expect("a store") {
-            keyfob_client::ConnectionState::Healthy(tokens) => tokens,
-            other => panic!("{other:?}"),
-        }
-    }
-}
+use super::integration::Integration;
+use super::running::{Running, get, kept_in};
 
 fn user_of(body: &Value) -> i64 {
     body["user"]["id"].as_i64().expect("a user")

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use keyfob_authority::keys::MasterKey;
 use keyfob_authority::store::Store;
-use keyfob_client::{Driver, Header, HeaderValue, HttpRequest, HttpResponse, Method, Surroundings, Transport};
+use keyfob_client::{
+    Driver, Header, HeaderValue, HttpRequest, HttpResponse, Method, SendFailure, Surroundings, Transport,
+};
 use keyfob_protocol::{Clock, Secret, Timestamp};
 use keyfob_sandbox::seed::{SEEDED_UNTIL, SeededEntropy};
 use keyfob_sandbox::{Announcement, Parts, SandboxError, SandboxOptions, start};
@@ -47,6 +49,7 @@ pub(crate) fn options() -> SandboxOptions {
         fub_status: false,
         redirect_uris: Vec::new(),
         data: None,
+        scenario: None,
     }
 }
 
@@ -167,6 +170,16 @@ impl Got {
 
 /// One request over a socket; redirects are not followed.
 pub(crate) async fn send(method: Method, url: &str, headers: &[(&str, &str)], body: &str) -> Got {
+    try_send(method, url, headers, body).await.unwrap()
+}
+
+/// The same, where there may be no answer.
+pub(crate) async fn try_send(
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Got, SendFailure> {
     let headers = headers
         .iter()
         .map(|(name, value)| Header { name: (*name).to_owned(), value: HeaderValue::Plain((*value).to_owned()) });
@@ -176,7 +189,7 @@ pub(crate) async fn send(method: Method, url: &str, headers: &[(&str, &str)], bo
         headers: headers.collect(),
         body: Secret::new(body.as_bytes().to_vec()),
     };
-    Got::of(&Driver::loopback_only().unwrap().send(&request).await.unwrap())
+    Ok(Got::of(&Driver::loopback_only().unwrap().send(&request).await?))
 }
 
 pub(crate) async fn get(url: &str, headers: &[(&str, &str)]) -> Got {

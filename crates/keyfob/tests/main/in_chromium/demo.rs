@@ -137,3 +137,25 @@ async fn cl_10_a_second_visit_of_the_callback_does_nothing() {
     assert!(browser.has(&action("call")).await, "the connection is still there");
     browser.was_quiet(&[&sandbox.origin], &[]).await;
 }
+
+#[tokio::test]
+async fn the_demo_makes_things_fail_and_shows_what_the_app_makes_of_it() {
+    let app = App::start().await;
+    let (sandbox, browser) = (Sandbox::start(&app), Browser::start().await);
+    browser.open(&sandbox.demo).await;
+    browser.click("a[href='/demo/faults']").await;
+    browser.shows("Make something fail").await;
+    looks_right(&browser, "demo-faults").await;
+    browser.click("button[value*='double-callback']").await;
+    browser.says("Set. Now do something that it meets.").await;
+    looks_right(&browser, "demo-faults-set").await;
+    connect(&browser, &sandbox, 1).await;
+    browser.click("button[value=approve]").await;
+    browser.says("This answer was already used").await;
+    browser.open(&sandbox.demo).await;
+    let connected = browser.script("return document.querySelectorAll('.tag.good').length").await;
+    assert_eq!(connected, 1, "the first visit connected it");
+    browser.click("a[href='/demo/faults']").await;
+    browser.click("form[action='/demo/faults/end'] button").await;
+    browser.says("Everything works as it should again.").await;
+}
