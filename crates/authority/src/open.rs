@@ -39,7 +39,8 @@ pub enum OpenError {
     Moved(String),
     /// The master key does not fit.
     #[error(
-        "the master key is not the one that this data was made with; restore the right key file, nothing was changed"
+        "the master key is not the one that this data is under; restore the right key file or, where the key was exchanged on another node, \
+         copy the new one here; nothing was changed"
     )]
     OtherMasterKey,
     /// A sandbox's data, for a real authority or the other way round.

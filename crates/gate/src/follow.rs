@@ -104,7 +104,7 @@ impl Follower {
                     let told = error.to_string();
                     if problem.as_ref() != Some(&told) {
                         match error {
-                            FollowProblem::Refused => tracing::error!("{told}"),
+                            FollowProblem::Refused | FollowProblem::OtherIssuer { .. } => tracing::error!("{told}"),
                             _ => tracing::warn!(problem = told, "the authority cannot be followed; trying again"),
                         }
                         problem = Some(told);
@@ -122,7 +122,7 @@ impl Follower {
 
     fn pause_after(&self, problem: &FollowProblem, pause: Duration) -> Duration {
         match problem {
-            FollowProblem::Refused => REFUSED_PAUSE,
+            FollowProblem::Refused | FollowProblem::OtherIssuer { .. } => REFUSED_PAUSE,
             FollowProblem::Unavailable { retry_after: Some(seconds) } => pause.max(*seconds),
             _ => pause,
         }
@@ -132,6 +132,10 @@ impl Follower {
     async fn step(&self, position: &mut Position) -> Result<bool, FollowProblem> {
         let asked_at = self.clock.now();
         let news = self.authority.news(position.cursor.as_deref()).await?;
+        if let Some(published) = news.issuer.as_ref().filter(|published| *published != self.gate.issuer()) {
+            let (published, expected) = (published.clone(), self.gate.issuer().to_owned());
+            return Err(FollowProblem::OtherIssuer { published, expected });
+        }
         let now = self.clock.now();
         self.note_skew(now.since(news.time));
         self.insert(&news, position);

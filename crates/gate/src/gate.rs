@@ -125,6 +125,11 @@ impl Gate {
         &self.revocations
     }
 
+    /// The authority whose tokens it takes, as in `iss`.
+    pub fn issuer(&self) -> &str {
+        &self.expected.issuer
+    }
+
     /// Whether it can judge tokens now; if not, every one of them is answered with [`Challenge::CannotDecide`].
     pub fn is_ready(&self) -> bool {
         self.can_decide(self.clock.now()).is_ok()

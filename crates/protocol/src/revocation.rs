@@ -41,6 +41,9 @@ pub struct Revocation {
 /// has inserted it keeps until it expires, also where an answer is a snapshot: a store that went back has forgotten endings, a reader has not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevocationNews {
+    /// The authority, as in the `iss` of its tokens: a reader that expects another would refuse every token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
     /// Where this answer ends, to be sent as `after`. Opaque to readers; absent while the feed has no entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,

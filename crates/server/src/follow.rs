@@ -81,6 +81,7 @@ impl Follower {
     async fn follow(self: Arc<Self>, mut position: Position) {
         let mut pace = interval(POLL);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut problem: Option<String> = None;
         loop {
             let Doorway { authority, feed, .. } = &*self.doorway;
             tokio::select! {
@@ -90,8 +91,15 @@ impl Follower {
             }
             match self.step(&mut position).await {
                 Err(FollowError::Open(moved @ OpenError::Moved(_))) => return self.give_up(&moved).await,
-                Err(error) => tracing::warn!(%error, "the store could not be followed; trying again"),
-                Ok(()) => {}
+                Err(error) => {
+                    // Once, not four times a second. Keys that do not open are told as such, and hold up nothing else.
+                    let told = error.to_string();
+                    if !matches!(error, FollowError::Open(_)) && problem.as_ref() != Some(&told) {
+                        tracing::warn!(error = told, "the store could not be followed; trying again");
+                    }
+                    problem = Some(told);
+                }
+                Ok(()) => problem = None,
             }
             let gate = &self.doorway.gate;
             let metrics = &self.doorway.metrics;

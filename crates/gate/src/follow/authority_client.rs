@@ -89,6 +89,16 @@ pub enum FollowProblem {
     /// It says that there is more, and gives the same place to go on from.
     #[error("the authority's feed does not advance")]
     NoProgress,
+    /// It is another authority than this gate was told to expect, or known by another name.
+    #[error(
+        "the authority calls itself {published}, and this gate expects {expected}: every token would be refused; set issuer to {published}"
+    )]
+    OtherIssuer {
+        /// By the feed.
+        published: String,
+        /// By our settings.
+        expected: String,
+    },
     /// The published keys cannot be used.
     #[error("the authority's keys cannot be used: {0}")]
     Keys(#[source] KeySetProblem),

@@ -186,6 +186,7 @@ async fn feed(State((script, world)): State<Shared>, request: Request) -> Respon
     let to = script.entries.len().min(from + script.page);
     let time = world.clock.now().plus(script.ahead);
     let news = RevocationNews {
+        issuer: None,
         cursor: (to > 0).then(|| format!("epoch:{to}")),
         snapshot: after.is_none(),
         complete: to == script.entries.len(),

@@ -37,7 +37,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, config: &Config, json
         Command::List => list(opened, json),
         Command::Rotate { after } => rotate(opened, after, json).await,
         Command::Retire { id } => retire(opened, id, json).await,
-        Command::NewMaster => new_master(opened, config, json),
+        Command::NewMaster => new_master(opened, config, json).await,
         Command::Reseal => reseal(opened, config, json).await,
     }
 }
@@ -75,12 +75,19 @@ async fn retire(opened: &Opened, id: u32, json: bool) -> anyhow::Result<()> {
     }
 }
 
-fn new_master(opened: &Opened, config: &Config, json: bool) -> anyhow::Result<()> {
+async fn new_master(opened: &Opened, config: &Config, json: bool) -> anyhow::Result<()> {
     let file = master_key::next_file(&config.master_key_file);
-    master_key::kept(&file, &*opened.entropy)?;
-    output::data(json, &json!({ "file": file }), || {
+    let (made, key) = (!file.exists(), master_key::kept(&file, &*opened.entropy)?);
+    let in_use = opened.store.identity().await?.is_some_and(|identity| identity.key_check == key.check(&config.issuer));
+    if in_use {
+        let (next, present) = (file.display(), config.master_key_file.display());
+        let message = format!("{next} is the key that the data is under already; first rename it to {present}");
+        return Err(Exit::Conflict.because(message));
+    }
+    output::data(json, &json!({ "file": file, "made": made }), || {
         format!(
-            "the other master key is in {}\nCopy it to the same place on every node, and keep a copy apart from the data. Then: keyfob key reseal",
+            "the other master key {} {}\nCopy it to the same place on every node, and keep a copy apart from the data. Then: keyfob key reseal",
+            if made { "is in" } else { "was made before, and is in" },
             file.display()
         )
     })
@@ -97,15 +104,16 @@ async fn reseal(opened: &Opened, config: &Config, json: bool) -> anyhow::Result<
     let earlier = master_key::take_up_next(config, opened.now())?;
     let kept = earlier.as_ref().map(|path| path.display().to_string());
     output::data(json, &json!({ "keys": count, "earlierMasterKey": kept }), || {
-        let mut text = format!(
-            "{count} keys were put under the other master key, which is now in {}",
-            config.master_key_file.display()
-        );
+        let present = config.master_key_file.display();
+        if count == 0 {
+            return format!("nothing was put: the data is under this master key already. It is now in {present}");
+        }
+        let mut text = format!("{count} keys were put under the other master key, which is now in {present}");
         if let Some(kept) = kept {
             text.push_str(&format!("\nEarlier backups need the earlier one: it is kept in {kept}"));
         }
         text.push_str(
-            "\nOn every other node, rename its .next file to the present one's name. Running nodes go on either way.",
+            "\nOn every other node, rename its .next file to the present one's name; where it was not copied, copy this one there.",
         );
         text
     })

@@ -108,7 +108,8 @@ fn answer(doorway: &Doorway, page: FeedPage, synced_at: Timestamp) -> Revocation
     let kids: Vec<&str> = keys.iter().map(|key| key.kid.as_str()).collect();
     let FeedPage { cursor, snapshot, complete, mut revocations } = page;
     revocations.retain(|revocation| time < revocation.until);
-    RevocationNews { cursor, snapshot, complete, synced_at, time, keys: kids.join(","), revocations }
+    let issuer = Some(doorway.authority.settings().issuer.clone());
+    RevocationNews { issuer, cursor, snapshot, complete, synced_at, time, keys: kids.join(","), revocations }
 }
 
 impl IntoResponse for Refused {

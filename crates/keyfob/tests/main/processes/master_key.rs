@@ -87,7 +87,7 @@ fn km_01_short_placeholder_and_foreign_keys_are_refused_without_naming_the_value
         ("changeme-changeme", "32 bytes"),
         (placeholder, "placeholder"),
         (ascending, "placeholder"),
-        (foreign, "not the one that this data was made with"),
+        (foreign, "not the one that this data is under"),
     ] {
         write_key(&place.master_key_file(), key, 0o600);
         let setting = if key == foreign { "master key" } else { "master_key_file" };

@@ -195,6 +195,7 @@ async fn km_02_keys_are_rotated_and_the_master_key_exchanged_while_nodes_run() {
     let made = first.json(&["key", "new-master"]);
     let next = made["file"].as_str().expect("a file");
     std::fs::copy(next, second.around().join("data.master-key.next")).expect("a copy of the key");
+    assert_eq!(first.json(&["key", "new-master"])["made"], false, "the same again");
     let resealed = first.json(&["key", "reseal"]);
     assert_eq!(resealed["keys"], 5, "four at the start, one by rotation");
     let earlier = resealed["earlierMasterKey"].as_str().expect("a file");
@@ -214,6 +215,7 @@ async fn km_02_keys_are_rotated_and_the_master_key_exchanged_while_nodes_run() {
     assert_eq!(refreshed.status, 200, "{}", refreshed.body);
     // The second node's file has not been renamed yet, and a start finds the key all the same; who has only the earlier one is refused.
     second.json(&["account", "list"]);
+    refused(&second.run(&["key", "new-master"]), 5, &["the data is under already", "rename it"]);
     std::fs::remove_file(second.around().join("data.master-key.next")).expect("it was copied");
     refused(&second.run(&["account", "list"]), 3, &["master key is not the one"]);
     let kinds: Vec<String> =

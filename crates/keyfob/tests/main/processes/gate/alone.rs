@@ -110,6 +110,23 @@ async fn a_gate_whose_secret_is_wrong_says_so_and_serves_nothing() {
     gate.stop();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_expects_another_issuer_says_so_and_serves_nothing() {
+    let (authority, directory) = (Authority::start().await, tempfile::tempdir().expect("a directory"));
+    let base = authority.base();
+    let mut other =
+        bare_command(&["gate", "--authority", &base, "--name", "api", "--listen", "127.0.0.1:0", "--log", "json"]);
+    other.current_dir(directory.path()).env("KEYFOB_GATE_SECRET", SECRET);
+    let gate = start(other);
+    let told = format!(
+        "the authority calls itself https://auth.example.com, and this gate expects {base}: every token would be refused; \
+         set issuer to https://auth.example.com"
+    );
+    assert_eq!(gate.says(&told)["level"], "ERROR");
+    assert_eq!(call(&gate.base(), "/check", Some(&authority.token(42, None)), &[]).await.status, 503);
+    gate.stop();
+}
+
 #[test]
 fn se_03_a_gate_refuses_to_start_on_unsafe_settings() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -128,6 +128,7 @@ async fn news(State(feed): State<Arc<Feed>>, Query(asked): Query<Asked>, headers
     }
     let entries = feed.entries.lock().expect("no panic");
     Json(RevocationNews {
+        issuer: Some(ISSUER.to_owned()),
         cursor: (!entries.is_empty()).then(|| entries.len().to_string()),
         snapshot: asked.after.is_none(),
         complete: true,
