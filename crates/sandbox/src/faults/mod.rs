@@ -171,6 +171,8 @@ impl Faults {
         let set = all.iter_mut().find(|set| set.left != Some(0) && fits(set))?;
         set.fired += 1;
         set.left = set.left.map(|left| left - 1);
+        // Whoever develops looks at the terminal first when something fails.
+        tracing::warn!(fault = ?set.entry.fault, left = ?set.left, "a fault that was asked for is played");
         Some(set.entry.clone())
     }
 
