@@ -28,7 +28,7 @@ use about::About;
 use entry::{At, Entry, Mode, Name, Times};
 use spent::Spent;
 
-/// Faults that may be set at the same time.
+/// Faults that may be set at the same time. Those that are used up are forgotten when there would be more.
 const MOST: usize = 100;
 
 /// The faults of one sandbox.
@@ -93,14 +93,19 @@ impl Faults {
         }
         let policies = set.iter().any(|set| set.entry.is_policy());
         self.extend(set)?;
-        match policies {
-            true => self.apply_policies().await.map_err(|error| error.to_string()),
-            false => Ok(()),
+        if policies && let Err(error) = self.apply_policies().await {
+            // Half a scenario would be worse than none. What the store kept is put right by the next change.
+            self.lock().clear();
+            return Err(format!("{error}; all faults were ended"));
         }
+        Ok(())
     }
 
     fn extend(&self, set: Vec<Set>) -> Result<(), String> {
         let mut all = self.lock();
+        if all.len() + set.len() > MOST {
+            all.retain(|set| set.left != Some(0));
+        }
         if all.len() + set.len() > MOST {
             return Err(format!("at most {MOST} faults are set at the same time; DELETE /sandbox/faults clears them"));
         }
@@ -130,10 +135,10 @@ impl Faults {
     fn client_id(&self, app: &str, is_policy: bool) -> Result<String, String> {
         match self.seeding.seed.apps.iter().find(|seeded| seeded.key == app || seeded.client_id == app) {
             Some(seeded) => Ok(seeded.client_id.clone()),
-            // An app that was registered by `POST /v1/oauthApps`.
             None if is_policy => {
                 Err(format!("\"app\": only apps of the sandbox's own have this switch, and {app:?} is none"))
             }
+            // An app that was registered by `POST /v1/oauthApps`.
             None if app.len() >= 32 => Ok(app.to_owned()),
             None => {
                 let keys: Vec<&str> = self.seeding.seed.apps.iter().map(|app| app.key).collect();
@@ -171,6 +176,8 @@ impl Faults {
         let set = all.iter_mut().find(|set| set.left != Some(0) && fits(set))?;
         set.fired += 1;
         set.left = set.left.map(|left| left - 1);
+        // Whoever develops looks at the terminal first when something fails.
+        tracing::warn!(fault = ?set.entry.fault, left = ?set.left, "a fault that was asked for is played");
         Some(set.entry.clone())
     }
 

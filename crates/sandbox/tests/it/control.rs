@@ -128,7 +128,14 @@ async fn sb_05_bad_input_is_a_400_that_says_what_to_send() {
 async fn sb_05_a_foreign_origin_is_refused_whatever_it_sends() {
     let running = Running::start().await;
     for origin in ["https://evil.example.com", "null", "http://127.0.0.1:1"] {
-        for (method, route) in [(Method::Post, "clock"), (Method::Post, "reset"), (Method::Get, "credentials")] {
+        for (method, route) in [
+            (Method::Post, "clock"),
+            (Method::Post, "reset"),
+            (Method::Get, "credentials"),
+            (Method::Post, "faults"),
+            (Method::Get, "faults"),
+            (Method::Delete, "faults"),
+        ] {
             let headers = [("Content-Type", "application/json"), ("Origin", origin)];
             let url = format!("{}/sandbox/{route}", running.origin());
             let got = send(method, &url, &headers, "{\"advance\":\"1m\"}").await;

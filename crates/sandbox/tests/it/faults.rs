@@ -33,6 +33,20 @@ async fn a_fault_fires_as_often_as_asked_is_listed_and_cleared() {
 }
 
 #[tokio::test]
+async fn faults_that_are_used_up_make_room() {
+    let running = Running::start().await;
+    let app = raw(&running, 0);
+    let tokens = app.connected().await;
+    set(&running, json!({ "fault": "server-error", "app": "standard" })).await;
+    for nth in 0..110 {
+        set(&running, json!({ "fault": "expired-secret" })).await;
+        assert_eq!(app.refreshed(&tokens).await.status, 401, "{nth}");
+    }
+    assert_eq!(fired(&running).await, (0, json!(1)), "what did not fire yet stays");
+    assert_eq!(app.refreshed(&tokens).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_fault_may_concern_one_app_or_one_connection() {
     let running = Running::start().await;
     let (one, other) = (raw(&running, 0), raw(&running, 1));

@@ -304,3 +304,20 @@ async fn second_authorization_replaces_the_connection_and_the_new_one_works() {
     let identity: Value = first.get("/v1/identity").await.expect("an answer").json().expect("JSON");
     assert_eq!(identity["user"]["id"], 1);
 }
+
+#[tokio::test]
+async fn response_type_code_is_read_in_either_spelling_and_its_refusal_named() {
+    for (mode, connects) in [("as-auth-code", true), ("refused", false)] {
+        let running = Running::start().await;
+        set(&running, json!({ "fault": "response-type-code", "mode": mode })).await;
+        let integration = integrated(&running, 2);
+        let (attempts, redirect) = integration.decided(&running).await;
+        match attempts.accept(query(&redirect), browser(), integration.clock.now()) {
+            Ok(ready) if connects => works(&integration.connections.connect("c1", ready).await.expect("tokens")).await,
+            Err(CallbackOutcome::ProtocolError(error)) if !connects => {
+                assert!(error.to_string().contains("unsupported_response_type"), "{error}");
+            }
+            other => panic!("{mode}: {:?}", other.map(drop)),
+        }
+    }
+}
