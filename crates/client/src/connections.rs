@@ -4,9 +4,12 @@
 //! concerns the app and not one user, the breaker that a refused client secret trips, lives here too.
 
 use crate::connection::{Connection, ConnectionError, Held};
+use crate::events::{EventSink, NoEvents};
 use crate::exchange::{ExchangeFailed, ReadyExchange};
+use crate::identity::Identified;
 use crate::provider::{App, Provider};
-use crate::store::{Saved, Standing, StoreUnavailable, StoredConnection, TokenStore};
+use crate::store::{Saved, StoreUnavailable, TokenStore};
+use crate::stored::{Identity, Standing, State, StoredConnection};
 use crate::token_failure::Evidence;
 use crate::tokens::TokenSet;
 use crate::transport::Surroundings;
@@ -23,7 +26,7 @@ pub(crate) const SAVE_TRIES: u32 = 3;
 /// The connections of one app. Cheap to clone.
 #[derive(Clone)]
 pub struct Connections {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     opened: Arc<Mutex<HashMap<String, Weak<Held>>>>,
 }
 
@@ -33,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) app: App,
     pub(crate) store: Arc<dyn TokenStore>,
     pub(crate) outside: Surroundings,
+    pub(crate) events: Arc<dyn EventSink>,
     breaker: Mutex<Option<(Timestamp, Evidence)>>,
 }
 
@@ -45,12 +49,37 @@ pub enum ConnectError {
     /// The tokens came and cannot be kept. Connect again when the store is back.
     #[error("the tokens cannot be kept, so they were dropped; connect again: {0}")]
     Store(#[from] StoreUnavailable),
+    /// Somebody else gave their consent: this connection belongs to another account or user. Connect them under a name of their own.
+    #[error(
+        "this connection belongs to user {} of account {}, and user {} of account {} has connected; nothing was changed",
+        .was.user, .was.account, .is.user, .is.account
+    )]
+    OtherIdentity {
+        /// Whose it is.
+        was: Identity,
+        /// Who has connected now.
+        is: Identity,
+    },
+    /// It cannot be found out who has connected, so an earlier connection was not replaced. Connect again when the API is back.
+    #[error("the API does not say who has connected, so the earlier connection was left as it is; connect again")]
+    IdentityUnknown,
 }
 
 impl Connections {
     /// The connections of `app` at `provider`.
     pub fn new(provider: Provider, app: App, store: Arc<dyn TokenStore>, outside: Surroundings) -> Connections {
-        let shared = Shared { provider, app, store, outside, breaker: Mutex::new(None) };
+        Connections::reporting(provider, app, store, outside, Arc::new(NoEvents))
+    }
+
+    /// The same, telling `events` of every change.
+    pub fn reporting(
+        provider: Provider,
+        app: App,
+        store: Arc<dyn TokenStore>,
+        outside: Surroundings,
+        events: Arc<dyn EventSink>,
+    ) -> Connections {
+        let shared = Shared { provider, app, store, outside, events, breaker: Mutex::new(None) };
         Connections { shared: Arc::new(shared), opened: Arc::default() }
     }
 
@@ -71,10 +100,17 @@ impl Connections {
     /// # Errors
     /// [`ConnectError`].
     pub async fn connect(&self, id: &str, ready: ReadyExchange) -> Result<Connection, ConnectError> {
-        let (shared, connection) = (self.shared.clone(), self.open(id));
+        let (shared, connection, id) = (self.shared.clone(), self.open(id), id.to_owned());
         carried_to_its_end(async move {
             let tokens = ready.run(&shared.app, &shared.outside).await?;
-            connection.replace_tokens(tokens).await?;
+            let was = shared.store.load(id.as_str()).await?.and_then(|row| row.identity);
+            let identity = match (shared.identify(&tokens).await, was) {
+                (Identified::As(is), Some(was)) if is != was => return Err(ConnectError::OtherIdentity { was, is }),
+                (Identified::As(is), _) => Some(is),
+                (Identified::Refused(_) | Identified::Unknown, Some(_)) => return Err(ConnectError::IdentityUnknown),
+                (_, was) => was,
+            };
+            connection.replace_tokens(tokens, identity).await?;
             shared.close_breaker();
             Ok(connection)
         })
@@ -88,10 +124,24 @@ impl Connections {
     pub async fn adopt(&self, id: &str, tokens: TokenSet) -> Result<Connection, StoreUnavailable> {
         let connection = self.open(id);
         carried_to_its_end(async move {
-            connection.replace_tokens(tokens).await?;
+            connection.replace_tokens(tokens, None).await?;
             Ok(connection)
         })
         .await
+    }
+
+    /// Notes that the user said no. A connection that exists stays as it is. Whether it was noted.
+    ///
+    /// # Errors
+    /// [`StoreUnavailable`].
+    pub async fn denied(&self, id: &str) -> Result<bool, StoreUnavailable> {
+        let since = self.shared.outside.clock.now();
+        let row = StoredConnection { generation: 1, standing: Standing::Denied, since, trouble: None, identity: None };
+        let stored = self.shared.store.save(id, None, &row).await? == Saved::Stored;
+        if stored {
+            self.open(id).held.tell(None, &row);
+        }
+        Ok(stored)
     }
 
     /// The handle of a connection. Whether it exists shows when it is used.
@@ -126,19 +176,28 @@ impl Shared {
         *self.breaker.lock().expect("invariant: nothing panics while the lock is held") = None;
     }
 
-    /// Writes tokens over whatever stands there. Used when the user has just consented: nothing that stands there is newer.
-    pub(crate) async fn overwrite(&self, id: &str, tokens: &TokenSet) -> Result<StoredConnection, StoreUnavailable> {
+    /// Writes tokens over whatever stands there, and says which state stood there. Used when the user has just consented: nothing
+    /// that stands there is newer. An identity that is known stays where the new one is not.
+    pub(crate) async fn overwrite(
+        &self,
+        id: &str,
+        tokens: &TokenSet,
+        identity: Option<Identity>,
+    ) -> Result<(Option<State>, StoredConnection), StoreUnavailable> {
         let mut refused = StoreUnavailable("other writers were always faster".to_owned());
         for _ in 0..SAVE_TRIES {
-            let standing = Standing::Live(tokens.clone());
             let saved = async {
-                let replaces = self.store.load(id).await?.map(|row| row.generation);
-                let next = StoredConnection { generation: replaces.unwrap_or(0) + 1, standing };
-                Ok((self.store.save(id, replaces, &next).await?, next))
+                let there = self.store.load(id).await?;
+                let replaces = there.as_ref().map(|row| row.generation);
+                let identity = identity.clone().or_else(|| there.as_ref().and_then(|row| row.identity.clone()));
+                let since = self.outside.clock.now();
+                let next = StoredConnection::live(replaces.unwrap_or(0) + 1, tokens.clone(), since, identity);
+                let saved = self.store.save(id, replaces, &next).await?;
+                Ok((saved, there.map(|row| row.status().state), next))
             };
             match saved.await {
-                Ok((Saved::Stored, next)) => return Ok(next),
-                Ok((Saved::Conflict, _)) => {}
+                Ok((Saved::Stored, from, next)) => return Ok((from, next)),
+                Ok((Saved::Conflict, ..)) => {}
                 Err(unavailable) => {
                     refused = unavailable;
                     self.outside.pause.pause(std::time::Duration::from_millis(200)).await;

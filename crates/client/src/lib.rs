@@ -11,13 +11,23 @@ mod backoff;
 mod connection;
 mod connections;
 mod driver;
+mod events;
 mod exchange;
+#[cfg(feature = "fail-points")]
+pub mod fail_points;
+#[cfg(not(feature = "fail-points"))]
+mod fail_points;
 pub mod http;
+mod identity;
+mod memory_store;
 mod provider;
 pub mod refresh;
 mod refreshing;
 pub mod safe_url;
+mod seen;
 mod store;
+mod stored;
+mod tending;
 mod token_failure;
 mod token_request;
 mod tokens;
@@ -32,11 +42,17 @@ pub use backoff::PATIENCE;
 pub use connection::{ApiRequest, Connection, ConnectionError, ConnectionState};
 pub use connections::{ConnectError, Connections};
 pub use driver::{Driver, DriverError};
+pub use events::{Event, EventSink, NoEvents};
 pub use exchange::{ExchangeFailed, ReadyExchange, SentExchange};
 pub use http::{Header, HeaderValue, HttpRequest, HttpResponse, Method};
+pub use memory_store::MemoryTokenStore;
 pub use provider::{App, Pkce, Provider, System, UnansweredExchange, UnusableSystem};
 pub use safe_url::UnsafeUrl;
-pub use store::{MemoryTokenStore, ReauthRequired, Saved, Standing, StoreUnavailable, StoredConnection, TokenStore};
+pub use store::{Fence, Intent, IntentFate, LeaseAnswer, Leased, Listed, Saved, StoreUnavailable, TokenStore};
+pub use stored::{
+    Identity, LostReply, ReauthRequired, Standing, State, Status, StoredConnection, Trouble, TroubleKind,
+};
+pub use tending::{KEEP_ALIVE, Tended};
 pub use token_failure::{Evidence, TokenFailure, TokenStep, TransientCause, read_reply};
 pub use tokens::{REFRESH_AHEAD, TokenSet};
 pub use transport::{Observed, Observer, Pause, SendFailure, Surroundings, TokioPause, Transport};

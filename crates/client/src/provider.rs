@@ -88,6 +88,7 @@ pub struct Provider {
     pkce: Pkce,
     unanswered_exchange: UnansweredExchange,
     system: Option<System>,
+    identity: Option<&'static str>,
 }
 
 impl Provider {
@@ -107,6 +108,7 @@ impl Provider {
             pkce: documented_pkce(dialect),
             unanswered_exchange: UnansweredExchange::GiveUp,
             system: None,
+            identity: None,
         })
     }
 
@@ -119,6 +121,7 @@ impl Provider {
             Dialect::FollowUpBoss,
         )
         .expect("invariant: the three URLs are https")
+        .identifying_at(Some("identity"))
     }
 
     /// A Keyfob authority by its issuer, such as `https://id.example.com` or a sandbox's `http://127.0.0.1:4000`.
@@ -173,6 +176,13 @@ impl Provider {
         Provider { system: Some(system), ..self }
     }
 
+    /// Where the API says whose token it is, below the API base, as Follow Up Boss' `/v1/identity` does. With it connections
+    /// are pinned to account and user, and a locked account is told from a lack of permission.
+    #[must_use]
+    pub fn identifying_at(self, identity: Option<&'static str>) -> Provider {
+        Provider { identity, ..self }
+    }
+
     /// Another place for the API, where it has a host of its own.
     ///
     /// # Errors
@@ -209,6 +219,11 @@ impl Provider {
     /// The system, where one is set.
     pub fn system(&self) -> Option<&System> {
         self.system.as_ref()
+    }
+
+    /// Where the API says whose token it is.
+    pub fn identity(&self) -> Option<&'static str> {
+        self.identity
     }
 
     /// The shape of this app's exchange. GET knows no other authentication than Basic, so a public client posts.

@@ -4,6 +4,7 @@
 mod attempts;
 mod calls;
 mod golden;
+mod journal;
 mod refreshes;
 mod scripted;
 mod table;
