@@ -8,15 +8,15 @@
 mod attempt;
 mod attempt_store;
 mod backoff;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod connection;
 mod connections;
 mod driver;
 mod events;
 mod exchange;
-#[cfg(feature = "fail-points")]
+#[doc(hidden)]
 pub mod fail_points;
-#[cfg(not(feature = "fail-points"))]
-mod fail_points;
 pub mod http;
 mod identity;
 mod memory_store;

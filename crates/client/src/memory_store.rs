@@ -134,7 +134,8 @@ impl TokenStore for MemoryTokenStore {
     async fn remove(&self, id: &str) -> Result<bool, StoreUnavailable> {
         let mut places = self.places();
         let Some(place) = places.get_mut(id) else { return Ok(false) };
-        place.open = None;
+        (place.open, place.leased_until) = (None, None);
+        place.fence += 1;
         Ok(place.row.take().is_some())
     }
 }

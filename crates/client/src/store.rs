@@ -138,6 +138,7 @@ pub trait TokenStore: Send + Sync {
     /// Up to `limit` connections in the order of their names, from the first name above `after`.
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreUnavailable>;
 
-    /// Removes the connection with its intent. Its fence stays, so that a late writer still loses. Whether it was there.
+    /// Removes the connection with its intent and ends its lease under a higher number, so that a late writer loses even if a connection
+    /// of the same name begins anew. Whether it was there.
     async fn remove(&self, id: &str) -> Result<bool, StoreUnavailable>;
 }

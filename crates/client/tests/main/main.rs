@@ -5,6 +5,7 @@ mod attempts;
 mod calls;
 mod golden;
 mod journal;
+mod memory_store;
 mod refreshes;
 mod scripted;
 mod table;
