@@ -17,10 +17,6 @@ impl TestClock {
     pub(crate) fn at(time: Timestamp) -> Arc<TestClock> {
         Arc::new(TestClock(AtomicI64::new(time.0)))
     }
-
-    pub(crate) fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
-    }
 }
 
 impl Clock for TestClock {
