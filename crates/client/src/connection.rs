@@ -17,7 +17,7 @@ use crate::tokens::TokenSet;
 use crate::transport::SendFailure;
 use keyfob_protocol::Timestamp;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use thiserror::Error;
 use url::Url;
 
@@ -37,6 +37,8 @@ pub struct Connection {
 
 /// What the clones of a connection share.
 pub(crate) struct Held {
+    /// Itself.
+    pub(crate) me: Weak<Held>,
     pub(crate) id: String,
     pub(crate) shared: Arc<Shared>,
     /// The row as last seen: saves a read of the store per call.
@@ -361,15 +363,16 @@ impl Connection {
 }
 
 impl Held {
-    pub(crate) fn new(id: &str, shared: Arc<Shared>) -> Held {
-        Held {
+    pub(crate) fn new(id: &str, shared: Arc<Shared>) -> Arc<Held> {
+        Arc::new_cyclic(|me| Held {
+            me: me.clone(),
             id: id.to_owned(),
             shared,
             seen: Mutex::default(),
             flight: tokio::sync::Mutex::default(),
             waiting: Mutex::default(),
             holds: Mutex::default(),
-        }
+        })
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -15,7 +15,7 @@ use crate::tokens::TokenSet;
 use crate::transport::Surroundings;
 use keyfob_protocol::Timestamp;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use thiserror::Error;
 
 /// Seconds without a refresh after the authority refused the app itself.
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) outside: Surroundings,
     pub(crate) events: Arc<dyn EventSink>,
     breaker: Mutex<Option<(Timestamp, Evidence)>>,
+    /// Connections with tokens that the store did not take yet.
+    unwritten: Mutex<HashMap<String, Arc<Held>>>,
 }
 
 /// A user could not be connected. An earlier connection of the same name stays as it was.
@@ -79,7 +81,8 @@ impl Connections {
         outside: Surroundings,
         events: Arc<dyn EventSink>,
     ) -> Connections {
-        let shared = Shared { provider, app, store, outside, events, breaker: Mutex::new(None) };
+        let shared =
+            Shared { provider, app, store, outside, events, breaker: Mutex::new(None), unwritten: Mutex::default() };
         Connections { shared: Arc::new(shared), opened: Arc::default() }
     }
 
@@ -154,7 +157,7 @@ impl Connections {
         if opened.len() == opened.capacity() {
             opened.retain(|_, held| held.strong_count() > 0);
         }
-        let held = Arc::new(Held::new(id, self.shared.clone()));
+        let held = Held::new(id, self.shared.clone());
         opened.insert(id.to_owned(), Arc::downgrade(&held));
         Connection { held }
     }
@@ -170,6 +173,10 @@ impl Shared {
     pub(crate) fn trip_breaker(&self, now: Timestamp, evidence: Evidence) {
         let mut breaker = self.breaker.lock().expect("invariant: nothing panics while the lock is held");
         *breaker = Some((now.plus(BREAKER), evidence));
+    }
+
+    pub(crate) fn unwritten(&self) -> MutexGuard<'_, HashMap<String, Arc<Held>>> {
+        self.unwritten.lock().expect("invariant: nothing panics while the lock is held")
     }
 
     pub(crate) fn close_breaker(&self) {

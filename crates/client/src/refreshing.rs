@@ -9,7 +9,7 @@ use crate::connection::{ConnectionError, Held};
 use crate::fail_points::reach;
 use crate::refresh::{self, NoRefreshToken};
 use crate::seen::live;
-use crate::store::{Fence, Intent, IntentFate, LeaseAnswer, Leased, Saved};
+use crate::store::{Fence, Intent, IntentFate, LeaseAnswer, Leased, Saved, StoreUnavailable};
 use crate::stored::{LostReply, ReauthRequired, Standing, StoredConnection, TroubleKind};
 use crate::token_failure::{Evidence, TokenFailure, TransientCause};
 use crate::tokens::TokenSet;
@@ -103,6 +103,11 @@ impl Held {
             Verdict::Use(generation, tokens) => return Ok((generation, tokens)),
             Verdict::Refresh { old, .. } => old,
         };
+        if self.is_unwritten() {
+            // What stands in the store is spent. To refresh from there would spend it twice.
+            let unwritten = StoreUnavailable("the tokens of the last refresh are not written yet".to_owned());
+            return old.ok_or(ConnectionError::Store(unwritten));
+        }
         for _ in 0..ROUNDS {
             reach("refresh.before_lease");
             let leased = match self.lease(known, reason, old.clone()).await {

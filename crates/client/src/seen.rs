@@ -75,11 +75,22 @@ impl Held {
 
     /// Remembers a row that was read from or written to the store. It displaces unwritten tokens only if it is not older.
     pub(crate) fn see(&self, row: Option<StoredConnection>) {
-        let mut seen = self.seen();
         let generation = row.as_ref().map_or(0, |row| row.generation);
-        let newer_unwritten = seen.unwritten.as_ref().is_some_and(|unwritten| unwritten.row.generation > generation);
+        let newer_unwritten =
+            self.seen().unwritten.as_ref().is_some_and(|unwritten| unwritten.row.generation > generation);
         if !newer_unwritten {
-            *seen = Seen { row, unwritten: None };
+            self.set_seen(Seen { row, unwritten: None });
+        }
+    }
+
+    /// As long as something is unwritten the app need not hold a handle: what only this memory has outlives them all.
+    fn set_seen(&self, seen: Seen) {
+        let is_unwritten = seen.unwritten.is_some();
+        *self.seen() = seen;
+        let mut unwritten = self.shared.unwritten();
+        match self.me.upgrade().filter(|_| is_unwritten) {
+            Some(me) => drop(unwritten.insert(self.id.clone(), me)),
+            None => drop(unwritten.remove(&self.id)),
         }
     }
 
@@ -110,7 +121,7 @@ impl Held {
             row: row.clone(),
             fence: Some(fence),
         };
-        *self.seen() = Seen { row: Some(row.clone()), unwritten: Some(unwritten.clone()) };
+        self.set_seen(Seen { row: Some(row.clone()), unwritten: Some(unwritten.clone()) });
         reach("refresh.before_finish");
         let mut refused = StoreUnavailable("another node is refreshing at the same time".to_owned());
         for tried in 1..=SAVE_TRIES {
@@ -159,14 +170,14 @@ impl Held {
             }
             there => {
                 store.release(&self.id, leased.fence, IntentFate::StaysOpen).await?;
-                *self.seen() = Seen { row: there.clone(), unwritten: None };
+                self.set_seen(Seen { row: there.clone(), unwritten: None });
                 Ok(Wrote::Theirs(there))
             }
         }
     }
 
     fn written(&self, from: Option<State>, row: StoredConnection) -> Wrote {
-        *self.seen() = Seen { row: Some(row.clone()), unwritten: None };
+        self.set_seen(Seen { row: Some(row.clone()), unwritten: None });
         self.tell(from, &row);
         Wrote::Stored(row)
     }

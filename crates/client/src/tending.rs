@@ -25,12 +25,17 @@ pub struct Tended {
 }
 
 impl Connections {
-    /// Walks all connections once and refreshes those that have been idle for long, and those whose last refresh a crash left open. To be
+    /// Writes what the store did not take when it came. Walks all connections once and refreshes those that have been idle for long, and those whose last refresh a crash left open. To be
     /// called about hourly; several nodes may do so at once, since a refresh takes the lease.
     ///
     /// # Errors
     /// [`StoreUnavailable`] when the walk itself fails.
     pub async fn tend(&self) -> Result<Tended, StoreUnavailable> {
+        // Nobody may be calling: then this is what writes tokens that came while the store was away.
+        let unwritten: Vec<_> = self.shared.unwritten().values().cloned().collect();
+        for held in unwritten {
+            drop(held.reload().await);
+        }
         let mut tended = Tended::default();
         let mut after: Option<String> = None;
         loop {

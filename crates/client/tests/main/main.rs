@@ -3,6 +3,7 @@
 
 mod attempts;
 mod calls;
+mod decade;
 mod golden;
 mod journal;
 mod memory_store;

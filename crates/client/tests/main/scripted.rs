@@ -166,9 +166,18 @@ pub(crate) struct FlakyStore {
     pub(crate) down: std::sync::atomic::AtomicBool,
     /// Accepts reads and refuses writes, as on a full disk.
     pub(crate) read_only: std::sync::atomic::AtomicBool,
+    /// Fails where the new tokens are to be written.
+    pub(crate) fails_to_finish: std::sync::atomic::AtomicBool,
 }
 
 impl FlakyStore {
+    /// From now on it works.
+    pub(crate) fn is_well(&self) {
+        for fault in [&self.down, &self.read_only, &self.fails_to_finish] {
+            fault.store(false, Ordering::SeqCst);
+        }
+    }
+
     fn reads(&self) -> Result<&MemoryTokenStore, StoreUnavailable> {
         match self.down.load(Ordering::SeqCst) {
             true => Err(StoreUnavailable("down".to_owned())),
@@ -217,6 +226,9 @@ impl TokenStore for FlakyStore {
         replaces: u64,
         next: &StoredConnection,
     ) -> Result<Saved, StoreUnavailable> {
+        if self.fails_to_finish.load(Ordering::SeqCst) {
+            return Err(StoreUnavailable("full".to_owned()));
+        }
         self.writes()?.finish(id, fence, replaces, next).await
     }
 
@@ -294,6 +306,17 @@ impl World {
         let heard = Arc::new(Heard::default());
         let connections = Connections::reporting(provider, app(), store.clone(), outside, heard.clone());
         World { clock, pause, script, store, heard, connections }
+    }
+
+    /// A fresh process on the same store and clock, with this network.
+    pub(crate) fn with_network(&self, transport: Arc<dyn Transport>) -> Connections {
+        let outside = Surroundings {
+            transport,
+            clock: self.clock.clone(),
+            entropy: Arc::new(SeededEntropy::default()),
+            pause: self.pause.clone(),
+        };
+        Connections::new(self.connections.provider().clone(), app(), self.store.clone(), outside)
     }
 
     /// A connection "u" with access token a1 and refresh token r1, good for an hour.
