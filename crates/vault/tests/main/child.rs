@@ -130,7 +130,7 @@ async fn lives() {
             }
         },
         _ => {
-            drop(std::io::stdin().read(&mut [0; 1]).unwrap());
+            let _end_of_input = std::io::stdin().read(&mut [0; 1]).unwrap();
             let calls: Vec<_> = (0..50)
                 .map(|_| {
                     let connection = connections.open("u");

@@ -58,6 +58,7 @@ fn rounds(short: u32, long: u32) -> u32 {
     if std::env::var_os("KEYFOB_LONG").is_some() { long } else { short }
 }
 
+#[expect(clippy::print_stdout, reason = "the tally is what whoever runs this wants to read")]
 fn tally(name: &str, counts: &BTreeMap<(&str, &str), u32>) {
     for ((rotation, ended), count) in counts {
         println!("{name}: rotation {rotation}, {count} runs: {ended}");
