@@ -121,13 +121,18 @@ async fn decade(rotation: Rotation, seed: u64) -> Tally {
             }
             Ok(_) => {}
             Err(ConnectionError::LostReply(_)) => {
-                let mut grant = weather.grant.lock().unwrap();
-                assert_eq!(rotation, Rotation::Strict, "seed {seed}: only a strict authority loses replies for good");
-                assert!(grant.lost + lost_in_memory > 0, "seed {seed}: no reply was lost");
-                (grant.lost, lost_in_memory) = (0, 0);
-                (grant.current, grant.ended) = (grant.current + 10, false);
-                let fresh = token_set("a", &format!("r{}", grant.current));
-                drop(grant);
+                let fresh = {
+                    let mut grant = weather.grant.lock().unwrap();
+                    assert_eq!(
+                        rotation,
+                        Rotation::Strict,
+                        "seed {seed}: only a strict authority loses replies for good"
+                    );
+                    assert!(grant.lost + lost_in_memory > 0, "seed {seed}: no reply was lost");
+                    *grant = Grant { current: grant.current + 10, ended: false, lost: 0 };
+                    token_set("a", &format!("r{}", grant.current))
+                };
+                lost_in_memory = 0;
                 tally.lost_replies += 1;
                 world.store.is_well();
                 connections.adopt("u", fresh).await.unwrap();

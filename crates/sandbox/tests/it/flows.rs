@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use keyfob_client::{
     App, Attempt, AttemptStore, BrowserSession, Connection, ConnectionError, Connections, MemoryTokenStore, Provider,
-    Surroundings, System, TokenSet,
+    Surroundings, System, TokenSet, TokenStore,
 };
 use keyfob_protocol::{Clock, Dialect, Secret, Timestamp};
 use keyfob_sandbox::seed::SEEDED_UNTIL;
@@ -29,14 +29,23 @@ impl Clock for Partner {
     }
 }
 
-struct Integration {
-    connections: Connections,
+pub(crate) struct Integration {
+    pub(crate) connections: Connections,
     outside: Surroundings,
     clock: Arc<Partner>,
 }
 
 impl Integration {
     fn new(running: &Running, app: &AnnouncedApp, provider: impl FnOnce(Provider) -> Provider) -> Integration {
+        Integration::on(running, app, Arc::new(MemoryTokenStore::default()), provider)
+    }
+
+    pub(crate) fn on(
+        running: &Running,
+        app: &AnnouncedApp,
+        store: Arc<dyn TokenStore>,
+        provider: impl FnOnce(Provider) -> Provider,
+    ) -> Integration {
         let system = &running.announcement.system;
         let system = System::new(&system.name, Secret::from(system.key.as_str())).expect("usable");
         let dialect = if app.policy.dialect == "oauth" { Dialect::OAuth } else { Dialect::FollowUpBoss };
@@ -48,11 +57,10 @@ impl Integration {
         };
         let clock = Arc::new(Partner(AtomicI64::new(SEEDED_UNTIL.0)));
         let outside = surroundings(clock.clone());
-        let store = Arc::new(MemoryTokenStore::default());
         Integration { connections: Connections::new(provider(keyfob), own, store, outside.clone()), outside, clock }
     }
 
-    async fn connect(&self, running: &Running) -> Connection {
+    pub(crate) async fn connect(&self, running: &Running) -> Connection {
         let (browser, now) = (BrowserSession::from_value("a session cookie"), self.clock.now());
         let (provider, app) = (self.connections.provider(), self.connections.app());
         let attempt = Attempt::begin(provider, app, browser, now, &*self.outside.entropy).expect("entropy");
