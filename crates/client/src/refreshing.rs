@@ -237,7 +237,7 @@ impl Held {
                 return Turn::Done(old.clone().ok_or(ConnectionError::RefreshFailed { failure, retry_at }));
             }
         };
-        self.conclude(fence, row, standing).await
+        self.conclude(fence, row, standing, fate).await
     }
 
     fn reauth_required(&self, evidence: Evidence) -> Standing {
@@ -245,7 +245,7 @@ impl Held {
     }
 
     /// Writes what the authority has decided. Before a "no" is believed the store is read once more: the user may have connected again.
-    async fn conclude(&self, fence: Fence, before: StoredConnection, standing: Standing) -> Turn {
+    async fn conclude(&self, fence: Fence, before: StoredConnection, standing: Standing, fate: IntentFate) -> Turn {
         let is_live = matches!(standing, Standing::Live(_));
         if !is_live {
             match self.shared.store.load(&self.id).await {
@@ -255,7 +255,10 @@ impl Held {
                     self.release(fence, IntentFate::StaysOpen).await;
                     return Turn::Again;
                 }
-                Err(unavailable) => return Turn::Done(Err(ConnectionError::Store(unavailable))),
+                Err(unavailable) => {
+                    self.release(fence, fate).await;
+                    return Turn::Done(Err(ConnectionError::Store(unavailable)));
+                }
             }
         }
         // The account may still be locked; only a call can tell, and a refresh says nothing about it.

@@ -1,4 +1,5 @@
 //! Keyfob itself under a vault that is killed: whatever the moment, the connection goes on.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the test's failure")]
 
 use crate::flows::Integration;
 use crate::running::{Running, surroundings};

@@ -19,6 +19,8 @@ pub(super) enum KeyError {
     Missing(u32),
     #[error("data key {0} cannot be opened; it is damaged or sealed under another master key")]
     Sealed(u32),
+    #[error("the vault is under another master key by now; open it with that one")]
+    OtherMasterKey,
 }
 
 /// Opens data keys on demand and remembers them. Another process may add some at any time.
@@ -56,8 +58,12 @@ impl DataKeys {
         Ok((number, self.get(connection, number)?))
     }
 
-    /// Adds a fresh key, which seals from now on.
+    /// Adds a fresh key, which seals from now on. Never under a master key that is of the past: nobody could open it.
     pub(super) fn add(&self, connection: &Connection, now: Timestamp, entropy: &dyn Entropy) -> Result<u32, KeyError> {
+        let check: Vec<u8> = connection.query_row("SELECT key_check FROM vault", [], |row| row.get(0))?;
+        if check != self.master().check() {
+            return Err(KeyError::OtherMasterKey);
+        }
         let number: u32 =
             connection.query_row("SELECT coalesce(max(number), 0) + 1 FROM data_keys", [], |row| row.get(0))?;
         let material: Secret<[u8; 32]> = Secret::new(entropy::random(entropy)?);

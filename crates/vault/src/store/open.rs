@@ -53,6 +53,7 @@ impl From<KeyError> for OpenError {
         match error {
             KeyError::Sql(error) => error.into(),
             KeyError::Entropy(error) => OpenError::Unavailable(error.to_string()),
+            KeyError::OtherMasterKey => OpenError::WrongMasterKey,
             KeyError::Missing(_) | KeyError::Sealed(_) => OpenError::Damaged(error.to_string()),
         }
     }

@@ -147,6 +147,8 @@ async fn the_master_key_changes_while_the_vault_is_in_use() {
     assert_eq!(store.save("u", Some(1), &row(2)).await.unwrap(), Saved::Stored);
     assert_eq!(refresh_token(&late, "u").await, REFRESH, "an open process goes on");
     assert!(matches!(late.rotate_master_key(master()).await, Err(RotationError::OtherMasterKey)));
+    let error = late.rotate_data_key().await.unwrap_err().to_string();
+    assert!(error.contains("another master key"), "{error}");
     assert!(matches!(place.store_under(master()), Err(OpenError::WrongMasterKey)));
     store.rotate_data_key().await.unwrap();
     drop((store, late));
