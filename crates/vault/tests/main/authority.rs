@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ struct Grant {
     ended: bool,
     redemptions: u64,
     refresh_requests: u64,
+    /// Of each refresh: the number presented, and the one that was good then.
+    history: Vec<(u64, u64)>,
     faults: VecDeque<Fault>,
     delay: Duration,
 }
@@ -47,6 +50,8 @@ struct Grant {
 pub(crate) struct Authority {
     pub(crate) origin: String,
     grant: Arc<Mutex<Grant>>,
+    /// Requests that are being answered.
+    busy: Arc<AtomicU64>,
 }
 
 impl Authority {
@@ -59,16 +64,21 @@ impl Authority {
             ended: false,
             redemptions: 0,
             refresh_requests: 0,
+            history: Vec::new(),
             faults: VecDeque::new(),
             delay: Duration::ZERO,
         };
-        let authority = Authority { origin, grant: Arc::new(Mutex::new(grant)) };
+        let authority = Authority { origin, grant: Arc::new(Mutex::new(grant)), busy: Arc::default() };
         let answering = authority.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (stream, authority) = (stream.unwrap(), answering.clone());
-                // A client that was killed leaves half a request behind.
-                std::thread::spawn(move || drop(authority.answer(&stream)));
+                authority.busy.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || {
+                    // A client that was killed leaves half a request behind.
+                    drop(authority.answer(&stream));
+                    authority.busy.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         authority
@@ -80,6 +90,25 @@ impl Authority {
         grant.current += 10;
         grant.ended = false;
         format!("r{}", grant.current)
+    }
+
+    /// Returns when every request that was sent before has been answered: what a dead process left in the network arrives long before its
+    /// lease runs out, and a test moves the clock.
+    pub(crate) fn settle(&self) {
+        let mut stream = TcpStream::connect(self.origin.trim_start_matches("http://")).unwrap();
+        // Connections are taken in their order, so this one is behind all others.
+        stream.write_all(b"GET /settle HTTP/1.1\r\n\r\n").unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        while self.busy.load(Ordering::SeqCst) > 0 {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    /// The last refreshes, for whoever has to find out what happened.
+    pub(crate) fn last_refreshes(&self) -> String {
+        let grant = self.grant();
+        let from = grant.history.len().saturating_sub(12);
+        format!("ended: {}, (presented, good): {:?}", grant.ended, &grant.history[from..])
     }
 
     pub(crate) fn fault(&self, fault: Fault) {
@@ -146,6 +175,8 @@ impl Authority {
         std::thread::sleep(delay);
         let mut grant = self.grant();
         grant.refresh_requests += 1;
+        let good = grant.current;
+        grant.history.push((presented, good));
         let fault = grant.faults.pop_front();
         if fault == Some(Fault::Unavailable) {
             return Some((503, "{}".to_owned()));

@@ -43,6 +43,7 @@ impl Scene {
     /// Starts again after a crash, when the dead process's lease has run out: the connection works, or says `lost_reply` where and only
     /// where the authority is strict and its last tokens were never kept.
     async fn starts_again(&mut self, rotation: Rotation, what: &str) -> Ended {
+        self.authority.settle();
         self.now = self.now.plus(31);
         let lost = rotation == Rotation::Strict && self.kept().await != self.authority.current();
         let after = self.family.call(self.now, None);
@@ -107,6 +108,7 @@ async fn a_refresh_survives_a_second_crash_on_the_way_back() {
             for second in FAIL_POINTS {
                 let mut scene = Scene::new(rotation).await;
                 assert_eq!(scene.family.call(scene.now, Some(first)), Ended::Killed);
+                scene.authority.settle();
                 scene.now = scene.now.plus(31);
                 // With an intent open none is written again, so two of the points are not on the way.
                 scene.family.call(scene.now, Some(second));
@@ -149,7 +151,10 @@ async fn a_connection_survives_kill_9_at_any_moment() {
             std::thread::sleep(Duration::from_micros(u64::from(life * 7919 % 30_000)));
             child.kill().unwrap();
             let output = child.wait_with_output().unwrap();
-            let died = ended(output.status, || String::from_utf8_lossy(&output.stdout).into_owned());
+            let died = ended(output.status, || {
+                let said = String::from_utf8_lossy(&output.stdout);
+                format!("{rotation:?}, life {life}: {said} {}", scene.authority.last_refreshes())
+            });
             assert_eq!(died, Ended::Killed, "it would have gone on for ever");
             let after = scene.starts_again(rotation, "kill -9").await;
             *counts.entry(words(rotation, after)).or_insert(0) += 1;
