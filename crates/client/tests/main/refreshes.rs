@@ -46,7 +46,9 @@ async fn cl_05_a_hundred_callers_make_one_refresh() {
         let world = World::new();
         world.connected().await;
         world.clock.advance(advance);
-        world.script.then(std::iter::once(tokens("a2", "r2")).chain((0..100).map(|_| ok())));
+        // A caller whose token still lives goes ahead of the refresh.
+        world.script.then_refreshed(tokens("a2", "r2"));
+        world.script.then((0..100).map(|_| ok()));
         let calls: Vec<_> = (0..100)
             .map(|_| {
                 // Each caller opens a handle of its own: the name is what counts.

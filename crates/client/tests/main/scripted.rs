@@ -58,12 +58,19 @@ pub(crate) type Answer = Result<HttpResponse, SendFailure>;
 #[derive(Default)]
 pub(crate) struct Script {
     answers: Mutex<VecDeque<Answer>>,
+    /// For refreshes alone, where other requests are under way at the same time.
+    refreshed: Mutex<VecDeque<Answer>>,
     pub(crate) sent: Mutex<Vec<HttpRequest>>,
 }
 
 impl Script {
     pub(crate) fn then(&self, answers: impl IntoIterator<Item = Answer>) {
         self.answers.lock().unwrap().extend(answers);
+    }
+
+    /// The answer of the next refresh, whatever else is asked before it.
+    pub(crate) fn then_refreshed(&self, answer: Answer) {
+        self.refreshed.lock().unwrap().push_back(answer);
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -99,7 +106,11 @@ impl Transport for Script {
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
-        let answer = self.answers.lock().unwrap().pop_front();
+        let refreshed = match tell(request).starts_with("refresh") {
+            true => self.refreshed.lock().unwrap().pop_front(),
+            false => None,
+        };
+        let answer = refreshed.or_else(|| self.answers.lock().unwrap().pop_front());
         answer.unwrap_or_else(|| panic!("nothing in the script for {}", tell(request)))
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keyfob_client::{
-    ApiRequest, CallbackOutcome, ConnectError, Connection, ConnectionError, ConnectionState, ExchangeFailed,
-    FirstVisit, Pause, TokenFailure, TransientCause,
+    ApiRequest, CallbackIssuer, CallbackOutcome, ConnectError, Connection, ConnectionError, ConnectionState,
+    ExchangeFailed, FirstVisit, Pause, Provider, TokenFailure, TransientCause,
 };
 use keyfob_protocol::Clock;
 use serde_json::{Value, json};
@@ -310,7 +310,10 @@ async fn response_type_code_is_read_in_either_spelling_and_its_refusal_named() {
     for (mode, connects) in [("as-auth-code", true), ("refused", false)] {
         let running = Running::start().await;
         set(&running, json!({ "fault": "response-type-code", "mode": mode })).await;
-        let integration = integrated(&running, 2);
+        // An authority that spells its answers so names no issuer in them.
+        let unnamed = |provider: Provider| provider.expecting_issuer(CallbackIssuer::Unknown);
+        let app = &running.announcement.apps[2];
+        let integration = Integration::pausing(&running, app, unnamed, Arc::new(NoPause));
         let (attempts, redirect) = integration.decided(&running).await;
         match attempts.accept(query(&redirect), browser(), integration.clock.now()) {
             Ok(ready) if connects => works(&integration.connections.connect("c1", ready).await.expect("tokens")).await,
