@@ -9,6 +9,7 @@
 pub mod administration;
 pub mod build;
 pub mod contention;
+pub mod earlier_versions;
 pub mod grants;
 pub mod identity;
 pub mod keys;

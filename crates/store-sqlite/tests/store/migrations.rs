@@ -2,42 +2,19 @@
 //!
 //! The versions are the files of `src/migrations`, so a new one is covered as soon as it lies there.
 
+use keyfob_authority::conformance::earlier_versions::{self, Columns, Kinds};
 use keyfob_authority::moving::{STORE, TABLES};
 use keyfob_store_sqlite::{Options, SqliteStore};
 use rusqlite::Connection;
 
 use super::place::Place;
 
-const INTEGER: &str = "INTEGER";
-const TEXT: &str = "TEXT";
-const BYTES: &str = "BLOB";
-const BLOB_LITERAL: &str = "x'{}'";
+const KINDS: Kinds = Kinds { integer: "INTEGER", text: "TEXT", bytes: "BLOB", bytes_literal: "x'{}'" };
 
 /// All migrations, in order; the version is the place, from 1 on.
 fn migrations() -> Vec<String> {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/migrations");
-    let mut files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    for (number, file) in (1..).zip(&files) {
-        let name = file.file_name().unwrap().to_str().unwrap();
-        assert!(name.starts_with(&format!("{number:04}_")), "{name} is not number {number}");
-    }
-    files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
+    earlier_versions::migrations(concat!(env!("CARGO_MANIFEST_DIR"), "/src/migrations").as_ref())
 }
-
-/// A literal that the schema takes: references lead to the first row, and no two rows have the same text or bytes.
-fn literal(column: &str, kind: &str, is_key: bool, number: u32) -> String {
-    match kind {
-        INTEGER if is_key => number.to_string(),
-        INTEGER => "1".to_owned(),
-        TEXT => format!("'{column} ''é'' {number}'"),
-        BYTES => BLOB_LITERAL.replace("{}", &format!("{number:02x}").repeat(16)),
-        _ => "true".to_owned(),
-    }
-}
-
-/// A table of this version: its name, and its columns with their kinds, the key first.
-type Columns = Vec<(&'static str, Vec<(String, String)>)>;
 
 fn columns(connection: &Connection) -> Columns {
     let of = |table: &str| {
@@ -71,17 +48,7 @@ fn as_left_by(version: usize, place: &Place) -> (Columns, Vec<String>) {
     }
     connection.execute("INSERT INTO schema_version (version) VALUES (?)", [version as i64]).unwrap();
     let columns = columns(&connection);
-    let names =
-        |columns: &[(String, String)]| columns.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>().join(", ");
-    for (table, columns) in &columns {
-        for number in if *table == STORE.name { 1..=1 } else { 1..=3 } {
-            let values = (0..).zip(columns).map(|(place, (name, kind))| literal(name, kind, place == 0, number));
-            let values = values.collect::<Vec<_>>().join(", ");
-            connection
-                .execute(&format!("INSERT OR REPLACE INTO {table} ({}) VALUES ({values})", names(columns)), [])
-                .unwrap();
-        }
-    }
+    connection.execute_batch(&KINDS.rows_for(&columns)).unwrap();
     let rows = content(&connection, &columns);
     (columns, rows)
 }
