@@ -213,7 +213,7 @@ impl Authority {
     /// When the last access token that can exist at `now` has expired. The minute is for nodes whose clocks run ahead,
     /// and for what is issued on old news a moment later.
     pub(crate) fn revocation_until(&self, now: Timestamp) -> Timestamp {
-        now.plus(self.settings.access_token_lifetime + MINUTE)
+        now.plus(self.settings.key_linger())
     }
 }
 

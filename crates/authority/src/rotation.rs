@@ -3,7 +3,7 @@
 //! These need the master key, so they belong to whoever opens the store. Every node follows by the settings version.
 
 use crate::authority::Fault;
-use crate::keys::{KeyError, KeyPurpose, MasterKey, SigningKey};
+use crate::keys::{KeyError, KeyPurpose, KeyStage, MasterKey, SigningKey};
 use crate::model::{LedgerEntry, LedgerKind};
 use crate::open::{OpenError, Opener};
 use crate::store::{Administered, Administration, Replacement, Resealed, SealedKey, Store};
@@ -87,7 +87,7 @@ impl Opener {
         if keyring.signing_key(now).id == id {
             return Ok(KeyRetirement::StillSigning);
         }
-        if !keyring.signing_keys(now, 0).any(|(key, _)| key.id == id && key.is_trusted(now)) {
+        if !keyring.signing_keys(now, 0).any(|(key, stage)| key.id == id && stage != KeyStage::Retired) {
             return Ok(KeyRetirement::Missing);
         }
         let entry = LedgerEntry::new(now, LedgerKind::KeyRetired).with_detail(format!("key {id}"));

@@ -162,8 +162,8 @@ impl Administration {
     }
 }
 
-/// A row to put in the place of one that was read, or that depends on what was. It is refused as [`Administered::Outdated`] if anything was administered since, so that
-/// nobody's change is undone by somebody who had not seen it: a new name must not enable a user again.
+/// A row to put in the place of one that was read, or that depends on what was. It is refused as [`Administered::Outdated`] if anything
+/// was administered since, so that nobody's change is undone by somebody who had not seen it: a new name must not enable a user again.
 #[derive(Clone, Debug)]
 pub struct Replacement<T> {
     /// The row as it becomes.

@@ -108,12 +108,17 @@ pub(crate) fn take_up_next(config: &Config, now: Timestamp) -> anyhow::Result<Op
         earlier = Some(kept);
     }
     std::fs::rename(&next, present).with_context(named)?;
-    File::open(directory_of(present)).and_then(|directory| directory.sync_all()).with_context(named)?;
+    sync_directory_of(present).with_context(named)?;
     Ok(earlier)
 }
 
 fn directory_of(file: &Path) -> &Path {
     file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes the file's name durable: it lies in the directory.
+fn sync_directory_of(file: &Path) -> std::io::Result<()> {
+    File::open(directory_of(file))?.sync_all()
 }
 
 fn read(path: &Path) -> anyhow::Result<MasterKey> {
@@ -127,12 +132,10 @@ fn read(path: &Path) -> anyhow::Result<MasterKey> {
 
 /// Whole and synced before it is used: data sealed under a key that was lost with the power could never be opened.
 fn create(path: &Path, text: &str) -> std::io::Result<()> {
-    let directory = directory_of(path);
-    std::fs::create_dir_all(directory)?;
+    std::fs::create_dir_all(directory_of(path))?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
-    // The file's name lies in the directory.
-    File::open(directory)?.sync_all()
+    sync_directory_of(path)
 }
