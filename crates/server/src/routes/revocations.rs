@@ -73,7 +73,7 @@ fn read_query(query: &str) -> Result<Query, Refused> {
     Ok(Query { after: one("after")?.map(str::to_owned), wait })
 }
 
-/// Reads the store only where this node knows of something that the reader has not seen: who waits costs no query.
+/// Reads the store's news only where this node knows of something that the reader has not seen: a wait asks the store nothing.
 async fn news(doorway: &Doorway, Query { after, wait }: Query) -> Result<RevocationNews, Refused> {
     let mut head = doorway.feed.head();
     let mut silence = pin!(tokio::time::sleep(wait));
