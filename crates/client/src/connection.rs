@@ -3,22 +3,25 @@
 //! This file is what callers see and how an API call deals with 401, 403 and 429; the refresh is in `refreshing.rs`. The
 //! bearer token goes to the provider's API origin and nowhere else (matrix CL-04).
 
-use crate::connections::{Shared, carried_to_its_end};
-use crate::http::{Header, HttpRequest, HttpResponse, Method};
+use crate::connections::{ConnectError, Shared, carried_to_its_end};
+use crate::http::{HttpResponse, Method};
+use crate::identify::{IDENTITY, Identified};
 use crate::identity::Identity;
 use crate::provider::ApiShape;
 use crate::refresh::NoRefreshToken;
-use crate::refreshing::{Flight, Reason, Seen, Waiting, live};
+use crate::refreshing::{Flight, Reason, Waiting};
 use crate::revocation::{self, Revoked};
 use crate::safe_url;
-use crate::store::{ReauthRequired, Standing, StoreUnavailable};
+use crate::seen::{Seen, live};
+use crate::store::StoreUnavailable;
+use crate::stored::{LostReply, ReauthRequired, Standing, TroubleKind};
 use crate::token_failure::{Evidence, TokenFailure, read_retry_after};
 use crate::tokens::TokenSet;
 use crate::transport::SendFailure;
-use keyfob_protocol::{Secret, Timestamp};
+use keyfob_protocol::Timestamp;
 use serde::Deserialize;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use thiserror::Error;
 use url::Url;
 
@@ -26,6 +29,9 @@ use url::Url;
 const RATE_WINDOW: u32 = 10;
 /// Seconds without a forced refresh after the API refused a token that was just refreshed.
 const REFUSED_FRESH: i64 = 60;
+
+/// Seconds between two questions whether the account is locked.
+const IDENTITY_AGAIN: i64 = 60;
 
 /// A connection. Cheap to clone; all clones share one refresh.
 #[derive(Clone)]
@@ -35,6 +41,8 @@ pub struct Connection {
 
 /// What the clones of a connection share.
 pub(crate) struct Held {
+    /// Itself.
+    pub(crate) me: Weak<Held>,
     pub(crate) id: String,
     pub(crate) shared: Arc<Shared>,
     /// The row as last seen: saves a read of the store per call.
@@ -51,6 +59,7 @@ pub(crate) struct Held {
 struct Holds {
     rate_until: Option<Timestamp>,
     no_forced_refresh_until: Option<Timestamp>,
+    no_identity_until: Option<Timestamp>,
 }
 
 /// A call to the API.
@@ -73,7 +82,22 @@ pub enum ConnectionError {
     NotConnected,
     /// Only the user can help: send them through a new attempt. Asking again changes nothing and sends nothing.
     #[error("the user has to connect again ({})", .0.evidence)]
-    ReauthRequired(ReauthRequired),
+    ReauthRequired(Box<ReauthRequired>),
+    /// Only the user can help, though nobody revoked anything: the answer to a refresh was lost and the authority gives it once only.
+    #[error("the answer to a refresh was lost and the authority gives none again, so the user has to connect again ({})", .0.evidence)]
+    LostReply(Box<LostReply>),
+    /// The user said no when they were asked to connect.
+    #[error("the user declined to connect on {}", .since.to_utc())]
+    Denied {
+        /// When.
+        since: Timestamp,
+    },
+    /// Another node has been refreshing for longer than a call waits. Try again at `retry_at`.
+    #[error("another node is refreshing this connection; next try at {}", .retry_at.to_utc())]
+    RefreshElsewhere {
+        /// When its lease ends.
+        retry_at: Timestamp,
+    },
     /// The token ended and the authority never gave a refresh token.
     #[error(transparent)]
     NoRefreshToken(#[from] NoRefreshToken),
@@ -138,12 +162,26 @@ pub enum ConnectionState {
         /// The tokens in use.
         tokens: TokenSet,
         /// Why the refresh failed.
-        failure: TokenFailure,
-        /// When it is tried again.
-        retry_at: Timestamp,
+        reason: String,
+        /// When it is tried again, if it was this process that tried.
+        retry_at: Option<Timestamp>,
+    },
+    /// Tokens are there and good; the API refuses the account.
+    AccountLocked {
+        /// The tokens in use.
+        tokens: TokenSet,
+        /// Since when.
+        since: Timestamp,
     },
     /// The user has to connect again.
     ReauthRequired(ReauthRequired),
+    /// The user has to connect again, because an answer was lost.
+    LostReply(LostReply),
+    /// The user said no.
+    Denied {
+        /// When.
+        since: Timestamp,
+    },
 }
 
 impl ApiRequest {
@@ -191,7 +229,7 @@ impl Connection {
         }
         let (generation, tokens) = self.good_tokens().await?;
         let refused = match self.send_with(call, &url, &tokens).await? {
-            response if response.status != 401 => return self.unless_rate_limited(response),
+            response if response.status != 401 => return self.judged(&url, generation, &tokens, response).await,
             refused => refused,
         };
         let replacement = match held.reload().await? {
@@ -205,6 +243,40 @@ impl Connection {
         if response.status == 401 {
             held.holds().no_forced_refresh_until = Some(held.now().plus(REFUSED_FRESH));
             return Err(ConnectionError::Unauthorized(Box::new(response)));
+        }
+        self.judged(&url, replacement.0, &replacement.1, response).await
+    }
+
+    /// What an answer says about the connection itself: after a 403 the identity tells a lack of permission from a locked account, and
+    /// any success says that the account is open.
+    async fn judged(
+        &self,
+        url: &Url,
+        generation: u64,
+        tokens: &TokenSet,
+        response: HttpResponse,
+    ) -> Result<HttpResponse, ConnectionError> {
+        let held = &self.held;
+        let locked = held
+            .last_seen()
+            .and_then(|row| row.trouble)
+            .is_some_and(|trouble| trouble.kind == TroubleKind::AccountLocked);
+        if response.status == 403 && held.holds().no_identity_until.is_none_or(|until| until <= held.now()) {
+            held.holds().no_identity_until = Some(held.now().plus(IDENTITY_AGAIN));
+            let identified = match held.shared.identity_url().is_some_and(|identity| identity == *url) {
+                true => Identified::by(&response),
+                false => held.shared.identify(tokens).await,
+            };
+            match identified {
+                Identified::As(_) if locked => held.note(generation, None).await,
+                Identified::Refused(403) => {
+                    let reason = "the API refuses everything with 403, even the identity; the token is good".to_owned();
+                    held.note(generation, Some((TroubleKind::AccountLocked, reason))).await;
+                }
+                _ => {}
+            }
+        } else if locked && response.is_success() {
+            held.note(generation, None).await;
         }
         self.unless_rate_limited(response)
     }
@@ -226,7 +298,7 @@ impl Connection {
         if self.held.shared.provider.api_shape() == ApiShape::Unknown {
             return Ok(None);
         }
-        let response = self.get("identity").await?;
+        let response = self.get(IDENTITY).await?;
         match response.json() {
             Ok(identity) if response.is_success() => Ok(Some(identity)),
             _ => Err(unexpected("/identity", &response)),
@@ -270,15 +342,22 @@ impl Connection {
     /// # Errors
     /// [`ConnectionError::Store`].
     pub async fn state(&self) -> Result<ConnectionState, ConnectionError> {
-        let row = self.held.reload().await?;
+        let Some(row) = self.held.reload().await? else { return Ok(ConnectionState::NotConnected) };
         let waiting = self.held.waiting().clone();
-        Ok(match (row.map(|row| row.standing), waiting) {
-            (None, _) => ConnectionState::NotConnected,
-            (Some(Standing::ReauthRequired(why)), _) => ConnectionState::ReauthRequired(why),
-            (Some(Standing::Live(tokens)), None) => ConnectionState::Healthy(tokens),
-            (Some(Standing::Live(tokens)), Some(Waiting { failure, retry_at, .. })) => {
-                ConnectionState::Degraded { tokens, failure, retry_at }
+        Ok(match (row.standing, row.trouble, waiting) {
+            (Standing::ReauthRequired(why), ..) => ConnectionState::ReauthRequired(why),
+            (Standing::LostReply(why), ..) => ConnectionState::LostReply(why),
+            (Standing::Denied, ..) => ConnectionState::Denied { since: row.since },
+            (Standing::Live(tokens), Some(trouble), _) if trouble.kind == TroubleKind::AccountLocked => {
+                ConnectionState::AccountLocked { tokens, since: trouble.since }
             }
+            (Standing::Live(tokens), _, Some(Waiting { failure, retry_at, .. })) => {
+                ConnectionState::Degraded { tokens, reason: failure.to_string(), retry_at: Some(retry_at) }
+            }
+            (Standing::Live(tokens), Some(trouble), None) => {
+                ConnectionState::Degraded { tokens, reason: trouble.reason, retry_at: None }
+            }
+            (Standing::Live(tokens), None, None) => ConnectionState::Healthy(tokens),
         })
     }
 
@@ -298,19 +377,20 @@ impl Connection {
         self.refreshed(generation, Reason::Due).await
     }
 
-    async fn refreshed(&self, generation: u64, reason: Reason) -> Result<(u64, TokenSet), ConnectionError> {
+    pub(crate) async fn refreshed(&self, generation: u64, reason: Reason) -> Result<(u64, TokenSet), ConnectionError> {
         let held = self.held.clone();
         carried_to_its_end(async move { held.refresh(generation, reason).await }).await
     }
 
-    /// New tokens after a consent. Waits for a refresh in flight, so that its write cannot come behind ours.
-    pub(crate) async fn replace_tokens(&self, tokens: TokenSet) -> Result<(), StoreUnavailable> {
+    /// New tokens after a consent. Waits for a refresh in flight in this process, so that it does not use what is replaced.
+    pub(crate) async fn replace_tokens(&self, tokens: TokenSet, identified: &Identified) -> Result<(), ConnectError> {
         let mut flight = self.held.flight.lock().await;
-        let row = self.held.shared.overwrite(&self.held.id, &tokens).await?;
+        let (from, row) = self.held.shared.overwrite(&self.held.id, &tokens, identified).await?;
         *flight = Flight::default();
         *self.held.waiting() = None;
         *self.held.holds() = Holds::default();
-        self.held.see(row);
+        self.held.see(Some(row.clone()));
+        self.held.tell(from, &row);
         Ok(())
     }
 
@@ -329,22 +409,7 @@ impl Connection {
     }
 
     async fn send_with(&self, call: &ApiRequest, url: &Url, tokens: &TokenSet) -> Result<HttpResponse, SendFailure> {
-        let bearer = Secret::new(format!("Bearer {}", tokens.access_token.expose()));
-        let mut headers = vec![Header::plain("Accept", "application/json"), Header::secret("Authorization", bearer)];
-        if let Some(system) = self.held.shared.provider.system() {
-            headers.push(Header::plain("X-System", system.name()));
-            headers.push(Header::secret("X-System-Key", system.key().clone()));
-        }
-        if call.json.is_some() {
-            headers.push(Header::plain("Content-Type", "application/json"));
-        }
-        let request = HttpRequest {
-            method: call.method,
-            url: Secret::from(url.as_str()),
-            headers,
-            body: Secret::new(call.json.clone().unwrap_or_default().into_bytes()),
-        };
-        self.held.shared.outside.transport.send(&request).await
+        self.held.shared.call(call, url, tokens).await
     }
 
     /// A 429 holds the whole connection for as long as it asks, unless it is about a narrower context than all calls.
@@ -375,15 +440,16 @@ fn unexpected(what: &'static str, response: &HttpResponse) -> ConnectionError {
 }
 
 impl Held {
-    pub(crate) fn new(id: &str, shared: Arc<Shared>) -> Held {
-        Held {
+    pub(crate) fn new(id: &str, shared: Arc<Shared>) -> Arc<Held> {
+        Arc::new_cyclic(|me| Held {
+            me: me.clone(),
             id: id.to_owned(),
             shared,
             seen: Mutex::default(),
             flight: tokio::sync::Mutex::default(),
             waiting: Mutex::default(),
             holds: Mutex::default(),
-        }
+        })
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -4,15 +4,19 @@
 //! concerns the app and not one user, the breaker that a refused client secret trips, lives here too.
 
 use crate::connection::{Connection, ConnectionError, Held};
+use crate::events::{EventSink, NoEvents};
 use crate::exchange::{ExchangeFailed, ReadyExchange};
+use crate::identify::Identified;
+use crate::identity::Identity;
 use crate::provider::{App, Provider};
-use crate::store::{Saved, Standing, StoreUnavailable, StoredConnection, TokenStore};
+use crate::store::{Saved, StoreUnavailable, TokenStore};
+use crate::stored::{Standing, State, StoredConnection};
 use crate::token_failure::Evidence;
 use crate::tokens::TokenSet;
 use crate::transport::Surroundings;
 use keyfob_protocol::Timestamp;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use thiserror::Error;
 
 /// Seconds without a refresh after the authority refused the app itself.
@@ -23,7 +27,7 @@ pub(crate) const SAVE_TRIES: u32 = 3;
 /// The connections of one app. Cheap to clone.
 #[derive(Clone)]
 pub struct Connections {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     opened: Arc<Mutex<HashMap<String, Weak<Held>>>>,
 }
 
@@ -33,7 +37,10 @@ pub(crate) struct Shared {
     pub(crate) app: App,
     pub(crate) store: Arc<dyn TokenStore>,
     pub(crate) outside: Surroundings,
+    pub(crate) events: Arc<dyn EventSink>,
     breaker: Mutex<Option<(Timestamp, Evidence)>>,
+    /// Connections with tokens that the store did not take yet.
+    unwritten: Mutex<HashMap<String, Arc<Held>>>,
 }
 
 /// A user could not be connected. An earlier connection of the same name stays as it was.
@@ -45,12 +52,41 @@ pub enum ConnectError {
     /// The tokens came and cannot be kept. Connect again when the store is back.
     #[error("the tokens cannot be kept, so they were dropped; connect again: {0}")]
     Store(#[from] StoreUnavailable),
+    /// Somebody else gave their consent: this connection belongs to another account or user. Connect them under a name of their own.
+    #[error(
+        "this connection belongs to user {} of account {}, and user {} of account {} has connected; nothing was changed",
+        .was.user.id, .was.account.id, .is.user.id, .is.account.id
+    )]
+    OtherIdentity {
+        /// Whose it is.
+        was: Box<Identity>,
+        /// Who has connected now.
+        is: Box<Identity>,
+    },
+    /// It cannot be found out who has connected, so an earlier connection was not replaced. Connect again when the API is back.
+    #[error("the API does not say who has connected{}, so the earlier connection was left as it is; connect again", .status.map(|status| format!(" (status {status})")).unwrap_or_default())]
+    IdentityUnknown {
+        /// The status of its answer; `None` if there was none that can be read.
+        status: Option<u16>,
+    },
 }
 
 impl Connections {
     /// The connections of `app` at `provider`.
     pub fn new(provider: Provider, app: App, store: Arc<dyn TokenStore>, outside: Surroundings) -> Connections {
-        let shared = Shared { provider, app, store, outside, breaker: Mutex::new(None) };
+        Connections::reporting(provider, app, store, outside, Arc::new(NoEvents))
+    }
+
+    /// The same, telling `events` of every change.
+    pub fn reporting(
+        provider: Provider,
+        app: App,
+        store: Arc<dyn TokenStore>,
+        outside: Surroundings,
+        events: Arc<dyn EventSink>,
+    ) -> Connections {
+        let shared =
+            Shared { provider, app, store, outside, events, breaker: Mutex::new(None), unwritten: Mutex::default() };
         Connections { shared: Arc::new(shared), opened: Arc::default() }
     }
 
@@ -74,7 +110,8 @@ impl Connections {
         let (shared, connection) = (self.shared.clone(), self.open(id));
         carried_to_its_end(async move {
             let tokens = ready.run(&shared.app, &shared.outside).await?;
-            connection.replace_tokens(tokens).await?;
+            let identified = shared.identify(&tokens).await;
+            connection.replace_tokens(tokens, &identified).await?;
             shared.close_breaker();
             Ok(connection)
         })
@@ -88,10 +125,27 @@ impl Connections {
     pub async fn adopt(&self, id: &str, tokens: TokenSet) -> Result<Connection, StoreUnavailable> {
         let connection = self.open(id);
         carried_to_its_end(async move {
-            connection.replace_tokens(tokens).await?;
-            Ok(connection)
+            match connection.replace_tokens(tokens, &Identified::NotOffered).await {
+                Ok(()) => Ok(connection),
+                Err(ConnectError::Store(unavailable)) => Err(unavailable),
+                Err(other) => unreachable!("invariant: without an identity there is none that differs: {other}"),
+            }
         })
         .await
+    }
+
+    /// Notes that the user said no. A connection that exists stays as it is. Whether it was noted.
+    ///
+    /// # Errors
+    /// [`StoreUnavailable`].
+    pub async fn denied(&self, id: &str) -> Result<bool, StoreUnavailable> {
+        let since = self.shared.outside.clock.now();
+        let row = StoredConnection { generation: 1, standing: Standing::Denied, since, trouble: None, identity: None };
+        let stored = self.shared.store.save(id, None, &row).await? == Saved::Stored;
+        if stored {
+            self.open(id).held.tell(None, &row);
+        }
+        Ok(stored)
     }
 
     /// The handle of a connection. Whether it exists shows when it is used.
@@ -104,7 +158,7 @@ impl Connections {
         if opened.len() == opened.capacity() {
             opened.retain(|_, held| held.strong_count() > 0);
         }
-        let held = Arc::new(Held::new(id, self.shared.clone()));
+        let held = Held::new(id, self.shared.clone());
         opened.insert(id.to_owned(), Arc::downgrade(&held));
         Connection { held }
     }
@@ -122,30 +176,44 @@ impl Shared {
         *breaker = Some((now.plus(BREAKER), evidence));
     }
 
+    pub(crate) fn unwritten(&self) -> MutexGuard<'_, HashMap<String, Arc<Held>>> {
+        self.unwritten.lock().expect("invariant: nothing panics while the lock is held")
+    }
+
     pub(crate) fn close_breaker(&self) {
         *self.breaker.lock().expect("invariant: nothing panics while the lock is held") = None;
     }
 
-    /// Writes tokens over whatever stands there. Used when the user has just consented: nothing that stands there is newer.
-    pub(crate) async fn overwrite(&self, id: &str, tokens: &TokenSet) -> Result<StoredConnection, StoreUnavailable> {
+    /// Writes tokens over whatever of the same user stands there, and says which state stood there. Used when the user has just consented:
+    /// nothing that stands there is newer. An identity that is known stays where the new one is not.
+    pub(crate) async fn overwrite(
+        &self,
+        id: &str,
+        tokens: &TokenSet,
+        identified: &Identified,
+    ) -> Result<(Option<State>, StoredConnection), ConnectError> {
         let mut refused = StoreUnavailable("other writers were always faster".to_owned());
         for _ in 0..SAVE_TRIES {
-            let standing = Standing::Live(tokens.clone());
             let saved = async {
-                let replaces = self.store.load(id).await?.map(|row| row.generation);
-                let next = StoredConnection { generation: replaces.unwrap_or(0) + 1, standing };
-                Ok((self.store.save(id, replaces, &next).await?, next))
+                let there = self.store.load(id).await?;
+                let replaces = there.as_ref().map(|row| row.generation);
+                let identity = identified.pinned_to(there.as_ref().and_then(|row| row.identity.as_ref()))?;
+                let since = self.outside.clock.now();
+                let next = StoredConnection::live(replaces.unwrap_or(0) + 1, tokens.clone(), since, identity);
+                let saved = self.store.save(id, replaces, &next).await?;
+                Ok((saved, there.map(|row| row.status().state), next))
             };
             match saved.await {
-                Ok((Saved::Stored, next)) => return Ok(next),
-                Ok((Saved::Conflict, _)) => {}
-                Err(unavailable) => {
+                Ok((Saved::Stored, from, next)) => return Ok((from, next)),
+                Ok((Saved::Conflict, ..)) => {}
+                Err(ConnectError::Store(unavailable)) => {
                     refused = unavailable;
                     self.outside.pause.pause(std::time::Duration::from_millis(200)).await;
                 }
+                Err(other) => return Err(other),
             }
         }
-        Err(refused)
+        Err(ConnectError::Store(refused))
     }
 }
 

@@ -8,20 +8,30 @@
 mod attempt;
 mod attempt_store;
 mod backoff;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod connection;
 mod connections;
 pub mod discovery;
 mod driver;
+mod events;
 mod exchange;
 pub mod explain;
+#[doc(hidden)]
+pub mod fail_points;
 pub mod http;
+mod identify;
 mod identity;
+mod memory_store;
 mod provider;
 pub mod refresh;
 mod refreshing;
 pub mod revocation;
 pub mod safe_url;
+mod seen;
 mod store;
+mod stored;
+mod tending;
 mod token_failure;
 mod token_request;
 mod tokens;
@@ -37,19 +47,21 @@ pub use connection::{ApiRequest, Connection, ConnectionError, ConnectionState};
 pub use connections::{ConnectError, Connections};
 pub use discovery::{DiscoveryError, Metadata, discover};
 pub use driver::{Driver, DriverError};
+pub use events::{Event, EventSink, NoEvents};
 pub use exchange::{ExchangeFailed, ReadyExchange, SentExchange};
 pub use http::{Header, HeaderValue, HttpRequest, HttpResponse, Method};
 pub use identity::{Identity, IdentityAccount, IdentityUser, redact_me};
+pub use memory_store::MemoryTokenStore;
 pub use provider::{
     ApiShape, App, CallbackIssuer, ClientAuthentication, Pkce, Provider, System, UnansweredExchange, UnusableSystem,
 };
 pub use revocation::Revoked;
 pub use safe_url::UnsafeUrl;
-pub use store::{
-    Lease, MemoryTokenStore, ReauthRequired, Saved, Standing, StoreUnavailable, StoredConnection, TokenStore,
-};
+pub use store::{Fence, Intent, IntentFate, LeaseAnswer, Leased, Listed, Saved, StoreUnavailable, TokenStore};
+pub use stored::{LostReply, ReauthRequired, Standing, State, Status, StoredConnection, Trouble, TroubleKind};
+pub use tending::{KEEP_ALIVE, Tended};
 pub use token_failure::{Evidence, TokenFailure, TokenStep, TransientCause, read_reply};
-pub use tokens::{REFRESH_AHEAD, TokenSet};
+pub use tokens::{REFRESH_AHEAD, TokenDigest, TokenSet};
 pub use transport::{Observed, Observer, Pause, SendFailure, Surroundings, TokioPause, Transport};
 
 /// What is used from the protocol crate, so that an integration depends on this crate alone.

@@ -1,43 +1,15 @@
-//! Where connections are kept: the contract, and an implementation in memory.
+//! Where connections are kept: the contract.
 //!
-//! One row per connection with a generation that grows by one at every change. A write names the generation it replaces, so
-//! that of two writers who read the same row one learns that it lost. Encryption at rest, leases between nodes and the journal of open
-//! refreshes are the vault's, which stands behind the same contract.
+//! One row per connection, with a lease and at most one open refresh beside it. The order of a refresh is law: take the lease,
+//! which reads the row → open the intent → send → [`TokenStore::finish`], the one write that keeps the new tokens and closes the intent.
+//! Every method is one atomic step, and what it wrote is durable before it returns. `crates/client/src/conformance.rs` is
+//! what an implementation must pass.
 
-use crate::token_failure::Evidence;
-use crate::tokens::TokenSet;
+use crate::stored::{StoredConnection, Trouble};
+use crate::tokens::{TokenDigest, TokenSet};
 use async_trait::async_trait;
 use keyfob_protocol::Timestamp;
-use std::collections::HashMap;
-use std::sync::Mutex;
 use thiserror::Error;
-
-/// One connection as kept.
-#[derive(Clone, Debug)]
-pub struct StoredConnection {
-    /// Starts at 1 and grows by one at every write.
-    pub generation: u64,
-    /// Its standing.
-    pub standing: Standing,
-}
-
-/// Whether a connection can be used.
-#[derive(Clone, Debug)]
-pub enum Standing {
-    /// It has tokens.
-    Live(TokenSet),
-    /// The authority no longer takes its refresh token. Only the user can mend it, by connecting again.
-    ReauthRequired(ReauthRequired),
-}
-
-/// Since when and why the user has to connect again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReauthRequired {
-    /// When it was found out.
-    pub since: Timestamp,
-    /// What the authority said.
-    pub evidence: Evidence,
-}
 
 /// The store cannot be read or written now. A fault of ours: nothing is known about the connection.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -49,8 +21,79 @@ pub struct StoreUnavailable(pub String);
 pub enum Saved {
     /// It was written, durably.
     Stored,
-    /// Another generation stands there: read again and decide again.
+    /// Another generation or a newer fence stands there: read again and decide again.
     Conflict,
+}
+
+/// The number of a lease. It grows with every lease of the connection; a writer with an older one loses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fence(pub u64);
+
+/// The right to refresh one connection, and what stood there when it was given.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// Its number.
+    pub fence: Fence,
+    /// The row, read in the same step.
+    pub row: Option<StoredConnection>,
+    /// A refresh that somebody began and nobody finished: a crash, or an answer that never came.
+    pub open: Option<Intent>,
+}
+
+/// What became of the wish for a lease.
+#[derive(Clone, Debug)]
+pub enum LeaseAnswer {
+    /// It is ours.
+    Taken(Box<Leased>),
+    /// Another task or node has it, and keeps it until then unless it prolongs or releases it.
+    Held {
+        /// Its end.
+        until: Timestamp,
+    },
+}
+
+/// The journal's entry of a refresh that is about to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// The generation whose refresh token is sent.
+    pub generation: u64,
+    /// Which refresh token it is.
+    pub digest: TokenDigest,
+    /// When it was opened.
+    pub begun_at: Timestamp,
+}
+
+impl Intent {
+    /// The intent to send the refresh token of `tokens`; `None` if there is none.
+    pub fn of(generation: u64, tokens: &TokenSet, begun_at: Timestamp) -> Option<Intent> {
+        let digest = tokens.refresh_digest()?;
+        Some(Intent { generation, digest, begun_at })
+    }
+
+    /// Whether both are about the same token.
+    pub fn concerns_the_same_token(&self, other: &Intent) -> bool {
+        (self.generation, self.digest) == (other.generation, other.digest)
+    }
+}
+
+/// What happens to the open intent when a lease ends without new tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntentFate {
+    /// The authority may have acted: whoever refreshes next has to know.
+    StaysOpen,
+    /// It is certain that the authority did nothing.
+    NothingHappened,
+}
+
+/// One line of [`TokenStore::page`].
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The connection's name.
+    pub id: String,
+    /// The row. An error where this one alone cannot be read, so that it does not hide its neighbours.
+    pub row: Result<StoredConnection, StoreUnavailable>,
+    /// Whether a refresh is open.
+    pub refresh_is_open: bool,
 }
 
 /// Keeps connections.
@@ -59,42 +102,40 @@ pub trait TokenStore: Send + Sync {
     /// The connection of this name, as last written.
     async fn load(&self, id: &str) -> Result<Option<StoredConnection>, StoreUnavailable>;
 
-    /// Writes `next` if the generation `replaces` stands there (`None`: if nothing stands there), in one conditional write, durable
-    /// before it returns.
+    /// Writes `next` if the generation `replaces` stands there (`None`: if nothing stands there), and closes an open intent: what a
+    /// consent brings is newer than any refresh. Needs no lease; a refresh in flight loses by the generation.
     async fn save(&self, id: &str, replaces: Option<u64>, next: &StoredConnection) -> Result<Saved, StoreUnavailable>;
 
-    /// Waits until nobody else refreshes this connection and keeps others waiting for as long as the lease lives. By default there is nobody
-    /// else: one process has the store for itself.
-    async fn lease(&self, id: &str) -> Result<Box<dyn Lease>, StoreUnavailable> {
-        let _ = id;
-        Ok(Box::new(()))
-    }
-}
+    /// Writes or clears the trouble of a row if `generation` stands there and the kind of its trouble differs: of several nodes that
+    /// see the same, one gets [`Saved::Stored`].
+    async fn note(&self, id: &str, generation: u64, trouble: Option<&Trouble>) -> Result<Saved, StoreUnavailable>;
 
-/// The right to refresh one connection, given back when it is dropped.
-pub trait Lease: Send {}
+    /// Gives the lease until `until` if nobody has it at `now`, under a number above all earlier ones.
+    async fn take_lease(&self, id: &str, now: Timestamp, until: Timestamp) -> Result<LeaseAnswer, StoreUnavailable>;
 
-impl Lease for () {}
+    /// Prolongs the lease. [`Saved::Conflict`]: it is no longer ours.
+    async fn prolong(&self, id: &str, fence: Fence, until: Timestamp) -> Result<Saved, StoreUnavailable>;
 
-/// Keeps connections until the process ends: for tests and demos.
-#[derive(Debug, Default)]
-pub struct MemoryTokenStore {
-    rows: Mutex<HashMap<String, StoredConnection>>,
-}
+    /// Opens the intent if the lease is ours and the intent's generation stands there. It replaces an older intent.
+    async fn open_intent(&self, id: &str, fence: Fence, intent: &Intent) -> Result<Saved, StoreUnavailable>;
 
-#[async_trait]
-impl TokenStore for MemoryTokenStore {
-    async fn load(&self, id: &str) -> Result<Option<StoredConnection>, StoreUnavailable> {
-        let rows = self.rows.lock().expect("invariant: nothing panics while the lock is held");
-        Ok(rows.get(id).cloned())
-    }
+    /// Writes `next` if no newer lease was given and the generation `replaces` stands there. The same write closes the intent
+    /// and ends the lease, so that no crash can come between.
+    async fn finish(
+        &self,
+        id: &str,
+        fence: Fence,
+        replaces: u64,
+        next: &StoredConnection,
+    ) -> Result<Saved, StoreUnavailable>;
 
-    async fn save(&self, id: &str, replaces: Option<u64>, next: &StoredConnection) -> Result<Saved, StoreUnavailable> {
-        let mut rows = self.rows.lock().expect("invariant: nothing panics while the lock is held");
-        if rows.get(id).map(|row| row.generation) != replaces {
-            return Ok(Saved::Conflict);
-        }
-        rows.insert(id.to_owned(), next.clone());
-        Ok(Saved::Stored)
-    }
+    /// Ends the lease, if it is still ours.
+    async fn release(&self, id: &str, fence: Fence, intent: IntentFate) -> Result<(), StoreUnavailable>;
+
+    /// Up to `limit` connections in the order of their names, from the first name above `after`.
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreUnavailable>;
+
+    /// Removes the connection with its intent and ends its lease under a higher number, so that a late writer loses even if a connection
+    /// of the same name begins anew. Whether it was there.
+    async fn remove(&self, id: &str) -> Result<bool, StoreUnavailable>;
 }

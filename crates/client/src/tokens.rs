@@ -1,7 +1,10 @@
 //! The tokens of one connection, and how long they can be used.
 
+use aws_lc_rs::digest;
 use keyfob_protocol::token_reply::ReceivedTokens;
-use keyfob_protocol::{Secret, Timestamp};
+use keyfob_protocol::{Secret, Timestamp, base62};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A token is replaced this many seconds before it expires (matrix CL-05), or at half of its life where that is shorter.
 pub const REFRESH_AHEAD: i64 = 60;
@@ -21,7 +24,32 @@ pub struct TokenSet {
     pub scope: Option<String>,
 }
 
+/// SHA-256 of a refresh token: names it in a journal without being it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenDigest(pub [u8; 32]);
+
+/// As text, for the documents of stores.
+impl Serialize for TokenDigest {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&base62::encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for TokenDigest {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<TokenDigest, D::Error> {
+        let text = String::deserialize(from)?;
+        base62::decode(text.as_bytes()).map(TokenDigest).ok_or_else(|| D::Error::custom("not a digest"))
+    }
+}
+
 impl TokenSet {
+    /// What names the refresh token; `None` if there is none.
+    pub fn refresh_digest(&self) -> Option<TokenDigest> {
+        let token = self.refresh_token.as_ref()?;
+        let digest = digest::digest(&digest::SHA256, token.expose().as_bytes());
+        Some(TokenDigest(digest.as_ref().try_into().expect("invariant: SHA-256 has 32 bytes")))
+    }
+
     /// Tokens from a reply to a request that was sent at `sent_at`. What a reply to a refresh leaves out stays as it was (RFC 6749
     /// sections 5.1 and 6): `previous` is `None` for an exchange.
     pub fn from_reply(received: ReceivedTokens, previous: Option<&TokenSet>, sent_at: Timestamp) -> TokenSet {

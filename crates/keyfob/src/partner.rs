@@ -14,8 +14,9 @@ mod browser;
 mod callback;
 mod failure;
 mod file_store;
-
 mod input;
+mod journal;
 mod kept;
 mod loopback;
 mod opened;
+mod standing;

@@ -58,7 +58,7 @@ async fn cl_04_paths_and_next_links_of_the_api_are_understood() {
 #[tokio::test]
 async fn calls_carry_bearer_and_system_headers() {
     let system = System::new("Acme", Secret::from("k3y")).unwrap();
-    let world = World::of(Provider::follow_up_boss().with_system(system));
+    let world = World::of(Provider::follow_up_boss().with_api_shape(ApiShape::Unknown).with_system(system));
     let connection = world.connected().await;
     world.script.then([ok(), reply(204, "")]);
     connection.get("/v1/people").await.unwrap();

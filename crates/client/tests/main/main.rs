@@ -3,9 +3,12 @@
 
 mod attempts;
 mod calls;
+mod decade;
 mod discovery;
 mod explain;
 mod golden;
+mod journal;
+mod memory_store;
 mod refreshes;
 mod revocation;
 mod scripted;

@@ -67,12 +67,16 @@ async fn cl_05_a_hundred_callers_make_one_refresh() {
 async fn cl_05_after_invalid_grant_a_changed_store_is_used() {
     let first = World::new();
     let connection = ended(&first).await;
-    // Another process refreshes while our refresh is under way: the store changes between our read and our answer.
+    // The user connects again in another process while our refresh is under way, which ends the older grant.
     let other = World::beside(&first);
-    other.script.then([tokens("a2", "r2"), ok()]);
-    let other_connection = other.connections.open("u");
     first.script.then([oauth_error(400, "invalid_grant"), ok()]);
-    let (ours, theirs) = tokio::join!(connection.get("/v1/people"), other_connection.get("/v1/people"));
+    let reconnect = async {
+        while first.script.count() == 0 {
+            tokio::task::yield_now().await;
+        }
+        other.connections.adopt("u", TokenSet { expires_at: None, ..token_set("a2", "r2") }).await
+    };
+    let (ours, theirs) = tokio::join!(connection.get("/v1/people"), reconnect);
     ours.unwrap();
     theirs.unwrap();
     assert_eq!(first.script.story(), ["refresh r1", "GET /v1/people a2"]);
@@ -226,15 +230,23 @@ async fn cl_06_answers_that_nobody_understands_are_tried_with_space_between_and_
 async fn cl_05_new_tokens_survive_a_store_that_fails() {
     let world = World::new();
     let connection = ended(&world).await;
-    world.store.read_only.store(true, Ordering::SeqCst);
     world.script.then([tokens("a2", "r2"), ok(), ok()]);
-    connection.get("/v1/people").await.unwrap();
+    // The disk fills up behind the intent, while the request is on the wire.
+    let fills_up = async {
+        while world.script.count() == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.store.read_only.store(true, Ordering::SeqCst);
+    };
+    tokio::join!(connection.get("/v1/people"), fills_up).0.unwrap();
+    assert_eq!(world.heard.unwritten.load(Ordering::SeqCst), 1, "loudly reported");
     assert!(matches!(in_store(&world).await.standing, Standing::Live(old) if old.access_token.expose() == "a1"));
-    connection.get("/v1/people").await.unwrap();
-    // The store is back: the next call writes what it could not.
+    // The app keeps no handle; the tokens stay.
+    drop(connection);
+    world.connections.open("u").get("/v1/people").await.unwrap();
+    // The store is back: what comes next writes what it could not, be it a call or the round of the housekeeper.
     world.store.read_only.store(false, Ordering::SeqCst);
-    world.script.then([ok()]);
-    connection.get("/v1/people").await.unwrap();
+    world.connections.tend().await.unwrap();
     assert!(
         matches!(in_store(&world).await.standing, Standing::Live(new) if new.refresh_token.as_ref().unwrap().expose() == "r2")
     );

@@ -35,6 +35,8 @@ async fn follow_up_boss_is_told_by_its_own_call_with_the_system_s_headers() {
         reply(200, r#"{"success":true}"#),
         reply(404, nothing),
         reply(403, r#"{"errorMessage":"No."}"#),
+        // As after every 403: is it the account?
+        reply(200, r#"{"account":{"id":3},"user":{"id":7}}"#),
     ]);
     assert_eq!(connection.revoke().await.unwrap(), Revoked::Ended);
     assert_eq!(connection.revoke().await.unwrap(), Revoked::NothingToEnd);

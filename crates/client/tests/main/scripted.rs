@@ -49,6 +49,10 @@ impl Pause for ClockPause {
     async fn pause(&self, duration: Duration) {
         self.waits.lock().unwrap().push(duration);
         self.clock.advance(duration.as_millis().div_ceil(1000) as i64);
+        // Whoever waits lets the others work.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -171,24 +175,109 @@ pub(crate) fn token_set(access: &str, refresh: &str) -> TokenSet {
 pub(crate) struct FlakyStore {
     pub(crate) memory: MemoryTokenStore,
     pub(crate) down: std::sync::atomic::AtomicBool,
-    /// Accepts reads and refuses writes.
+    /// Accepts reads and refuses writes, as on a full disk.
     pub(crate) read_only: std::sync::atomic::AtomicBool,
+    /// Fails where the new tokens are to be written.
+    pub(crate) fails_to_finish: std::sync::atomic::AtomicBool,
+}
+
+impl FlakyStore {
+    /// From now on it works.
+    pub(crate) fn is_well(&self) {
+        for fault in [&self.down, &self.read_only, &self.fails_to_finish] {
+            fault.store(false, Ordering::SeqCst);
+        }
+    }
+
+    fn reads(&self) -> Result<&MemoryTokenStore, StoreUnavailable> {
+        match self.down.load(Ordering::SeqCst) {
+            true => Err(StoreUnavailable("down".to_owned())),
+            false => Ok(&self.memory),
+        }
+    }
+
+    fn writes(&self) -> Result<&MemoryTokenStore, StoreUnavailable> {
+        match self.read_only.load(Ordering::SeqCst) {
+            true => Err(StoreUnavailable("read-only".to_owned())),
+            false => self.reads(),
+        }
+    }
 }
 
 #[async_trait]
 impl TokenStore for FlakyStore {
     async fn load(&self, id: &str) -> Result<Option<StoredConnection>, StoreUnavailable> {
-        match self.down.load(Ordering::SeqCst) {
-            true => Err(StoreUnavailable("down".to_owned())),
-            false => self.memory.load(id).await,
-        }
+        self.reads()?.load(id).await
     }
 
     async fn save(&self, id: &str, replaces: Option<u64>, next: &StoredConnection) -> Result<Saved, StoreUnavailable> {
-        match self.down.load(Ordering::SeqCst) || self.read_only.load(Ordering::SeqCst) {
-            true => Err(StoreUnavailable("down".to_owned())),
-            false => self.memory.save(id, replaces, next).await,
+        self.writes()?.save(id, replaces, next).await
+    }
+
+    async fn note(&self, id: &str, generation: u64, trouble: Option<&Trouble>) -> Result<Saved, StoreUnavailable> {
+        self.writes()?.note(id, generation, trouble).await
+    }
+
+    async fn take_lease(&self, id: &str, now: Timestamp, until: Timestamp) -> Result<LeaseAnswer, StoreUnavailable> {
+        self.writes()?.take_lease(id, now, until).await
+    }
+
+    async fn prolong(&self, id: &str, fence: Fence, until: Timestamp) -> Result<Saved, StoreUnavailable> {
+        self.writes()?.prolong(id, fence, until).await
+    }
+
+    async fn open_intent(&self, id: &str, fence: Fence, intent: &Intent) -> Result<Saved, StoreUnavailable> {
+        self.writes()?.open_intent(id, fence, intent).await
+    }
+
+    async fn finish(
+        &self,
+        id: &str,
+        fence: Fence,
+        replaces: u64,
+        next: &StoredConnection,
+    ) -> Result<Saved, StoreUnavailable> {
+        if self.fails_to_finish.load(Ordering::SeqCst) {
+            return Err(StoreUnavailable("full".to_owned()));
         }
+        self.writes()?.finish(id, fence, replaces, next).await
+    }
+
+    async fn release(&self, id: &str, fence: Fence, intent: IntentFate) -> Result<(), StoreUnavailable> {
+        self.writes()?.release(id, fence, intent).await
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreUnavailable> {
+        self.reads()?.page(after, limit).await
+    }
+
+    async fn remove(&self, id: &str) -> Result<bool, StoreUnavailable> {
+        self.writes()?.remove(id).await
+    }
+}
+
+/// Remembers what was told.
+#[derive(Default)]
+pub(crate) struct Heard {
+    pub(crate) changes: Mutex<Vec<Event>>,
+    pub(crate) unwritten: AtomicU64,
+}
+
+impl Heard {
+    /// The states in their order: `new>connected`, `connected>degraded`.
+    pub(crate) fn story(&self) -> Vec<String> {
+        let name = |state: Option<State>| state.map_or("new", State::name);
+        self.changes.lock().unwrap().iter().map(|event| format!("{}>{}", name(event.from), event.to.state)).collect()
+    }
+}
+
+impl EventSink for Heard {
+    fn changed(&self, event: &Event) {
+        self.changes.lock().unwrap().push(event.clone());
+    }
+
+    fn unwritten(&self, _: &str, _: &StoreUnavailable) {
+        self.unwritten.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -198,12 +287,13 @@ pub(crate) struct World {
     pub(crate) pause: Arc<ClockPause>,
     pub(crate) script: Arc<Script>,
     pub(crate) store: Arc<FlakyStore>,
+    pub(crate) heard: Arc<Heard>,
     pub(crate) connections: Connections,
 }
 
 impl World {
     pub(crate) fn new() -> World {
-        World::of(Provider::follow_up_boss())
+        World::of(Provider::follow_up_boss().with_api_shape(ApiShape::Unknown))
     }
 
     pub(crate) fn of(provider: Provider) -> World {
@@ -224,8 +314,20 @@ impl World {
             entropy: Arc::new(SeededEntropy::default()),
             pause: pause.clone(),
         };
-        let connections = Connections::new(provider, app(), store.clone(), outside);
-        World { clock, pause, script, store, connections }
+        let heard = Arc::new(Heard::default());
+        let connections = Connections::reporting(provider, app(), store.clone(), outside, heard.clone());
+        World { clock, pause, script, store, heard, connections }
+    }
+
+    /// A fresh process on the same store and clock, with this network.
+    pub(crate) fn with_network(&self, transport: Arc<dyn Transport>) -> Connections {
+        let outside = Surroundings {
+            transport,
+            clock: self.clock.clone(),
+            entropy: Arc::new(SeededEntropy::default()),
+            pause: self.pause.clone(),
+        };
+        Connections::new(self.connections.provider().clone(), app(), self.store.clone(), outside)
     }
 
     /// A connection "u" with access token a1 and refresh token r1, good for an hour.

@@ -145,9 +145,9 @@ async fn cl_06_an_unanswered_exchange_is_sent_again_once_and_only_where_that_is_
     assert!(matches!(failed, TokenFailure::Ambiguous(_)) && !again);
 
     let idempotent = UnansweredExchange::AuthorityIsIdempotentSendOnceMore;
-    let world = World::of(Provider::follow_up_boss().when_unanswered(idempotent));
+    let world = World::of(Provider::follow_up_boss().with_api_shape(ApiShape::Unknown).when_unanswered(idempotent));
     exchanged(&world, [unanswered(), tokens("a1", "r1")]).await.unwrap();
-    let world = World::of(Provider::follow_up_boss().when_unanswered(idempotent));
+    let world = World::of(Provider::follow_up_boss().with_api_shape(ApiShape::Unknown).when_unanswered(idempotent));
     let (failed, _) = failure(exchanged(&world, [unanswered(), unanswered()]).await);
     assert!(matches!(failed, TokenFailure::Ambiguous(_)));
     assert_eq!(world.script.count(), 2);

@@ -50,7 +50,7 @@ pub(crate) async fn run(args: CallArgs, json: bool) -> anyhow::Result<()> {
     let answer = opened.finish(answer).await?;
 
     note(&args, &answer);
-    let provider = opened.kept.provider()?;
+    let provider = opened.kept.place.provider()?;
     let of_me = provider.api_shape() == ApiShape::FollowUpBoss
         && provider.api_base().join(&args.target).is_ok_and(|url| is_me(url.path()));
     let body = match of_me && !args.reveal {

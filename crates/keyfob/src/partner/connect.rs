@@ -1,33 +1,30 @@
 //! `keyfob connect`: an attempt, the user's consent, the exchange, and who it was.
 //!
-//! Nothing is written until it is known whose connection it is: a reconnect that comes back as somebody else must not take the place of the
-//! first. Until then the tokens are in memory, and a crash there costs another consent, as a code that was never redeemed does.
+//! The library writes nothing until it is known whose connection it is: a reconnect that comes back as somebody else must not take the place
+//! of the first. Until then the tokens are in memory, and a crash there costs another consent, as a code that was never redeemed does.
 
 use super::authority::{Authority, NamedAuthority};
 use super::callback::{Came, Waiting, pasted_query};
 use super::failure;
-use super::files::{Files, StoreDir, check_name};
+use super::file_store::FileTokenStore;
+use super::files::{StoreDir, check_name};
 use super::input::{self, Lines};
-use super::kept::{Kept, KeptSystem, with_system};
+use super::kept::{Kept, KeptSystem, Place, with_system};
 use super::loopback::{Loopback, Serving};
 use super::opened::surroundings;
 use super::{browser, connections};
 use crate::exit::Exit;
 use crate::output;
-use anyhow::Context;
 use clap::Args;
 use keyfob_client::{
     ATTEMPT_LIFETIME, App, Attempt, AuthorizeOptions, BrowserSession, CallbackOutcome, ConnectionError, Connections,
-    Identity, MemoryTokenStore, Pkce, Prompt, Provider, ReadyExchange, Surroundings, TokenStore, safe_url,
+    Pkce, Prompt, Provider, ReadyExchange, Surroundings, safe_url,
 };
 use keyfob_protocol::entropy;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
-
-/// What the connection is called while it is not known whose it is.
-const NEW: &str = "new";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -105,7 +102,7 @@ pub(crate) async fn run(args: ConnectArgs, json: bool) -> anyhow::Result<()> {
         same_authority(earlier, &authority, &name)?;
     }
     // A directory that cannot be written to is better found out before the user is asked.
-    files.change(&name, |_| Ok(None)).await?;
+    drop(files.locked().await?);
     let mut lines = Lines::default();
     let system = system(&args)?;
     let client_secret = match args.public {
@@ -131,9 +128,17 @@ pub(crate) async fn run(args: ConnectArgs, json: bool) -> anyhow::Result<()> {
     let outside = surroundings(&provider)?;
 
     let ready = consent(&args, &provider, &app, loopback, &mut lines, &outside).await?;
-    let (row, identity) = exchanged(ready, &provider, &app, &outside, earlier.as_ref(), &name).await?;
-    let kept = Kept::new(authority, &app, system, identity, &row);
-    let kept = keep(&files, &name, kept).await?;
+    let App { client_id, client_secret, redirect_uri } = app.clone();
+    let place = Place { authority, client_id, client_secret, redirect_uri, system };
+    let store = Arc::new(FileTokenStore::new(files.clone(), place));
+    let connections = Connections::new(provider, app, store, outside);
+    let connection = connections.connect(&name, ready).await.map_err(|error| failure::of_connect(&error, &name))?;
+    let (name, kept) = files.meant(Some(name))?;
+    if kept.identity.is_none()
+        && let Err(error) = connection.identity().await
+    {
+        output::say(&format!("keyfob: connected, but it is not known to whom: {}", explained(&error)));
+    }
     output::data(json, &connections::document(&name, &kept), || connections::sentence(&name, &kept))
 }
 
@@ -247,40 +252,6 @@ async fn pasted(
     }
 }
 
-/// Redeems the code and asks whose connection it is. Where an earlier one is pinned to somebody, it has to be them.
-async fn exchanged(
-    ready: ReadyExchange,
-    provider: &Provider,
-    app: &App,
-    outside: &Surroundings,
-    earlier: Option<&Kept>,
-    name: &str,
-) -> anyhow::Result<(keyfob_client::StoredConnection, Option<Identity>)> {
-    let memory = Arc::new(MemoryTokenStore::default());
-    let connections = Connections::new(provider.clone(), app.clone(), memory.clone(), outside.clone());
-    let connection = connections.connect(NEW, ready).await.map_err(|error| failure::of_connect(&error))?;
-    let pinned = earlier.and_then(|earlier| earlier.identity.as_ref());
-    let identity = match (connection.identity().await, pinned) {
-        (Ok(identity), _) => identity,
-        (Err(error), None) => {
-            let why = explained(&error);
-            output::say(&format!("keyfob: connected, but it is not known to whom: {why}"));
-            None
-        }
-        (Err(error), Some(_)) => {
-            let why = explained(&error);
-            return Err(Exit::Unavailable.because(format!(
-                "it cannot be found out who consented, so connection {name} stays as it was: {why}; try again later, or connect under another name by --as NAME"
-            )));
-        }
-    };
-    if let Some(earlier) = earlier {
-        same_person(earlier, identity.as_ref(), name)?;
-    }
-    let row = memory.load(NEW).await?;
-    row.map(|row| (row, identity)).ok_or_else(|| anyhow::anyhow!("the new tokens are not in memory"))
-}
-
 fn explained(error: &ConnectionError) -> String {
     match error {
         ConnectionError::Unexpected { status: 403, .. } => {
@@ -292,42 +263,11 @@ fn explained(error: &ConnectionError) -> String {
 
 /// A connection stays at its authority.
 fn same_authority(earlier: &Kept, authority: &Authority, name: &str) -> anyhow::Result<()> {
-    match earlier.authority.is_same(authority) {
+    match earlier.place.authority.is_same(authority) {
         true => Ok(()),
         false => {
-            let at = earlier.authority.described();
+            let at = earlier.place.authority.described();
             Err(Exit::Conflict.because(format!("connection {name} is at {at}; choose another name by --as NAME")))
         }
     }
-}
-
-/// A connection stays the same account's and user's.
-fn same_person(earlier: &Kept, now: Option<&Identity>, name: &str) -> anyhow::Result<()> {
-    match (&earlier.identity, now) {
-        (Some(pinned), Some(now)) if !pinned.is_same(now) => Err(Exit::Conflict.because(format!(
-            "connection {name} is of {}, and {} consented; it stays as it was. Keep the new one under another name by --as NAME, or take its access back in the account's settings",
-            connections::whose(pinned),
-            connections::whose(now)
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// Writes it, above whatever stands there by now.
-async fn keep(files: &Files, name: &str, mut kept: Kept) -> anyhow::Result<Kept> {
-    let mut written = None;
-    let changed = files.change(name, |standing| {
-        if let Some(standing) = &standing {
-            // Again: somebody else may have connected under this name while the user was away.
-            same_authority(standing, &kept.authority, name)?;
-            same_person(standing, kept.identity.as_ref(), name)?;
-            kept.generation = standing.generation + 1;
-            // Somebody who was known stays known while the API does not say it.
-            kept.identity = kept.identity.take().or_else(|| standing.identity.clone());
-        }
-        written = Some(kept.clone());
-        Ok(Some(kept))
-    });
-    changed.await.context("the user consented, and the tokens were dropped; connect again")?;
-    written.ok_or_else(|| anyhow::anyhow!("connection {name} was not written"))
 }

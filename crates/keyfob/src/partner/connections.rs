@@ -1,12 +1,14 @@
 //! `keyfob connections …`
 
+use super::file_store::FileTokenStore;
 use super::files::{Files, StoreDir};
-use super::kept::{Kept, KeptStanding};
+use super::kept::Kept;
 use super::opened::Opened;
+use super::standing::KeptStanding;
 use crate::exit::Exit;
 use crate::output::{self, table};
 use clap::Subcommand;
-use keyfob_client::{ConnectionError, Identity, Revoked, Timestamp};
+use keyfob_client::{ConnectionError, Identity, Revoked, Timestamp, TokenStore};
 use serde_json::{Value, json};
 
 #[derive(Debug, Subcommand)]
@@ -80,9 +82,13 @@ fn list(files: &Files, json: bool) -> anyhow::Result<()> {
 async fn revoke(opened: Opened, local: bool, json: bool) -> anyhow::Result<()> {
     let how = match opened.connection.revoke().await {
         Ok(Revoked::Ended) => "revoked",
-        Ok(Revoked::NothingToEnd) | Err(ConnectionError::ReauthRequired(_)) => "revoked",
+        // Nothing is left that the authority could end.
+        Ok(Revoked::NothingToEnd)
+        | Err(ConnectionError::ReauthRequired(_) | ConnectionError::LostReply(_) | ConnectionError::Denied { .. }) => {
+            "revoked"
+        }
         Ok(Revoked::NotOffered) if !local => {
-            let system = match opened.kept.system {
+            let system = match opened.kept.place.system {
                 None => "; Follow Up Boss and Keyfob want --system at the connect",
                 Some(_) => "",
             };
@@ -99,17 +105,7 @@ async fn revoke(opened: Opened, local: bool, json: bool) -> anyhow::Result<()> {
         Err(error) => return opened.finish(opened.told(Err(error))).await,
     };
     let now = opened.now();
-    // A refresh in flight would write its tokens behind this.
-    let _lease = opened.files.lease(&opened.name).await?;
-    opened
-        .files
-        .change(&opened.name, |kept| {
-            Ok(kept.map(|mut kept| {
-                kept.give_back(now);
-                kept
-            }))
-        })
-        .await?;
+    opened.store.give_back(&opened.name, now).await?;
     let name = &opened.name;
     output::data(json, &json!({ "name": name, "changed": how }), || format!("connection {name}: {how}"))
 }
@@ -120,7 +116,7 @@ async fn remove(files: &Files, name: &str, json: bool) -> anyhow::Result<()> {
         return Err(Exit::Conflict
             .because(format!("connection {name} is live: give it back first by: keyfob connections revoke {name}")));
     }
-    files.remove(name).await?;
+    FileTokenStore::new(files.clone(), kept.place).remove(name).await?;
     output::data(json, &json!({ "name": name, "changed": "removed" }), || format!("connection {name}: removed"))
 }
 
@@ -129,10 +125,10 @@ pub(crate) fn document(name: &str, kept: &Kept) -> Value {
     let mut document = json!({
         "name": name,
         "state": state(kept),
-        "authority": kept.authority,
-        "clientId": kept.client_id,
-        "redirectUri": kept.redirect_uri,
-        "system": kept.system.as_ref().map(|system| &system.name),
+        "authority": kept.place.authority,
+        "clientId": kept.place.client_id,
+        "redirectUri": kept.place.redirect_uri,
+        "system": kept.place.system.as_ref().map(|system| &system.name),
         "identity": kept.identity,
         "generation": kept.generation,
     });
@@ -141,12 +137,17 @@ pub(crate) fn document(name: &str, kept: &Kept) -> Value {
             document["obtainedAt"] = json!(obtained_at.to_utc());
             document["expiresAt"] = json!(expires_at.map(Timestamp::to_utc));
             document["scope"] = json!(scope);
+            if let Some(status) = kept.row().map(|row| row.status()).filter(|status| !status.reason.is_empty()) {
+                document["since"] = json!(status.since.to_utc());
+                document["reason"] = json!(status.reason);
+            }
         }
-        KeptStanding::ReauthRequired { since, status, error, description } => {
+        KeptStanding::ReauthRequired { since, evidence, .. } | KeptStanding::LostReply { since, evidence, .. } => {
             document["since"] = json!(since.to_utc());
+            let (status, error, description) = (evidence.status, &evidence.error, &evidence.description);
             document["evidence"] = json!({ "status": status, "error": error, "description": description });
         }
-        KeptStanding::Revoked { since } => document["since"] = json!(since.to_utc()),
+        KeptStanding::Denied { since } | KeptStanding::Revoked { since } => document["since"] = json!(since.to_utc()),
     }
     document
 }
@@ -154,7 +155,7 @@ pub(crate) fn document(name: &str, kept: &Kept) -> Value {
 /// In one sentence.
 pub(crate) fn sentence(name: &str, kept: &Kept) -> String {
     let of = kept.identity.as_ref().map(|identity| format!(", {}", whose(identity))).unwrap_or_default();
-    format!("connection {name}: {}{of} ({})", state(kept).replace('_', " "), kept.authority.described())
+    format!("connection {name}: {}{of} ({})", state(kept).replace('_', " "), kept.place.authority.described())
 }
 
 /// Who an identity is, for a person.
@@ -167,44 +168,38 @@ pub(crate) fn whose(identity: &Identity) -> String {
 }
 
 fn state(kept: &Kept) -> &'static str {
-    match &kept.standing {
-        KeptStanding::Connected { .. } => "connected",
-        KeptStanding::ReauthRequired { .. } => "reauth_required",
-        KeptStanding::Revoked { .. } => "revoked",
-    }
+    kept.row().map_or("revoked", |row| row.status().state.name())
 }
 
 fn expires(kept: &Kept) -> String {
     match &kept.standing {
         KeptStanding::Connected { expires_at, .. } => expires_at.map_or("unknown".to_owned(), Timestamp::to_utc),
-        KeptStanding::ReauthRequired { .. } | KeptStanding::Revoked { .. } => "-".to_owned(),
+        _ => "-".to_owned(),
     }
 }
 
 fn row(name: &str, kept: &Kept) -> Vec<String> {
     let of = kept.identity.as_ref().map_or("unknown".to_owned(), whose);
-    vec![name.to_owned(), state(kept).to_owned(), kept.authority.described(), of, expires(kept)]
+    vec![name.to_owned(), state(kept).to_owned(), kept.place.authority.described(), of, expires(kept)]
 }
 
 fn shown(name: &str, kept: &Kept) -> String {
     let mut lines = vec![
         sentence(name, kept),
-        format!("client id:     {}", kept.client_id),
-        format!("redirect URI:  {}", kept.redirect_uri),
+        format!("client id:     {}", kept.place.client_id),
+        format!("redirect URI:  {}", kept.place.redirect_uri),
         format!("token expires: {}", expires(kept)),
     ];
-    lines.extend(kept.system.as_ref().map(|system| format!("system:        {}", system.name)));
-    match &kept.standing {
-        KeptStanding::Connected { .. } => {}
-        KeptStanding::ReauthRequired { since, status, error, .. } => {
-            let error = error.as_ref().map(|error| format!(", {error}")).unwrap_or_default();
-            lines.push(format!("since:         {} (status {status}{error})", since.to_utc()));
-            lines.push(format!("connect again: {}", kept.connect_again(name)));
-        }
-        KeptStanding::Revoked { since } => {
-            lines.push(format!("since:         {}", since.to_utc()));
-            lines.push(format!("connect again: {}", kept.connect_again(name)));
-        }
+    lines.extend(kept.place.system.as_ref().map(|system| format!("system:        {}", system.name)));
+    if let Some(status) = kept.row().map(|row| row.status()) {
+        let reason = if status.reason.is_empty() { String::new() } else { format!(" ({})", status.reason) };
+        lines.push(format!("since:         {}{reason}", status.since.to_utc()));
+    }
+    if let KeptStanding::Revoked { since } = &kept.standing {
+        lines.push(format!("since:         {}", since.to_utc()));
+    }
+    if !matches!(kept.standing, KeptStanding::Connected { .. }) {
+        lines.push(format!("connect again: {}", kept.place.connect_again(name)));
     }
     lines.join("\n")
 }

@@ -1,5 +1,6 @@
 //! What the client library's failures mean to a person: words, the next step, an exit code.
 
+use super::connections::whose;
 use crate::exit::Exit;
 use keyfob_client::{
     CallbackError, CallbackOutcome, ConnectError, ConnectionError, FirstVisit, SendFailure, TokenFailure,
@@ -9,8 +10,11 @@ use keyfob_client::{
 pub(crate) fn of_connection(error: &ConnectionError, name: &str, again: &str) -> anyhow::Error {
     let exit = match error {
         ConnectionError::NotConnected => Exit::NotFound,
-        ConnectionError::ReauthRequired(_) | ConnectionError::NoRefreshToken(_) => {
+        ConnectionError::ReauthRequired(_) | ConnectionError::LostReply(_) | ConnectionError::NoRefreshToken(_) => {
             return Exit::Reconnect.because(format!("connection {name}: {error}; run: {again}"));
+        }
+        ConnectionError::Denied { .. } => {
+            return Exit::Declined.because(format!("connection {name}: {error}; to ask once more, run: {again}"));
         }
         ConnectionError::RefreshFailed { failure, .. } => of_token_failure(failure),
         ConnectionError::NotRevoked(failure) => of_token_failure(failure),
@@ -19,16 +23,40 @@ pub(crate) fn of_connection(error: &ConnectionError, name: &str, again: &str) ->
         | ConnectionError::OtherOrigin { .. }
         | ConnectionError::NoAnswer(SendFailure::Refused(_)) => Exit::Refused,
         ConnectionError::Unexpected { status, .. } => of_status(*status).unwrap_or(Exit::Refused),
-        ConnectionError::RateLimited { .. } | ConnectionError::NoAnswer(_) | ConnectionError::Store(_) => {
-            Exit::Unavailable
-        }
+        ConnectionError::RateLimited { .. }
+        | ConnectionError::NoAnswer(_)
+        | ConnectionError::RefreshElsewhere { .. }
+        | ConnectionError::Store(_) => Exit::Unavailable,
     };
     exit.because(format!("connection {name}: {error}"))
 }
 
-/// The exchange gave no tokens. An earlier connection is as it was.
-pub(crate) fn of_connect(error: &ConnectError) -> anyhow::Error {
-    let ConnectError::Exchange(failed) = error else { return Exit::Unavailable.because(error.to_string()) };
+/// The exchange gave no tokens, or tokens that are somebody else's. An earlier connection is as it was.
+pub(crate) fn of_connect(error: &ConnectError, name: &str) -> anyhow::Error {
+    let failed = match error {
+        ConnectError::Exchange(failed) => failed,
+        ConnectError::OtherIdentity { was, is } => {
+            let (was, is) = (whose(was), whose(is));
+            return Exit::Conflict.because(format!(
+                "connection {name} is of {was}, and {is} consented; it stays as it was. Keep the new one under another name by --as NAME, or take its access back in the account's settings"
+            ));
+        }
+        ConnectError::IdentityUnknown { status } => {
+            let why = match status {
+                Some(403) => " (status 403: the account may be locked or expired)".to_owned(),
+                Some(status) => format!(" (status {status})"),
+                None => String::new(),
+            };
+            return Exit::Unavailable.because(format!(
+                "it cannot be found out who consented{why}, so connection {name} stays as it was; try again later, or connect under another name by --as NAME"
+            ));
+        }
+        ConnectError::Store(unavailable) => {
+            return Exit::Unavailable.because(format!(
+                "the user consented, and the tokens cannot be kept ({unavailable}); make room and connect again"
+            ));
+        }
+    };
     let next = match &failed.failure {
         TokenFailure::Permanent(_) => {
             "; the code is good once and for minutes only, and redirect URI and app must be those of the URL: begin again"

@@ -2,10 +2,11 @@
 //!
 //! A file is written whole beside the old one, synced, and put in its place, so that a crash leaves the old or the new one, never a part. Until the
 //! new tokens are durable the old refresh token stands in the file, and the next call sends it again. Locks are `flock`s and end with their
-//! process: one of the directory around each write, and one of each connection around each refresh, which makes it the only one.
+//! process: one of the directory around each step, and one of each connection while a refresh of it goes on.
 //!
 //! This lives in the binary and not in the client library, since a file holds what a library's user keeps elsewhere: app, secret, authority.
 
+use super::journal::Journal;
 use super::kept::Kept;
 use crate::composition::authority::private_directory;
 use crate::exit::Exit;
@@ -22,9 +23,7 @@ const MAX_NAME: usize = 64;
 /// Between two looks at a lock that somebody else holds.
 const LOOK: Duration = Duration::from_millis(20);
 /// Looks at the directory's lock: 10 s, and a write takes milliseconds.
-const WRITE_LOOKS: u32 = 500;
-/// Looks at a connection's lease: 3 minutes, more than a refresh takes with all its tries.
-const LEASE_LOOKS: u32 = 9_000;
+const LOOKS: u32 = 500;
 
 /// Where the connections are kept.
 #[derive(Debug, Clone, Args)]
@@ -73,6 +72,10 @@ fn default_directory() -> anyhow::Result<PathBuf> {
     Ok(data.join("keyfob/connections"))
 }
 
+fn journal_of(name: &str) -> String {
+    format!(".{name}.journal")
+}
+
 /// A name that can be a file's.
 pub(crate) fn check_name(name: &str) -> anyhow::Result<()> {
     let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
@@ -112,34 +115,59 @@ impl Files {
         Kept::read(&text).map(Some).map_err(unusable)
     }
 
-    /// Changes what stands there under the directory's lock; nothing is written where `change` gives nothing. Durable when it returns.
-    pub(crate) async fn change(
-        &self,
-        name: &str,
-        change: impl FnOnce(Option<Kept>) -> anyhow::Result<Option<Kept>>,
-    ) -> anyhow::Result<bool> {
-        let _locked = self.lock(".lock", WRITE_LOOKS).await?;
-        match change(self.read(name)?)? {
-            Some(kept) => self.write(name, &kept).map(|()| true),
-            None => Ok(false),
+    /// The directory's lock, under which whatever is read and then written stays what it was.
+    pub(crate) async fn locked(&self) -> anyhow::Result<Locked> {
+        for _ in 0..LOOKS {
+            match self.try_lock(".lock")? {
+                Some(locked) => return Ok(locked),
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+        let lock = self.directory.join(".lock");
+        Err(Exit::Unavailable
+            .because(format!("another process holds {} and does not let go; try again", lock.display())))
+    }
+
+    /// The lock of a connection, by which others see that whoever refreshes it is alive; `None` while somebody has it.
+    pub(crate) fn try_lease(&self, name: &str) -> anyhow::Result<Option<Locked>> {
+        check_name(name)?;
+        self.try_lock(&format!(".{name}.lease"))
+    }
+
+    /// Writes a connection, durably.
+    pub(crate) fn write(&self, name: &str, kept: &Kept) -> anyhow::Result<()> {
+        check_name(name)?;
+        self.write_whole(&format!("{name}.json"), kept.to_text().expose().as_bytes())
+    }
+
+    /// The journal of a connection; a fresh one where there is none.
+    pub(crate) fn journal(&self, name: &str) -> anyhow::Result<Journal> {
+        check_name(name)?;
+        let path = self.directory.join(journal_of(name));
+        let unusable = |why: String| {
+            Exit::Unavailable.because(format!("{}: {why}; if no keyfob is running, remove the file", path.display()))
+        };
+        match std::fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).map_err(|error| unusable(error.to_string())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Journal::default()),
+            Err(error) => Err(unusable(error.to_string())),
         }
     }
 
-    /// Removes a connection; whether there was one.
-    pub(crate) async fn remove(&self, name: &str) -> anyhow::Result<bool> {
+    /// Writes a journal, durably.
+    pub(crate) fn write_journal(&self, name: &str, journal: &Journal) -> anyhow::Result<()> {
+        let text = serde_json::to_vec(journal).expect("invariant: numbers and text");
+        self.write_whole(&journal_of(name), &text)
+    }
+
+    /// Removes a connection; whether there was one. Its journal stays.
+    pub(crate) fn remove(&self, name: &str) -> anyhow::Result<bool> {
         check_name(name)?;
-        let _locked = self.lock(".lock", WRITE_LOOKS).await?;
         match std::fs::remove_file(self.path(name)) {
             Ok(()) => self.sync().map(|()| true),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(self.failed(name, &error)),
         }
-    }
-
-    /// The right to refresh a connection.
-    pub(crate) async fn lease(&self, name: &str) -> anyhow::Result<Locked> {
-        check_name(name)?;
-        self.lock(&format!(".{name}.lease"), LEASE_LOOKS).await
     }
 
     /// All names, in order.
@@ -180,8 +208,9 @@ impl Files {
         }
     }
 
-    fn write(&self, name: &str, kept: &Kept) -> anyhow::Result<()> {
-        let new = self.directory.join(format!(".{name}.new"));
+    fn write_whole(&self, file: &str, text: &[u8]) -> anyhow::Result<()> {
+        let path = self.directory.join(file);
+        let new = self.directory.join(format!(".{}.new", file.trim_start_matches('.').trim_end_matches(".json")));
         let written = || {
             // What a crash left behind may have been made by somebody else: never written into.
             match std::fs::remove_file(&new) {
@@ -189,11 +218,11 @@ impl Files {
                 _ => {}
             }
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-            file.write_all(kept.to_text().expose().as_bytes())?;
+            file.write_all(text)?;
             file.sync_all()?;
-            std::fs::rename(&new, self.path(name))
+            std::fs::rename(&new, &path)
         };
-        written().map_err(|error| self.failed(name, &error))?;
+        written().map_err(|error| Exit::Unavailable.because(format!("{}: {error}", path.display())))?;
         self.sync()
     }
 
@@ -202,19 +231,15 @@ impl Files {
         File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(|error| self.failed("", &error))
     }
 
-    async fn lock(&self, file: &str, looks: u32) -> anyhow::Result<Locked> {
+    fn try_lock(&self, file: &str) -> anyhow::Result<Option<Locked>> {
         let path = self.directory.join(file);
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let file = file.map_err(|error| self.failed("", &error))?;
-        for _ in 0..looks {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Locked(file)),
-                Err(rustix::io::Errno::WOULDBLOCK) => tokio::time::sleep(LOOK).await,
-                Err(error) => return Err(self.failed("", &error.into())),
-            }
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Locked(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(self.failed("", &error.into())),
         }
-        Err(Exit::Unavailable
-            .because(format!("another process holds {} and does not let go; try again", path.display())))
     }
 
     fn failed(&self, name: &str, error: &std::io::Error) -> anyhow::Error {
@@ -224,5 +249,13 @@ impl Files {
 
     fn path(&self, name: &str) -> PathBuf {
         self.directory.join(Path::new(&format!("{name}.json")))
+    }
+}
+
+#[cfg(test)]
+impl Files {
+    /// The connections in this directory.
+    pub(crate) fn at(directory: &Path) -> Files {
+        Files { directory: directory.to_owned() }
     }
 }

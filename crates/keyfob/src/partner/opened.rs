@@ -3,7 +3,8 @@
 use super::failure;
 use super::file_store::FileTokenStore;
 use super::files::{Files, StoreDir};
-use super::kept::{Kept, KeptStanding};
+use super::kept::Kept;
+use super::standing::KeptStanding;
 use crate::composition::clock::SystemClock;
 use crate::composition::entropy::SystemEntropy;
 use crate::exit::Exit;
@@ -20,7 +21,7 @@ pub(crate) struct Opened {
     pub(crate) kept: Kept,
     pub(crate) connection: Connection,
     pub(crate) files: Files,
-    store: Arc<FileTokenStore>,
+    pub(crate) store: Arc<FileTokenStore>,
     clock: Arc<dyn Clock>,
 }
 
@@ -30,15 +31,15 @@ impl Opened {
         let files = store_dir.open()?;
         let (name, kept) = files.meant(named)?;
         if let KeptStanding::Revoked { since } = kept.standing {
-            let (at, again) = (since.to_utc(), kept.connect_again(&name));
+            let (at, again) = (since.to_utc(), kept.place.connect_again(&name));
             let message = format!("connection {name} was given back at {at}; the user has to connect again: {again}");
             return Err(Exit::Reconnect.because(message));
         }
-        let provider = kept.provider()?;
+        let provider = kept.place.provider()?;
         let outside = surroundings(&provider)?;
-        let store = Arc::new(FileTokenStore::new(files.clone()));
+        let store = Arc::new(FileTokenStore::new(files.clone(), kept.place.clone()));
         let clock = outside.clock.clone();
-        let connection = Connections::new(provider, kept.app(), store.clone(), outside).open(&name);
+        let connection = Connections::new(provider, kept.place.app(), store.clone(), outside).open(&name);
         Ok(Opened { name, kept, connection, files, store, clock })
     }
 
@@ -49,7 +50,7 @@ impl Opened {
 
     /// The answer, or the failure in words.
     pub(crate) fn told<T>(&self, answer: Result<T, ConnectionError>) -> anyhow::Result<T> {
-        answer.map_err(|error| failure::of_connection(&error, &self.name, &self.kept.connect_again(&self.name)))
+        answer.map_err(|error| failure::of_connection(&error, &self.name, &self.kept.place.connect_again(&self.name)))
     }
 
     /// Makes sure that what was refreshed is in the file: a process ends, and what it only remembers is gone.

@@ -148,10 +148,10 @@ fn links(demo: &Demo) -> Vec<Link> {
 async fn earlier(session: &Session, key: &str) -> Option<String> {
     let slot = session.slot(key)?;
     match slot.connection().state().await {
-        Ok(Standing::Healthy(_) | Standing::Degraded { .. }) => {
+        Ok(Standing::Healthy(_) | Standing::Degraded { .. } | Standing::AccountLocked { .. }) => {
             Some(slot.who().map_or_else(|| "somebody whom the API does not name".to_owned(), |who| who.user))
         }
-        Ok(Standing::NotConnected | Standing::ReauthRequired(_)) | Err(_) => None,
+        Ok(_) | Err(_) => None,
     }
 }
 
@@ -163,7 +163,7 @@ async fn standing(demo: &Demo, slot: &Slot) -> (ConnectionState, Vec<(String, St
         facts = vec![fact("User", who.user), fact("Role", who.role), fact("Account", who.account)];
     }
     let state = match slot.connection().state().await {
-        Ok(Standing::Healthy(tokens) | Standing::Degraded { tokens, .. }) => {
+        Ok(Standing::Healthy(tokens) | Standing::Degraded { tokens, .. } | Standing::AccountLocked { tokens, .. }) => {
             facts.push(fact("Access token", expiry(&tokens, now)));
             facts.push(fact("Refresh token", "good while used every 90 days".to_owned()));
             ConnectionState::Connected
@@ -172,7 +172,11 @@ async fn standing(demo: &Demo, slot: &Slot) -> (ConnectionState, Vec<(String, St
             facts.push(fact("Ended", time(why.since)));
             ConnectionState::Ended
         }
-        Ok(Standing::NotConnected) | Err(_) => ConnectionState::NotConnected,
+        Ok(Standing::LostReply(why)) => {
+            facts.push(fact("Ended", time(why.since)));
+            ConnectionState::Ended
+        }
+        Ok(Standing::NotConnected | Standing::Denied { .. }) | Err(_) => ConnectionState::NotConnected,
     };
     let offset = demo.clock.offset();
     let ahead = if offset > 0 { format!(" ({} ahead)", span(offset)) } else { String::new() };

@@ -70,7 +70,7 @@ async fn drop_reply_under_strict_single_use_needs_the_user_and_says_so() {
     let connection = integration.connect(&running).await;
     an_hour_passes(&running, &integration).await;
     set(&running, json!({ "fault": "drop-reply" })).await;
-    assert!(matches!(connection.get("/v1/identity").await, Err(ConnectionError::ReauthRequired(_))));
+    assert!(matches!(connection.get("/v1/identity").await, Err(ConnectionError::LostReply(_))));
     works(&integration.connect(&running).await).await;
 }
 

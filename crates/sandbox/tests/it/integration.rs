@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use keyfob_client::{
     App, Attempt, AttemptStore, BrowserSession, ConnectError, Connection, Connections, MemoryTokenStore, Pause,
-    Provider, Surroundings, System, TokenSet, TokioPause,
+    Provider, Surroundings, System, TokenSet, TokenStore, TokioPause,
 };
 use keyfob_protocol::{Clock, Dialect, Secret, Timestamp};
 use keyfob_sandbox::AnnouncedApp;
@@ -34,7 +34,7 @@ impl Integration {
         app: &AnnouncedApp,
         provider: impl FnOnce(Provider) -> Provider,
     ) -> Integration {
-        Integration::pausing(running, app, provider, Arc::new(TokioPause))
+        Integration::with(running, app, provider, Arc::new(TokioPause), Arc::new(MemoryTokenStore::default()))
     }
 
     /// The same, with somebody else who waits between tries.
@@ -43,6 +43,26 @@ impl Integration {
         app: &AnnouncedApp,
         provider: impl FnOnce(Provider) -> Provider,
         pause: Arc<dyn Pause>,
+    ) -> Integration {
+        Integration::with(running, app, provider, pause, Arc::new(MemoryTokenStore::default()))
+    }
+
+    /// The same, which keeps its connections there.
+    pub(crate) fn on(
+        running: &Running,
+        app: &AnnouncedApp,
+        store: Arc<dyn TokenStore>,
+        provider: impl FnOnce(Provider) -> Provider,
+    ) -> Integration {
+        Integration::with(running, app, provider, Arc::new(TokioPause), store)
+    }
+
+    fn with(
+        running: &Running,
+        app: &AnnouncedApp,
+        provider: impl FnOnce(Provider) -> Provider,
+        pause: Arc<dyn Pause>,
+        store: Arc<dyn TokenStore>,
     ) -> Integration {
         let system = &running.announcement.system;
         let system = System::new(&system.name, Secret::from(system.key.as_str())).expect("usable");
@@ -55,7 +75,6 @@ impl Integration {
         };
         let clock = Arc::new(Partner(AtomicI64::new(SEEDED_UNTIL.0)));
         let outside = Surroundings { pause, ..surroundings(clock.clone()) };
-        let store = Arc::new(MemoryTokenStore::default());
         Integration { connections: Connections::new(provider(keyfob), own, store, outside.clone()), outside, clock }
     }
 

@@ -4,6 +4,7 @@ mod authentication;
 mod browser;
 mod calls;
 mod control;
+mod crash;
 mod demo;
 mod fault_switches;
 mod faults;

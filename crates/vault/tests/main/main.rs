@@ -1,0 +1,9 @@
+//! The vault through its public door: what its files hold, what it refuses, and what it survives.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap in a builder of a test is the test's failure")]
+
+mod authority;
+mod child;
+mod crash;
+mod place;
+mod sealed;
+mod sqlite_store;

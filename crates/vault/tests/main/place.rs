@@ -1,0 +1,96 @@
+//! A directory with a vault in it, a clock that moves when told, and bytes that differ at every call.
+
+use async_trait::async_trait;
+use keyfob_client::conformance::Place;
+use keyfob_client::{Clock, Entropy, EntropyFailed, Secret, Timestamp, TokenSet, TokenStore};
+use keyfob_vault::store::{MasterKey, OpenError, SqliteTokenStore};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+pub(crate) const START: Timestamp = Timestamp(1_800_000_000);
+const MASTER: &str = "q1Zk0c7mJ2sY9uVn4bXw8eRt5aLo3iPd6gHf+CjKxQM=";
+
+pub(crate) struct TestClock(pub(crate) AtomicI64);
+
+impl TestClock {
+    pub(crate) fn at(time: Timestamp) -> Arc<TestClock> {
+        Arc::new(TestClock(AtomicI64::new(time.0)))
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Different in each process and at each call; not random.
+#[derive(Default)]
+pub(crate) struct CountingEntropy(AtomicU64);
+
+impl Entropy for CountingEntropy {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyFailed> {
+        for chunk in bytes.chunks_mut(8) {
+            let count = self.0.fetch_add(1, Ordering::SeqCst) + 1 + (u64::from(std::process::id()) << 32);
+            let word = count.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn master() -> MasterKey {
+    MasterKey::parse(MASTER).unwrap()
+}
+
+/// A vault's directory, removed when dropped.
+pub(crate) struct Directory {
+    directory: tempfile::TempDir,
+    entropy: Arc<CountingEntropy>,
+}
+
+impl Directory {
+    pub(crate) fn new() -> Directory {
+        Directory { directory: tempfile::tempdir().unwrap(), entropy: Arc::default() }
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.directory.path().join("vault.db")
+    }
+
+    pub(crate) fn store(&self) -> SqliteTokenStore {
+        self.store_under(master()).unwrap()
+    }
+
+    pub(crate) fn store_under(&self, master: MasterKey) -> Result<SqliteTokenStore, OpenError> {
+        SqliteTokenStore::open(&self.file(), master, TestClock::at(START), self.entropy.clone())
+    }
+
+    /// All bytes of all files in it.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.directory.path()).unwrap();
+        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+    }
+}
+
+#[async_trait]
+impl Place for Directory {
+    async fn fresh() -> Self {
+        Directory::new()
+    }
+
+    async fn open(&self) -> Arc<dyn TokenStore> {
+        Arc::new(self.store())
+    }
+}
+
+pub(crate) fn token_set(access: &str, refresh: &str) -> TokenSet {
+    TokenSet {
+        access_token: Secret::from(access),
+        refresh_token: Some(Secret::from(refresh)),
+        expires_at: Some(START.plus(3600)),
+        obtained_at: START,
+        scope: None,
+    }
+}
