@@ -95,13 +95,13 @@ impl RegisteredRedirectUri {
             return Err(Scheme);
         }
         let url = Url::parse(text).map_err(|_| NotAbsolute)?;
+        let authority = rest.strip_prefix("//").map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
+        if authority.is_some_and(|authority| authority.contains('@')) {
+            return Err(UserInfo);
+        }
         match scheme {
             "https" | "http" => {
-                let authority = rest.strip_prefix("//").ok_or(NotAbsolute)?;
-                let authority = authority.split(['/', '?']).next().unwrap_or_default();
-                if authority.contains('@') {
-                    return Err(UserInfo);
-                }
+                let authority = authority.ok_or(NotAbsolute)?;
                 if authority.is_empty() || authority.contains('%') {
                     return Err(NotAbsolute);
                 }
@@ -269,7 +269,9 @@ mod tests {
         }
         let long = format!("https://app.example.com/{}", "a".repeat(2048));
         assert_eq!(register(&long), Err(TooLong));
-        assert!(RegisteredRedirectUri::register("com.example.app:/cb", RedirectUriRules::Native).is_ok());
+        let native = |text: &str| RegisteredRedirectUri::register(text, RedirectUriRules::Native).map(drop);
+        assert_eq!(native("com.example.app:/cb"), Ok(()));
+        assert_eq!(native("com.example.app://user@host/cb"), Err(UserInfo));
         assert!(RegisteredRedirectUri::register("http://localhost:3000/cb", RedirectUriRules::Development).is_ok());
     }
 
