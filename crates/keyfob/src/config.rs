@@ -9,6 +9,7 @@ use crate::composition::log::LogFormat;
 use crate::composition::master_key;
 use crate::exit::Exit;
 use crate::output;
+use ipnet::IpNet;
 use keyfob_authority::Settings;
 use keyfob_authority::authority::DeclaredScope;
 use keyfob_pages::Brand;
@@ -84,6 +85,8 @@ struct File {
     signing_algorithm: Option<SigningAlgorithm>,
     signing_key_days: Option<u16>,
     connections: Option<usize>,
+    requests_at_once: Option<usize>,
+    trusted_proxies: Vec<IpNet>,
     log: LogFormat,
     fub_status: bool,
     legacy_get: Option<bool>,
@@ -136,6 +139,10 @@ impl Config {
         if connections == 0 {
             return Err(Exit::Refused.because("connections must be at least 1"));
         }
+        let most_requests = file.requests_at_once.unwrap_or(1024);
+        if most_requests == 0 {
+            return Err(Exit::Refused.because("requests_at_once must be at least 1"));
+        }
         let without_news = without_news(&store);
         Ok(Config {
             issuer,
@@ -153,6 +160,8 @@ impl Config {
                 without_news,
                 fub_status: file.fub_status,
                 legacy_get: file.legacy_get.unwrap_or(true),
+                trusted_proxies: file.trusted_proxies,
+                most_requests,
                 ..if https { Options::default() } else { Options::plain_loopback() }
             },
             api_audience: file.api_audience,

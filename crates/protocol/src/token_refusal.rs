@@ -10,7 +10,10 @@ pub enum TokenRefusal {
     /// T-01: a method other than GET and POST, or GET where it is switched off.
     MethodNotAllowed,
     /// T-03: too many requests or too much work.
-    Overloaded,
+    Overloaded {
+        /// Seconds until the next try may be looked at.
+        retry_after: u32,
+    },
     /// T-04: not a form, or a parameter repeated or misplaced.
     Malformed(String),
     /// T-05: no client authentication, and the client is not public.
@@ -135,7 +138,8 @@ impl TokenRefusal {
             }
         };
         let retry_after = match self {
-            TokenRefusal::Overloaded | TokenRefusal::Unavailable => Some(1),
+            TokenRefusal::Overloaded { retry_after } => Some(*retry_after),
+            TokenRefusal::Unavailable => Some(1),
             _ => None,
         };
         let body = body.expect("invariant: bodies are plain strings");
@@ -149,7 +153,7 @@ impl TokenRefusal {
             |row, status, rfc: &'static str, legacy| Spelling { row, rfc: (status, rfc), fub: (status, rfc), legacy };
         match self {
             MethodNotAllowed => same("T-01", 405, "invalid_request", (405, "code-exchange-failed")),
-            Overloaded => same("T-03", 429, "temporarily_unavailable", (429, "rate-limited")),
+            Overloaded { .. } => same("T-03", 429, "temporarily_unavailable", (429, "rate-limited")),
             Malformed(_) => same("T-04", 400, "invalid_request", (400, "code-exchange-failed")),
             MissingAuthentication => Spelling {
                 row: "T-05",
@@ -219,7 +223,7 @@ impl TokenRefusal {
         use TokenRefusal::*;
         match self {
             MethodNotAllowed => "Use POST, or GET where it is enabled.".to_owned(),
-            Overloaded => "Too many requests. Try again after the time in Retry-After.".to_owned(),
+            Overloaded { .. } => "Too many requests. Try again after the time in Retry-After.".to_owned(),
             Malformed(what) => format!("The request is malformed: {what}."),
             MissingAuthentication => {
                 "Client authentication is missing. Send HTTP Basic with the client id and the client secret; an app without a secret sends a POST with client_id in the body.".to_owned()
@@ -302,7 +306,7 @@ mod tests {
     fn table() -> Vec<Golden> {
         vec![
             ("T-01", MethodNotAllowed, "405 invalid_request", "", "405 code-exchange-failed"),
-            ("T-03", Overloaded, "429 temporarily_unavailable", "", "429 rate-limited"),
+            ("T-03", Overloaded { retry_after: 7 }, "429 temporarily_unavailable", "", "429 rate-limited"),
             ("T-04", Malformed("why".to_owned()), "400 invalid_request", "", "400 code-exchange-failed"),
             (
                 "T-05",
@@ -428,7 +432,7 @@ mod tests {
         // No wildcard: a new variant does not compile before it is counted here.
         let index = |refusal: &TokenRefusal| match refusal {
             MethodNotAllowed => 0,
-            Overloaded => 1,
+            Overloaded { .. } => 1,
             Malformed(_) => 2,
             MissingAuthentication => 3,
             MalformedAuthorization => 4,

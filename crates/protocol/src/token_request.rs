@@ -73,6 +73,15 @@ pub enum PresentedClient<'f> {
     },
 }
 
+impl<'f> PresentedClient<'f> {
+    /// The presented client id.
+    pub fn id(&self) -> &'f str {
+        match self {
+            PresentedClient::Public { client_id } | PresentedClient::Secret { client_id, .. } => client_id,
+        }
+    }
+}
+
 /// Where the secret stood (RFC 6749 section 2.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretMethod {

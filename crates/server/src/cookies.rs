@@ -1,4 +1,4 @@
-//! The two cookies: the session and the flow (matrix SE-01, IN-04).
+//! The cookies: the session, the flow (matrix SE-01, IN-04), and whether somebody is known here.
 
 use crate::doorway::Doorway;
 use axum::http::HeaderMap;
@@ -15,6 +15,8 @@ pub(crate) enum Cookie {
     Session,
     /// Which browser opened a flow. Survives sign-in and is not the session.
     Flow,
+    /// Whose owner has signed in here before. It proves nothing but that: a stranger's guesses elsewhere do not hold this browser back (RL-01).
+    Known,
 }
 
 impl Cookie {
@@ -25,6 +27,8 @@ impl Cookie {
             (Cookie::Session, false) => "keyfob-session",
             (Cookie::Flow, true) => "__Host-keyfob-flow",
             (Cookie::Flow, false) => "keyfob-flow",
+            (Cookie::Known, true) => "__Host-keyfob-known",
+            (Cookie::Known, false) => "keyfob-known",
         }
     }
 
@@ -35,13 +39,17 @@ impl Cookie {
         let pairs = headers.get_all(COOKIE).iter().flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
         let mut found = pairs.map(<[u8]>::trim_ascii).filter_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="));
         let value = std::str::from_utf8(found.next()?).ok()?;
-        let plausible = value.len() <= 64 && !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric());
+        let plausible = value.len() <= 64
+            && !value.is_empty()
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
         (plausible && found.next().is_none()).then(|| value.to_owned())
     }
 
-    /// The `Set-Cookie` value. A browser forgets it when it closes; the server's limits are the real ones.
+    /// The `Set-Cookie` value. A browser forgets it when it closes, and the server's limits are the real ones; but a browser stays known for half
+    /// a year.
     pub(crate) fn set(self, value: &Secret<String>, secure: bool) -> HeaderValue {
-        self.header(value.expose(), "", secure)
+        let more = if self == Cookie::Known { "; Max-Age=15552000" } else { "" };
+        self.header(value.expose(), more, secure)
     }
 
     /// The `Set-Cookie` value that makes the browser forget it.
@@ -52,7 +60,8 @@ impl Cookie {
     fn header(self, value: &str, more: &str, secure: bool) -> HeaderValue {
         let attributes = if secure { "; Secure" } else { "" };
         let text = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{attributes}{more}", self.name(secure));
-        let mut header = HeaderValue::try_from(text).expect("invariant: cookie values are letters and digits");
+        let mut header =
+            HeaderValue::try_from(text).expect("invariant: cookie values are letters, digits, hyphens and underscores");
         header.set_sensitive(true);
         header
     }

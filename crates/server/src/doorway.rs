@@ -2,6 +2,8 @@
 
 use crate::feed::Feed;
 use crate::metrics::Metrics;
+use crate::restraint::Restraint;
+use ipnet::IpNet;
 use keyfob_authority::session;
 use keyfob_authority::sign_in::SignIn;
 use keyfob_authority::store::NewRevocation;
@@ -27,6 +29,12 @@ pub struct Options {
     /// What the gate of this node does while the store cannot be followed. A node that shares its store with others learns of their
     /// revocations by following only, so it must not go on without news for ever.
     pub without_news: WithoutNews,
+    /// Whether those who fail again and again have to wait (matrix RL-01, RL-02). Off in a sandbox, where failing is what one is there for.
+    pub holds_back: bool,
+    /// Proxies whose `X-Forwarded-For` is believed, for limits by address (matrix SE-07). Nobody's by default.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Requests in work at once; further ones are turned away at once with 503, or 429 at the token endpoint (matrix RL-03).
+    pub most_requests: usize,
     /// Whether answers carry HSTS (matrix SE-03); off on a plain loopback listener.
     pub strict_transport: bool,
 }
@@ -45,6 +53,9 @@ impl Default for Options {
             fub_status: false,
             legacy_get: true,
             without_news: WithoutNews::KeepServing,
+            holds_back: true,
+            trusted_proxies: Vec::new(),
+            most_requests: 1024,
             secure_cookies: true,
             strict_transport: true,
         }
@@ -71,6 +82,8 @@ pub struct Doorway {
     pub readiness: Readiness,
     /// What is revoked, as far as this node has read.
     pub feed: Arc<Feed>,
+    /// Who has to wait.
+    pub(crate) restraint: Restraint,
 }
 
 impl Doorway {

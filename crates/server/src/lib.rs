@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod node;
 mod refusal_pages;
 mod request_id;
+mod restraint;
 pub mod router;
 mod routes;
 

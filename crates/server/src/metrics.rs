@@ -33,6 +33,10 @@ pub struct Metrics {
     pub requests: Family<Answer, Counter>,
     /// Sign-ins that were refused.
     pub sign_in_refused: Counter,
+    /// Sign-ins that had to wait before the password was looked at.
+    pub sign_in_held_back: Counter,
+    /// Requests turned away because too many were in work.
+    pub shed: Counter,
     /// Revocations known to the gate.
     pub revocations: Gauge,
     /// Seconds since the gate last knew that it had all revocations.
@@ -52,6 +56,8 @@ impl Default for Metrics {
             token: Family::default(),
             requests: Family::default(),
             sign_in_refused: Counter::default(),
+            sign_in_held_back: Counter::default(),
+            shed: Counter::default(),
             revocations: Gauge::default(),
             revocation_lag: Gauge::default(),
             ready: Gauge::default(),
@@ -66,6 +72,9 @@ impl Default for Metrics {
         );
         registry.register("http_requests", "Other requests by route and status", metrics.requests.clone());
         registry.register("sign_in_refused", "Sign-ins that were refused", metrics.sign_in_refused.clone());
+        let held_back = "Sign-ins that had to wait before the password was looked at";
+        registry.register("sign_in_held_back", held_back, metrics.sign_in_held_back.clone());
+        registry.register("shed", "Requests turned away because too many were in work", metrics.shed.clone());
         registry.register("revocations", "Revocations known to the gate", metrics.revocations.clone());
         registry.register(
             "revocation_lag_seconds",

@@ -9,6 +9,7 @@ use crate::doorway::{Doorway, GateSink, Options, Readiness};
 use crate::feed::Feed;
 use crate::follow::{FollowError, Followed, Follower, TickMark};
 use crate::metrics::Metrics;
+use crate::restraint::Restraint;
 use keyfob_authority::open::{OpenError, Opener};
 use keyfob_authority::passwords::Passwords;
 use keyfob_authority::sign_in::LocalPasswords;
@@ -64,6 +65,7 @@ impl Node {
         let gate = Arc::new(Gate::new(gate_config, clock.clone()));
         let feed = Arc::new(Feed::default());
         let sink = Arc::new(GateSink { gate: gate.clone(), feed: feed.clone() });
+        let restraint = Restraint::new(options.holds_back);
         let doorway = Arc::new(Doorway {
             sign_in: Arc::new(LocalPasswords::new(store.clone(), passwords.clone(), entropy.clone())),
             authority: Arc::new(Authority::new(store, keyring, settings, entropy.clone(), sink)),
@@ -74,6 +76,7 @@ impl Node {
             metrics: Metrics::default(),
             readiness: Readiness::default(),
             feed,
+            restraint,
         });
         let follower = Follower { doorway: doorway.clone(), opener, clock_health, tick_mark };
         Ok(Node { doorway, passwords, follower })

@@ -65,6 +65,15 @@ pub(crate) fn fault(doorway: &Doorway, request: &RequestId, fault: &Fault) -> Re
     response
 }
 
+/// More work than can be done soon (matrix RL-03).
+pub(crate) fn overloaded(doorway: &Doorway, request: &RequestId) -> Response {
+    let for_user = "Nothing was changed. Please try again in a moment.";
+    let page = RefusalPage::plain(StatusCode::SERVICE_UNAVAILABLE, "Very busy at the moment", for_user);
+    let mut response = page.answer(doorway, request);
+    response.headers_mut().insert(axum::http::header::RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
+    response
+}
+
 /// A fault as an answer to the app, once its redirect URI is validated (matrix AZ-16); logged here, once.
 pub(crate) fn fault_to_app(request: &RequestId, fault: &Fault, redirect: &str) -> Response {
     tracing::error!(request_id = %request, fault = fault.to_string(), "a request failed, and its app is told");

@@ -1,10 +1,12 @@
 //! A client like a browser: keeps cookies, reads forms, posts them, and stops where a redirect leaves the server.
 
 use crate::answer::Answer;
-use crate::server::{Person, TestServer};
+use crate::server::{ADDRESS, Person, TestServer};
+use axum::extract::ConnectInfo;
 use http::Request;
 use keyfob_protocol::form;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use url::Url;
 
 /// One browser with its cookies.
@@ -12,6 +14,8 @@ pub struct Browser<'s> {
     server: &'s TestServer,
     /// By name. A test may change them.
     pub cookies: BTreeMap<String, String>,
+    /// Where it is.
+    pub address: IpAddr,
 }
 
 /// A page with its forms.
@@ -38,7 +42,7 @@ pub struct Landing {
 impl<'s> Browser<'s> {
     /// Without cookies.
     pub fn new(server: &'s TestServer) -> Browser<'s> {
-        Browser { server, cookies: BTreeMap::new() }
+        Browser { server, cookies: BTreeMap::new(), address: ADDRESS }
     }
 
     /// `GET`, with cookies. Redirects are not followed.
@@ -106,7 +110,8 @@ impl<'s> Browser<'s> {
         self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 
-    async fn read(&mut self, request: Request<String>) -> Page {
+    async fn read(&mut self, mut request: Request<String>) -> Page {
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(self.address, 4711)));
         let answer = self.server.send(request).await;
         for cookie in answer.headers.get_all("set-cookie") {
             let cookie = cookie.to_str().expect("a text");

@@ -27,5 +27,5 @@ pub use browser::{Browser, Landing, Page};
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
 pub use postgres::{PostgresCluster, PostgresDatabase, PostgresReplica};
-pub use server::{MASTER_KEY, Person, REDIRECT_URI, START, TestServer, TestServerOptions};
+pub use server::{ADDRESS, MASTER_KEY, Person, REDIRECT_URI, START, TestServer, TestServerOptions};
 pub use wire::{Cut, PostgresWire};

@@ -6,6 +6,7 @@ use crate::clock::ManualClock;
 use crate::entropy::SeededEntropy;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use http::Request;
 use http_body_util::BodyExt;
 use keyfob_authority::keys::MasterKey;
@@ -23,9 +24,12 @@ use keyfob_protocol::{Clock, Entropy, Secret, Timestamp};
 use keyfob_server::follow::{Followed, MemoryMark};
 use keyfob_server::{Doorway, Node, NodeParts, Options, clock_health::Believed};
 use keyfob_store_sqlite::SqliteStore;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tower::ServiceExt;
 
+/// Where requests come from.
+pub const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// When every test begins: 2026-11-23T12:00:00Z.
 pub const START: Timestamp = Timestamp(1_795_435_200);
 /// The redirect URI of apps that a test does not care about.
@@ -147,8 +151,10 @@ impl TestServer {
         self.router.clone()
     }
 
-    /// Sends one request.
-    pub async fn send<B: Into<Body>>(&self, request: Request<B>) -> Answer {
+    /// Sends one request, from [`ADDRESS`] unless it says from where.
+    pub async fn send<B: Into<Body>>(&self, mut request: Request<B>) -> Answer {
+        let default = ConnectInfo(SocketAddr::new(ADDRESS, 4711));
+        request.extensions_mut().get_or_insert_with(|| default);
         let response = self.router.clone().oneshot(request.map(Into::into)).await.expect("handlers do not fail");
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body from memory").to_bytes();

@@ -35,6 +35,13 @@ signing_key_days = 90
 # Connections at once; further ones wait. Bounds memory.
 connections = 4096
 
+# Requests in work at once; one more is turned away at once (503, or 429 at the token endpoint), so that the others are answered soon.
+requests_at_once = 1024
+
+# Proxies whose X-Forwarded-For is believed, as networks. Limits against guessing tell people apart by address, so behind a proxy that is not named
+# here everybody has one. Default: none, since a client can write that header, too.
+# trusted_proxies = ["127.0.0.1/32", "10.0.0.0/8"]
+
 # text or json, on standard error. RUST_LOG chooses what is logged.
 log = "text"
 

@@ -48,7 +48,7 @@ pub(super) fn server_error(at: At, shape: ReplyShape) -> Response {
 
 pub(super) fn rate_limited(at: At, shape: ReplyShape, retry_after: u32) -> Response {
     let mut response = match at {
-        At::Token => refusal(&TokenRefusal::Overloaded, shape, false),
+        At::Token => refusal(&TokenRefusal::Overloaded { retry_after }, shape, false),
         At::Api => json(
             StatusCode::TOO_MANY_REQUESTS,
             &json!({ "errorMessage": "The sandbox was asked to refuse this as one too many." }),

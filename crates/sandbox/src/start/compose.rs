@@ -52,7 +52,12 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
         store: parts.store,
         opener,
         settings: Settings::new(&addresses.authority),
-        options: Options { brand: brand(), fub_status: options.fub_status, ..Options::plain_loopback() },
+        options: Options {
+            brand: brand(),
+            fub_status: options.fub_status,
+            holds_back: false,
+            ..Options::plain_loopback()
+        },
         clock: clock.clone(),
         clock_health: parts.clock_health,
         entropy: parts.entropy.clone(),

@@ -5,6 +5,7 @@
 use crate::doorway::Doorway;
 use crate::limits;
 use crate::request_id::RequestId;
+use crate::restraint::Peer;
 use crate::routes::token::{answer, refuse_status, spelled};
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -51,13 +52,31 @@ pub(crate) async fn revoke(State(doorway): State<Arc<Doorway>>, request: Request
     };
     let revoked = async {
         let presented = PresentedTokenRequest::read_about_token(http_parts(&parts, &body))?;
-        revoked(&doorway, &presented, now).await
+        restrained(&doorway, &parts, &presented, now, revoked(&doorway, &presented, now)).await
     };
     match revoked.await {
         // Also for what was no token of ours: there is nothing left to revoke (RFC 7009 section 2.2).
         Ok(()) => StatusCode::OK.into_response(),
         Err(stop) => stopped(stop, &id),
     }
+}
+
+/// The answer, unless this client has failed too often from there (row T-03).
+async fn restrained<T>(
+    doorway: &Doorway,
+    parts: &request::Parts,
+    presented: &PresentedTokenRequest<'_>,
+    now: Timestamp,
+    answer: impl Future<Output = Result<T, Stop>>,
+) -> Result<T, Stop> {
+    let client_id = presented.client().id();
+    let peer = Peer::of(&parts.extensions, &parts.headers, &doorway.options.trusted_proxies);
+    doorway.restraint.client(client_id, peer, now)?;
+    let answer = answer.await;
+    if let Err(Stop::Refused(refusal)) = &answer {
+        doorway.restraint.refused(client_id, peer, refusal, now);
+    }
+    answer
 }
 
 async fn revoked(doorway: &Doorway, presented: &PresentedTokenRequest<'_>, now: Timestamp) -> Result<(), Stop> {
@@ -90,7 +109,7 @@ pub(crate) async fn introspect(State(doorway): State<Arc<Doorway>>, request: Req
     };
     let introspected = async {
         let presented = PresentedTokenRequest::read_about_token(http_parts(&parts, &body))?;
-        introspected(&doorway, &presented, now).await
+        restrained(&doorway, &parts, &presented, now, introspected(&doorway, &presented, now)).await
     };
     match introspected.await {
         Ok(told) => answer(StatusCode::OK, told.to_string()),

@@ -210,15 +210,19 @@ pub(crate) fn error(status: StatusCode, message: &str) -> Response {
     (status, [(CACHE_CONTROL, "no-store")], Json(json!({ "errorMessage": message }))).into_response()
 }
 
+/// Not now, below `/v1`.
+pub(crate) fn unavailable() -> Response {
+    let mut response = error(StatusCode::SERVICE_UNAVAILABLE, "Not available at the moment. Try again.");
+    response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
+    response
+}
+
 /// A fault of ours below `/v1`. It goes with the answer to where the request's id is known, and is logged there.
 pub(crate) fn fault(fault: &Fault) -> Response {
     let mut response = match fault.is_temporary() {
-        true => error(StatusCode::SERVICE_UNAVAILABLE, "Not available at the moment. Try again."),
+        true => unavailable(),
         false => error(StatusCode::INTERNAL_SERVER_ERROR, "The service failed."),
     };
-    if fault.is_temporary() {
-        response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
-    }
     response.extensions_mut().insert(fault.clone());
     response
 }

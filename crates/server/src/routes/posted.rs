@@ -5,6 +5,7 @@ use crate::doorway::Doorway;
 use crate::limits;
 use crate::refusal_pages::RefusalPage;
 use crate::request_id::RequestId;
+use crate::restraint::Peer;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
@@ -20,6 +21,7 @@ pub(crate) struct Posted {
     pub(crate) headers: HeaderMap,
     pub(crate) query: String,
     pub(crate) id: RequestId,
+    pub(crate) peer: Peer,
     body: Bytes,
 }
 
@@ -27,14 +29,15 @@ impl Posted {
     /// Reads a form body of limited size.
     pub(crate) async fn read(doorway: &Doorway, request: Request) -> Result<Posted, Response> {
         let id = RequestId::of(&request);
-        let (Parts { headers, uri, .. }, body): (Parts, Body) = request.into_parts();
+        let (Parts { headers, uri, extensions, .. }, body): (Parts, Body) = request.into_parts();
+        let peer = Peer::of(&extensions, &headers, &doorway.options.trusted_proxies);
         if !headers.get(CONTENT_TYPE).is_some_and(|value| is_form(value.as_bytes())) {
             let title = "This request is not a form";
             let page = RefusalPage::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, title, "Go back and try again.");
             return Err(page.answer(doorway, &id));
         }
         match limits::read_body(body).await {
-            Ok(body) => Ok(Posted { headers, query: uri.query().unwrap_or_default().to_owned(), id, body }),
+            Ok(body) => Ok(Posted { headers, query: uri.query().unwrap_or_default().to_owned(), id, peer, body }),
             Err(status) => Err(refuse_by_size(doorway, "", status, &id)),
         }
     }

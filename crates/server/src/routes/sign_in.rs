@@ -8,6 +8,7 @@ use crate::request_id::RequestId;
 use crate::routes::consent;
 use crate::routes::posted::{Posted, field};
 use axum::extract::{Request, State};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use keyfob_authority::decide::DecisionRefusal;
@@ -24,7 +25,13 @@ use std::sync::Arc;
 /// One message for an unknown user and for a wrong password.
 const NOT_RECOGNISED: &str = "We do not recognise this e-mail address and password. Check both and try again.";
 
+/// Passwords that may wait to be checked: two at a time take some twenty milliseconds each, so that the last one waits a third of a second.
+const MOST_SIGN_INS: usize = 32;
+/// The purpose of the cookie by which a browser is known.
+const KNOWN: &str = "known-browser";
+
 /// What the sign-in page asks for.
+#[derive(Clone, Copy)]
 pub(crate) struct Ask<'a> {
     pub(crate) flow: FlowId,
     pub(crate) app: Option<&'a App>,
@@ -101,13 +108,12 @@ async fn towards_consent(doorway: &Doorway, posted: &Posted, form: &Form<'_>) ->
     let ask = |flow| Ask { app: Some(&app), sealed: Some(sealed), ..Ask::plain(flow) };
     let answered = match attempt(doorway, posted, form, ask, now).await {
         Ok(Attempt::Answered(response)) => Ok(*response),
-        Ok(Attempt::SignedIn { signed_in, cookie }) => match doorway
-            .authority
-            .signed_in_for(interaction.clone(), &signed_in)
-        {
-            Ok((signed, sealed)) => consent::page(doorway, &signed, &sealed, &app, &signed_in, [cookie], &posted.id),
-            Err(fault) => Err(fault),
-        },
+        Ok(Attempt::SignedIn { signed_in, cookies }) => {
+            match doorway.authority.signed_in_for(interaction.clone(), &signed_in) {
+                Ok((signed, sealed)) => consent::page(doorway, &signed, &sealed, &app, &signed_in, cookies, &posted.id),
+                Err(fault) => Err(fault),
+            }
+        }
         Err(fault) => Err(fault),
     };
     Ok(answered.unwrap_or_else(|fault| {
@@ -119,13 +125,13 @@ async fn towards_consent(doorway: &Doorway, posted: &Posted, form: &Form<'_>) ->
 async fn towards_connections(doorway: &Doorway, posted: &Posted, form: &Form<'_>) -> Result<Response, Fault> {
     match attempt(doorway, posted, form, Ask::plain, doorway.now()).await? {
         Attempt::Answered(response) => Ok(*response),
-        Attempt::SignedIn { cookie, .. } => Ok(html::see_other("/connections", [cookie])),
+        Attempt::SignedIn { cookies, .. } => Ok(html::see_other("/connections", cookies)),
     }
 }
 
 enum Attempt {
     Answered(Box<Response>),
-    SignedIn { signed_in: Box<SignedIn>, cookie: HeaderValue },
+    SignedIn { signed_in: Box<SignedIn>, cookies: [HeaderValue; 2] },
 }
 
 async fn attempt<'a>(
@@ -141,9 +147,24 @@ async fn attempt<'a>(
         )));
     };
     let email = field(form, "email");
+    let known = is_known(doorway, posted, email);
+    let counted = match doorway.restraint.login(email, known, posted.peer, now) {
+        Ok(counted) => counted,
+        Err(seconds) => {
+            doorway.metrics.sign_in_held_back.inc();
+            return Ok(Attempt::Answered(Box::new(held_back(doorway, &ask(flow), email, seconds))));
+        }
+    };
+    let Some(_in_work) = doorway.restraint.load.sign_in(MOST_SIGN_INS) else {
+        doorway.restraint.not_tried(counted);
+        return Ok(Attempt::Answered(Box::new(refusal_pages::overloaded(doorway, &posted.id))));
+    };
     let login = PresentedLogin { email: email.to_owned(), password: Secret::from(field(form, "password")) };
     let refusal = match doorway.sign_in.sign_in(login, now).await? {
-        Decision::Granted(user) => return open_session(doorway, posted, user, now).await,
+        Decision::Granted(user) => {
+            doorway.restraint.logged_in(counted);
+            return open_session(doorway, posted, user, now).await;
+        }
         Decision::Refused(refusal) => refusal,
     };
     doorway.metrics.sign_in_refused.inc();
@@ -167,8 +188,32 @@ async fn open_session(doorway: &Doorway, posted: &Posted, user: User, now: Times
     let earlier = Cookie::Session.read(&posted.headers, secure);
     let (cookie, session) = doorway.authority.open_session(&user, earlier.as_deref(), now).await?;
     let account = doorway.authority.store().account(user.account).await?;
-    let cookie = Cookie::Session.set(&cookie, secure);
-    Ok(Attempt::SignedIn { signed_in: Box::new(SignedIn { session, user, account }), cookie })
+    let known = Cookie::Known.set(&Secret::new(known_here(doorway, &user.email)), secure);
+    let cookies = [Cookie::Session.set(&cookie, secure), known];
+    Ok(Attempt::SignedIn { signed_in: Box::new(SignedIn { session, user, account }), cookies })
+}
+
+/// Whether this person has signed in with this browser before.
+fn is_known(doorway: &Doorway, posted: &Posted, email: &str) -> bool {
+    let email = email.trim().to_lowercase();
+    Cookie::Known
+        .read(&posted.headers, doorway.options.secure_cookies)
+        .is_some_and(|value| doorway.authority.keys().is_csrf_token(&value, KNOWN, &[email.as_bytes()]))
+}
+
+/// What a browser keeps to show that.
+fn known_here(doorway: &Doorway, email: &str) -> String {
+    doorway.authority.keys().csrf_token(KNOWN, &[email.to_lowercase().as_bytes()])
+}
+
+/// The sign-in page once more, before the password is looked at.
+fn held_back(doorway: &Doorway, ask: &Ask<'_>, email: &str, seconds: u32) -> Response {
+    let wait = if seconds < 120 { format!("{seconds} seconds") } else { format!("{} minutes", seconds.div_ceil(60)) };
+    let error = format!("Too many tries. Please wait {wait}, then try again.");
+    let again = Ask { email, error: Some(&error), ..*ask };
+    let mut response = page(doorway, StatusCode::TOO_MANY_REQUESTS, &again, []);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
 }
 
 /// The sign-in page in answer to a page that needs a user.

@@ -3,6 +3,7 @@
 use crate::doorway::Doorway;
 use crate::limits;
 use crate::request_id::RequestId;
+use crate::restraint::Peer;
 use crate::router::{serves_token, token_methods};
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -12,7 +13,9 @@ use axum::http::header::{
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
-use keyfob_authority::Decision;
+use keyfob_authority::token::TokenDecision;
+use keyfob_authority::{Decision, Fault};
+use keyfob_protocol::Timestamp;
 use keyfob_protocol::token_refusal::{BASIC_CHALLENGE, RefusalAnswer, TokenRefusal};
 use keyfob_protocol::token_request::{HttpParts, PresentedTokenRequest, ReplyShape};
 use std::sync::Arc;
@@ -44,8 +47,9 @@ pub(crate) async fn token(State(doorway): State<Arc<Doorway>>, request: Request)
         body: &body,
         authorization: [authorization.next(), authorization.next()],
     });
+    let peer = Peer::of(&parts.extensions, &parts.headers, &doorway.options.trusted_proxies);
     let decision = match &presented {
-        Ok(presented) => doorway.authority.token(presented, now).await,
+        Ok(presented) => restrained(&doorway, presented, peer, now).await,
         Err(refusal) => Ok(Decision::Refused(refusal.clone())),
     };
     match decision {
@@ -65,7 +69,26 @@ pub(crate) async fn token(State(doorway): State<Arc<Doorway>>, request: Request)
     }
 }
 
-fn refused(doorway: &Doorway, refusal: &TokenRefusal, shape: ReplyShape) -> Response {
+/// The law's answer, unless this client has failed too often from there (row T-03).
+async fn restrained(
+    doorway: &Doorway,
+    presented: &PresentedTokenRequest<'_>,
+    peer: Peer,
+    now: Timestamp,
+) -> Result<TokenDecision, Fault> {
+    let client_id = presented.client().id();
+    if let Err(refusal) = doorway.restraint.client(client_id, peer, now) {
+        return Ok(Decision::Refused(refusal));
+    }
+    let decision = doorway.authority.token(presented, now).await?;
+    if let Decision::Refused(refusal) = &decision {
+        doorway.restraint.refused(client_id, peer, refusal, now);
+    }
+    Ok(decision)
+}
+
+/// A refusal of the token endpoint, counted.
+pub(crate) fn refused(doorway: &Doorway, refusal: &TokenRefusal, shape: ReplyShape) -> Response {
     doorway.metrics.count_token(refusal.row());
     spelled(refusal.answer(shape, doorway.options.fub_status))
 }

@@ -17,4 +17,5 @@ mod pages_and_cookies;
 mod paths;
 mod redirects;
 mod sign_in;
+mod sign_in_limits;
 mod tls;

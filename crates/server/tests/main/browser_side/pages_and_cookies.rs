@@ -23,7 +23,7 @@ fn cookies_set(answer: &Answer) -> Vec<String> {
 fn parts(cookie: &str) -> (String, usize, String) {
     let (name, rest) = cookie.split_once('=').expect("a pair");
     let (value, attributes) = rest.split_once(';').expect("attributes");
-    assert!(value.bytes().all(|b| b.is_ascii_alphanumeric()), "{cookie}");
+    assert!(value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)), "{cookie}");
     (name.to_owned(), value.len(), attributes.to_owned())
 }
 
@@ -39,13 +39,19 @@ async fn se_01_cookies_have_every_attribute_in_both_modes() {
         let list = browser.get("/connections").await;
         let out = browser.submit(&list, "/sign-out", &[]).await;
         let attributes = format!(" Path=/; HttpOnly; SameSite=Lax{secure}");
-        for (answer, name) in [(&page.answer, "keyfob-flow"), (&consent.answer, "keyfob-session")] {
+        let half_a_year = format!("{attributes}; Max-Age=15552000");
+        for (answer, expected) in [
+            (&page.answer, &[("keyfob-flow", &attributes)][..]),
+            (&consent.answer, &[("keyfob-session", &attributes), ("keyfob-known", &half_a_year)]),
+        ] {
             let set = cookies_set(answer);
-            assert_eq!(set.len(), 1, "{set:?}");
-            let (found, length, found_attributes) = parts(&set[0]);
-            assert_eq!((found, found_attributes), (format!("{prefix}{name}"), attributes.clone()));
-            // 256 bits in base 62.
-            assert!(length >= 43, "{set:?}");
+            assert_eq!(set.len(), expected.len(), "{set:?}");
+            for (cookie, (name, attributes)) in set.iter().zip(expected) {
+                let (found, length, found_attributes) = parts(cookie);
+                assert_eq!((found, &found_attributes), (format!("{prefix}{name}"), *attributes));
+                // 256 bits in base 62 or 64.
+                assert!(length >= 43, "{set:?}");
+            }
         }
         let forget = format!("{prefix}keyfob-session=;{attributes}; Max-Age=0");
         assert_eq!(cookies_set(&out.answer), [forget]);

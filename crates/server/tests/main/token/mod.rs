@@ -9,6 +9,7 @@ mod faults;
 mod feed;
 mod gate;
 mod lifetimes;
+mod limits;
 mod pkce;
 mod redemption;
 mod refresh;

@@ -1,0 +1,127 @@
+//! Restraint towards those who fail again and again, and towards more work than this node can do (matrix RL-01 to RL-03).
+//!
+//! Everything is counted in this node's memory, which is bounded: a limit that writes to the store would be an attack of its own. Nobody is ever
+//! locked out: a delay grows with each failure, ends by itself, and never holds for another address or for a browser that its owner
+//! has signed in with before. Where nobody says who is connected, only what needs no address is counted.
+
+mod failures;
+mod load;
+mod peer;
+
+pub(crate) use failures::{Failures, Key, Rule};
+pub(crate) use load::Load;
+pub(crate) use peer::Peer;
+
+use keyfob_protocol::Timestamp;
+use keyfob_protocol::time::{HOUR, MINUTE};
+use keyfob_protocol::token_refusal::TokenRefusal;
+
+/// Passwords of one person from one address: the sixth guess in an hour waits two seconds, the next four, and so on.
+const LOGIN: Rule = Rule { free: 5, longest: 15 * MINUTE, forget: HOUR };
+/// Sign-ins from one address, behind which an office may sit.
+const LOGIN_ADDRESS: Rule = Rule { free: 30, longest: 5 * MINUTE, forget: HOUR };
+/// Passwords of one person from anywhere: a botnet brings new addresses. Does not hold for browsers that they have signed in with before.
+const LOGIN_ACCOUNT: Rule = Rule { free: 50, longest: MINUTE, forget: HOUR };
+/// Secrets of one client from one address. They have 256 bits; this is about the work.
+const CLIENT: Rule = Rule { free: 30, longest: MINUTE, forget: 5 * MINUTE };
+/// Secrets of any client from one address.
+const CLIENT_ADDRESS: Rule = Rule { free: 100, longest: MINUTE, forget: 5 * MINUTE };
+/// Codes and refresh tokens that a client which proved itself is refused: a program in a loop. A vault that learns of a thousand ended grants at once
+/// is not that.
+const GRANT: Rule = Rule { free: 1000, longest: 10, forget: MINUTE };
+
+/// What is counted.
+#[derive(Debug)]
+pub(crate) struct Restraint {
+    /// Whether anybody is held back.
+    holds_back: bool,
+    failures: Failures,
+    pub(crate) load: Load,
+}
+
+/// One try to sign in, counted as a failure until it is known to be none.
+#[derive(Default)]
+pub(crate) struct LoginAttempt {
+    counted: Vec<Key>,
+    /// The one of this person at this address.
+    here: Option<Key>,
+}
+
+impl Restraint {
+    /// With nothing counted yet.
+    pub(crate) fn new(holds_back: bool) -> Restraint {
+        Restraint { holds_back, failures: Failures::default(), load: Load::default() }
+    }
+
+    /// Counts a try to sign in before the password is looked at, so that a thousand at once are a thousand. `known` if its owner has signed in
+    /// with this browser before.
+    ///
+    /// # Errors
+    /// Seconds to wait; the password is not looked at.
+    pub(crate) fn login(&self, email: &str, known: bool, peer: Peer, now: Timestamp) -> Result<LoginAttempt, u32> {
+        let mut attempt = LoginAttempt::default();
+        if !self.holds_back {
+            return Ok(attempt);
+        }
+        let email = email.trim().to_lowercase();
+        let mut counted = Vec::new();
+        if let Some(address) = peer.name() {
+            let here = Key::of("login", &[&email, &address]);
+            attempt.here = Some(here);
+            counted.extend([(here, LOGIN), (Key::of("login address", &[&address]), LOGIN_ADDRESS)]);
+        }
+        if !known {
+            counted.push((Key::of("login anywhere", &[&email]), LOGIN_ACCOUNT));
+        }
+        self.failures.count_all(&counted, now)?;
+        attempt.counted.extend(counted.into_iter().map(|(key, _)| key));
+        Ok(attempt)
+    }
+
+    /// The password was right: this address may mistype again, and the try was none of the failures.
+    pub(crate) fn logged_in(&self, attempt: LoginAttempt) {
+        attempt.here.iter().for_each(|key| self.failures.forget(key));
+        self.not_tried(attempt);
+    }
+
+    /// The password was not looked at after all.
+    pub(crate) fn not_tried(&self, attempt: LoginAttempt) {
+        attempt.counted.iter().for_each(|key| self.failures.take_back(key));
+    }
+
+    /// Whether a client's request is looked at now.
+    ///
+    /// # Errors
+    /// Row T-03.
+    pub(crate) fn client(&self, client_id: &str, peer: Peer, now: Timestamp) -> Result<(), TokenRefusal> {
+        if !self.failures.any() {
+            return Ok(());
+        }
+        let Some(address) = peer.name() else { return Ok(()) };
+        let keys = client_keys(client_id, &address).into_iter().map(|(key, _)| key);
+        let waits = keys.chain([grant_key(client_id, &address)]).filter_map(|key| self.failures.wait(&key, now));
+        waits.max().map_or(Ok(()), |retry_after| Err(TokenRefusal::Overloaded { retry_after }))
+    }
+
+    /// Counts what a client's request was refused for, where that is somebody trying.
+    pub(crate) fn refused(&self, client_id: &str, peer: Peer, refusal: &TokenRefusal, now: Timestamp) {
+        let Some(address) = peer.name().filter(|_| self.holds_back) else { return };
+        match refusal {
+            TokenRefusal::ClientAuthenticationFailed => {
+                client_keys(client_id, &address).iter().for_each(|(key, rule)| self.failures.count(key, *rule, now));
+            }
+            TokenRefusal::InvalidCode | TokenRefusal::InvalidRefreshToken => {
+                self.failures.count(&grant_key(client_id, &address), GRANT, now);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn client_keys(client_id: &str, address: &str) -> [(Key, Rule); 2] {
+    [(Key::of("client", &[client_id, address]), CLIENT), (Key::of("client address", &[address]), CLIENT_ADDRESS)]
+}
+
+fn grant_key(client_id: &str, address: &str) -> Key {
+    Key::of("grant", &[client_id, address])
+}
