@@ -328,7 +328,12 @@ impl Connection {
         }
     }
 
-    async fn send_with(&self, call: &ApiRequest, url: &Url, tokens: &TokenSet) -> Result<HttpResponse, SendFailure> {
+    async fn send_with(
+        &self,
+        call: &ApiRequest,
+        url: &Url,
+        tokens: &TokenSet,
+    ) -> Result<HttpResponse, ConnectionError> {
         let bearer = Secret::new(format!("Bearer {}", tokens.access_token.expose()));
         let mut headers = vec![Header::plain("Accept", "application/json"), Header::secret("Authorization", bearer)];
         if let Some(system) = self.held.shared.provider.system() {
@@ -344,7 +349,8 @@ impl Connection {
             headers,
             body: Secret::new(call.json.clone().unwrap_or_default().into_bytes()),
         };
-        self.held.shared.outside.transport.send(&request).await
+        let Shared { governing, provider, outside, .. } = &*self.held.shared;
+        governing.send(outside, provider, &self.held.id, &request).await
     }
 
     /// A 429 holds the whole connection for as long as it asks, unless it is about a narrower context than all calls.

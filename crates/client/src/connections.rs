@@ -5,6 +5,7 @@
 
 use crate::connection::{Connection, ConnectionError, Held};
 use crate::exchange::{ExchangeFailed, ReadyExchange};
+use crate::governor::Governing;
 use crate::provider::{App, Provider};
 use crate::store::{Saved, Standing, StoreUnavailable, StoredConnection, TokenStore};
 use crate::token_failure::Evidence;
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) app: App,
     pub(crate) store: Arc<dyn TokenStore>,
     pub(crate) outside: Surroundings,
+    pub(crate) governing: Governing,
     breaker: Mutex<Option<(Timestamp, Evidence)>>,
 }
 
@@ -50,7 +52,8 @@ pub enum ConnectError {
 impl Connections {
     /// The connections of `app` at `provider`.
     pub fn new(provider: Provider, app: App, store: Arc<dyn TokenStore>, outside: Surroundings) -> Connections {
-        let shared = Shared { provider, app, store, outside, breaker: Mutex::new(None) };
+        let shared =
+            Shared { provider, app, store, outside, governing: Governing::default(), breaker: Mutex::new(None) };
         Connections { shared: Arc::new(shared), opened: Arc::default() }
     }
 

@@ -6,6 +6,7 @@ mod calls;
 mod discovery;
 mod explain;
 mod golden;
+mod governor;
 mod refreshes;
 mod revocation;
 mod scripted;
