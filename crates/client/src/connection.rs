@@ -265,7 +265,7 @@ impl Connection {
             held.holds().no_identity_until = Some(held.now().plus(IDENTITY_AGAIN));
             let identified = match held.shared.identity_url().is_some_and(|identity| identity == *url) {
                 true => Identified::by(&response),
-                false => held.shared.identify(tokens).await,
+                false => held.shared.identify(&held.id, tokens).await,
             };
             match identified {
                 Identified::As(_) if locked => held.note(generation, None).await,
@@ -408,8 +408,13 @@ impl Connection {
         }
     }
 
-    async fn send_with(&self, call: &ApiRequest, url: &Url, tokens: &TokenSet) -> Result<HttpResponse, SendFailure> {
-        self.held.shared.call(call, url, tokens).await
+    async fn send_with(
+        &self,
+        call: &ApiRequest,
+        url: &Url,
+        tokens: &TokenSet,
+    ) -> Result<HttpResponse, ConnectionError> {
+        self.held.shared.call(&self.held.id, call, url, tokens).await
     }
 
     /// A 429 holds the whole connection for as long as it asks, unless it is about a narrower context than all calls.

@@ -6,6 +6,7 @@
 use crate::connection::{Connection, ConnectionError, Held};
 use crate::events::{EventSink, NoEvents};
 use crate::exchange::{ExchangeFailed, ReadyExchange};
+use crate::governor::Governing;
 use crate::identify::Identified;
 use crate::identity::Identity;
 use crate::provider::{App, Provider};
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn TokenStore>,
     pub(crate) outside: Surroundings,
     pub(crate) events: Arc<dyn EventSink>,
+    pub(crate) governing: Governing,
     breaker: Mutex<Option<(Timestamp, Evidence)>>,
     /// Connections with tokens that the store did not take yet.
     unwritten: Mutex<HashMap<String, Arc<Held>>>,
@@ -85,8 +87,16 @@ impl Connections {
         outside: Surroundings,
         events: Arc<dyn EventSink>,
     ) -> Connections {
-        let shared =
-            Shared { provider, app, store, outside, events, breaker: Mutex::new(None), unwritten: Mutex::default() };
+        let shared = Shared {
+            provider,
+            app,
+            store,
+            outside,
+            events,
+            governing: Governing::default(),
+            breaker: Mutex::new(None),
+            unwritten: Mutex::default(),
+        };
         Connections { shared: Arc::new(shared), opened: Arc::default() }
     }
 
@@ -110,7 +120,7 @@ impl Connections {
         let (shared, connection) = (self.shared.clone(), self.open(id));
         carried_to_its_end(async move {
             let tokens = ready.run(&shared.app, &shared.outside).await?;
-            let identified = shared.identify(&tokens).await;
+            let identified = shared.identify(&connection.held.id, &tokens).await;
             connection.replace_tokens(tokens, &identified).await?;
             shared.close_breaker();
             Ok(connection)

@@ -1,12 +1,11 @@
 //! One call to the API with given tokens, and the one that asks whose they are.
 
-use crate::connection::ApiRequest;
+use crate::connection::{ApiRequest, ConnectionError};
 use crate::connections::{ConnectError, Shared};
 use crate::http::{Header, HttpRequest, HttpResponse};
 use crate::identity::Identity;
 use crate::provider::ApiShape;
 use crate::tokens::TokenSet;
-use crate::transport::SendFailure;
 use keyfob_protocol::Secret;
 use url::Url;
 
@@ -52,10 +51,10 @@ impl Identified {
 
 impl Shared {
     /// Asks whose tokens these are.
-    pub(crate) async fn identify(&self, tokens: &TokenSet) -> Identified {
+    pub(crate) async fn identify(&self, id: &str, tokens: &TokenSet) -> Identified {
         let Some(url) = self.identity_url() else { return Identified::NotOffered };
         for tried in 1..=TRIES {
-            match self.call(&ApiRequest::get(IDENTITY), &url, tokens).await {
+            match self.call(id, &ApiRequest::get(IDENTITY), &url, tokens).await {
                 Ok(response) if response.status < 500 && response.status != 429 => return Identified::by(&response),
                 _ if tried < TRIES => self.outside.pause.pause(std::time::Duration::from_secs(1)).await,
                 _ => {}
@@ -72,13 +71,14 @@ impl Shared {
         }
     }
 
-    /// Sends one call with these tokens and the system's headers.
+    /// Sends one call of connection `id` with these tokens and the system's headers, when the API's rate limit allows it.
     pub(crate) async fn call(
         &self,
+        id: &str,
         call: &ApiRequest,
         url: &Url,
         tokens: &TokenSet,
-    ) -> Result<HttpResponse, SendFailure> {
+    ) -> Result<HttpResponse, ConnectionError> {
         let bearer = Secret::new(format!("Bearer {}", tokens.access_token.expose()));
         let mut headers = vec![Header::plain("Accept", "application/json"), Header::secret("Authorization", bearer)];
         if let Some(system) = self.provider.system() {
@@ -94,6 +94,6 @@ impl Shared {
             headers,
             body: Secret::new(call.json.clone().unwrap_or_default().into_bytes()),
         };
-        self.outside.transport.send(&request).await
+        self.governing.send(&self.outside, &self.provider, id, &request).await
     }
 }

@@ -19,11 +19,13 @@ mod exchange;
 pub mod explain;
 #[doc(hidden)]
 pub mod fail_points;
+pub mod governor;
 pub mod http;
 mod identify;
 mod identity;
 mod memory_store;
 mod provider;
+pub mod record;
 pub mod refresh;
 mod refreshing;
 pub mod revocation;

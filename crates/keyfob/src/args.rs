@@ -10,6 +10,7 @@ use crate::partner::call::CallArgs;
 use crate::partner::connect::ConnectArgs;
 use crate::partner::connections;
 use crate::partner::files::StoreDir;
+use crate::partner::record::RecordArgs;
 use crate::partner::token::TokenArgs;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
@@ -138,6 +139,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: connections::Command,
     },
+    /// Ask an authority what nobody wrote down about it, write a transcript without secrets, and compare two.
+    Record(Box<RecordArgs>),
     /// Print a good access token of a connection. It is a secret.
     Token(TokenArgs),
     /// Look at the configuration.

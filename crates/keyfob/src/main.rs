@@ -74,6 +74,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Command::Connect(args) => partner::connect::run(*args, json).await,
         Command::Connections { store_dir, command } => partner::connections::run(command, &store_dir, json).await,
         Command::Migrate(options) => migrate::run(options, json).await,
+        Command::Record(args) => partner::record::run(*args, json).await,
         Command::Token(args) => partner::token::run(args, json).await,
         Command::Config { place, command } => config::run(command, &place, json).await,
         Command::Completions { shell } => output::completions(shell),

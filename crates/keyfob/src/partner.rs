@@ -7,6 +7,7 @@ pub(crate) mod call;
 pub(crate) mod connect;
 pub(crate) mod connections;
 pub(crate) mod files;
+pub(crate) mod record;
 pub(crate) mod token;
 
 mod authority;

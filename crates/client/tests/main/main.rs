@@ -7,6 +7,7 @@ mod decade;
 mod discovery;
 mod explain;
 mod golden;
+mod governor;
 mod journal;
 mod memory_store;
 mod refreshes;

@@ -12,15 +12,15 @@ use url::Url;
 pub(crate) struct NamedAuthority {
     /// followupboss, keyfob, or the issuer of an authority that publishes its metadata (RFC 8414).
     #[arg(value_name = "AUTHORITY")]
-    authority: String,
+    pub(crate) authority: String,
     /// With keyfob: its issuer.
-    url: Option<String>,
+    pub(crate) url: Option<String>,
     /// With followupboss: this sandbox in its place.
     #[arg(long, value_name = "URL")]
-    sandbox: Option<String>,
+    pub(crate) sandbox: Option<String>,
     /// The base of the API, the only place the token goes to. Needed with an issuer.
     #[arg(long, value_name = "URL")]
-    api: Option<String>,
+    pub(crate) api: Option<String>,
 }
 
 /// An authority and its API.

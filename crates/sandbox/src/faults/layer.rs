@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::StatusCode;
+use http::{StatusCode, header};
+use keyfob_protocol::bearer;
 use keyfob_protocol::token_request::ReplyShape;
 
 use super::about::About;
@@ -44,9 +45,14 @@ async fn call(faults: &Faults, request: Request, next: Next) -> Response {
     if about.client_id.is_some() && faults.fire(Name::ExpiredAccount, None, &about).is_some() {
         return answers::expired_account();
     }
+    // Also one that says nothing of itself; a fault for one app meets it as little as any other request of nobody.
+    let has_token = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .is_some_and(|value| matches!(bearer::parse(value.as_bytes()), bearer::PresentedBearer::Token(_)));
     let mut response = next.run(request).await;
     if response.status() == StatusCode::UNAUTHORIZED
-        && about.client_id.is_some()
+        && has_token
         && let Some(mode) = faults.mode(Name::BearerRefusal, &about)
     {
         response = answers::bearer_refusal(mode);
