@@ -6,7 +6,7 @@ use keyfob_client::{Clock, Entropy, EntropyFailed, Secret, Timestamp, TokenSet, 
 use keyfob_postgres::{Address, Options};
 use keyfob_testkit::{PostgresCluster, PostgresDatabase};
 use keyfob_vault::store::{MasterKey, OpenError, PostgresTokenStore, SqliteTokenStore};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -96,6 +96,35 @@ impl Database {
 
     pub(crate) async fn store_under(&self, master: MasterKey) -> Result<PostgresTokenStore, OpenError> {
         postgres(&self.0.url(), master).await
+    }
+}
+
+/// Where a vault lies, for processes that share it: a file, or a database's URL.
+#[derive(Clone, Debug)]
+pub(crate) struct Whereabouts(pub(crate) String);
+
+impl Whereabouts {
+    pub(crate) async fn store(&self, clock: Arc<TestClock>) -> Arc<dyn TokenStore> {
+        if Address::is_meant(&self.0) {
+            return Arc::new(postgres(&self.0, master()).await.unwrap());
+        }
+        let entropy = Arc::new(CountingEntropy::default());
+        Arc::new(SqliteTokenStore::open(Path::new(&self.0), master(), clock, entropy).unwrap())
+    }
+}
+
+/// A vault that several processes share, removed when dropped.
+pub(crate) enum Shared {
+    File(Directory),
+    Database(Database),
+}
+
+impl Shared {
+    pub(crate) fn whereabouts(&self) -> Whereabouts {
+        Whereabouts(match self {
+            Shared::File(directory) => directory.file().to_str().unwrap().to_owned(),
+            Shared::Database(database) => database.0.url(),
+        })
     }
 }
 

@@ -83,8 +83,8 @@ async fn step(engine: &Engine, inside: &Inside) -> Result<Resealed, Fault> {
     let session = transaction.session();
     let sealer = keys::sealer(&session.query(keys::CURRENT, &[]).await?, inside)?;
     let current = i64::from(sealer.number);
-    let (mut rows, mut damaged) = (0, 0);
-    let mut last = (0, String::new());
+    let (mut rows, mut damaged) = (0, 0_i64);
+    let mut last = (0_i64, String::new());
     loop {
         let old = session.query(OLD, &[&current, &last.0, &last.1, &number::<i64, _>("STEP", STEP)?]).await?;
         for found in &old {
