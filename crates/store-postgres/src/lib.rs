@@ -7,7 +7,6 @@
 mod administration;
 mod apps;
 mod columns;
-pub mod engine;
 mod grants;
 mod keys;
 mod ledger;
@@ -21,6 +20,8 @@ mod settings;
 mod store;
 mod sweep;
 
-pub use engine::{Address, OpenError, Options};
+/// Connections, retries and batches.
+pub use keyfob_postgres as engine;
+pub use keyfob_postgres::{Address, OpenError, Options};
 pub use moving::PostgresRows;
 pub use store::PostgresStore;

@@ -6,7 +6,6 @@
 
 use std::fmt::Write as _;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -19,8 +18,9 @@ use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
 use crate::columns::senseless;
-use crate::engine::{Address, Dialer, Fault, OpenError, connector};
-use crate::store::{prepare, store_error};
+use crate::engine::{Address, Dialer, Fault, OpenError};
+use crate::schema::SCHEMA;
+use crate::store::store_error;
 
 /// How often the lock is asked for when it meets writers that hold what it waits for and wait for what it holds.
 const ATTEMPTS: u32 = 5;
@@ -45,8 +45,8 @@ impl PostgresRows {
     /// The database cannot be reached or does not let us in, it holds something that this build does not know, or another move is
     /// going on there.
     pub async fn open(address: Address) -> Result<Self, OpenError> {
-        let dialer = Dialer { tls: connector(&address)?, address, heard: Arc::default() };
-        prepare(&dialer).await?;
+        let dialer = Dialer::to(address)?;
+        SCHEMA.prepare(&dialer).await?;
         let name = || dialer.address.to_string();
         let database = |source| OpenError::Database { address: name(), source };
         let (client, driver) = dialer.connect().await.map_err(database)?;

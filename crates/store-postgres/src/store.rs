@@ -15,13 +15,13 @@ use keyfob_protocol::Timestamp;
 use keyfob_protocol::revocation::Revocation;
 use keyfob_protocol::token_name::GrantId;
 
-use crate::engine::{Address, Dialer, Engine, Fault, Lane, OpenError, Options, Work, connector};
+use crate::engine::{Address, Dialer, Engine, Fault, Lane, OpenError, Options, Work};
 use crate::grants::batch::GrantWrites;
 use crate::grants::held::HeldGrants;
 use crate::{
-    administration, apps, grants, keys, ledger, people, resource_servers, revocations, schema, sessions, settings,
-    sweep,
+    administration, apps, grants, keys, ledger, people, resource_servers, revocations, sessions, settings, sweep,
 };
+use crate::schema::SCHEMA;
 
 /// A store in one PostgreSQL database. Any number of nodes may have it open at the same time.
 pub struct PostgresStore {
@@ -37,8 +37,8 @@ impl PostgresStore {
     /// # Errors
     /// The database cannot be reached or does not let us in, or it holds something that this build does not know.
     pub async fn open(address: Address, options: &Options) -> Result<Self, OpenError> {
-        let dialer = Dialer { tls: connector(&address)?, address, heard: Arc::default() };
-        prepare(&dialer).await?;
+        let dialer = Dialer::to(address)?;
+        SCHEMA.prepare(&dialer).await?;
         let engine = Arc::new(Engine::start(&dialer, options));
         let (lanes, queue, largest) = (options.lanes.max(1), options.queue, options.largest_batch.max(1));
         let writing = (0..lanes).map(|_| Lane::start(dialer.clone(), queue, largest)).collect();
@@ -69,22 +69,6 @@ impl PostgresStore {
 /// The lane of a grant: always the same, so that no two lanes wait for each other's rows. The end of an id is random.
 fn lane_of<W: Work>(lanes: &[Lane<W>], id: GrantId) -> &Lane<W> {
     &lanes[usize::from(id.0[15]) % lanes.len()]
-}
-
-/// The first connection, which makes the tables.
-pub(crate) async fn prepare(dialer: &Dialer) -> Result<(), OpenError> {
-    let address = || dialer.address.to_string();
-    let database = |source| OpenError::Database { address: address(), source };
-    let (mut client, driver) = dialer.connect().await.map_err(database)?;
-    let driver = tokio::spawn(driver);
-    let migrated = schema::migrate(&mut client).await;
-    drop(client);
-    // It ends because its client is gone; what went wrong before has been told by the migration.
-    let _ = driver.await;
-    migrated.map_err(|unsuitable| match unsuitable {
-        schema::Unsuitable::Fault(source) => database(source),
-        schema::Unsuitable::Content(problem) => OpenError::Content { address: address(), problem },
-    })
 }
 
 impl std::fmt::Debug for PostgresStore {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -28,8 +28,16 @@ pub struct PostgresWire {
 
 #[derive(Default)]
 struct Losses {
-    wanted: AtomicBool,
+    /// Answers that pass before one is lost, and one; 0: none is to be lost.
+    in_answers: AtomicU32,
     lost: AtomicU32,
+}
+
+impl Losses {
+    fn is_this_one(&self) -> bool {
+        let counted = |left: u32| left.checked_sub(1);
+        self.in_answers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, counted) == Ok(1)
+    }
 }
 
 impl PostgresWire {
@@ -54,7 +62,12 @@ impl PostgresWire {
 
     /// The next answer is lost, and its connection with it.
     pub fn lose_next_answer(&self) {
-        self.losses.wanted.store(true, Ordering::SeqCst);
+        self.lose_answer_after(0);
+    }
+
+    /// So many pieces pass, and the next is lost with its connection. What the database sends without a pause is one piece.
+    pub fn lose_answer_after(&self, pass: u32) {
+        self.losses.in_answers.store(pass + 1, Ordering::SeqCst);
     }
 
     /// How many were lost.
@@ -119,7 +132,7 @@ async fn carry(
             return;
         }
         if let Some(losses) = &losses
-            && losses.wanted.swap(false, Ordering::SeqCst)
+            && losses.is_this_one()
         {
             losses.lost.fetch_add(1, Ordering::SeqCst);
             return;

@@ -1,12 +1,13 @@
 //! Where connections lie, sealed.
 //!
-//! [`SqliteTokenStore`] is the embedded one. A store for several machines has its place beside it and passes the same suite,
-//! `keyfob_client::conformance`.
+//! [`SqliteTokenStore`] is the embedded one and [`PostgresTokenStore`] the one for several nodes. Both pass the same suite,
+//! `keyfob_client::conformance`, and seal the same rows.
 
+mod change;
 mod data_keys;
-mod engine;
 mod master_key;
 mod open;
+mod postgres;
 mod rotation;
 mod row;
 mod seal;
@@ -14,5 +15,6 @@ mod sqlite;
 
 pub use master_key::{MasterKey, MasterKeyError};
 pub use open::OpenError;
+pub use postgres::PostgresTokenStore;
 pub use rotation::{Resealed, RotationError};
 pub use sqlite::{SqliteTokenStore, StoredEvent};

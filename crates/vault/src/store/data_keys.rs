@@ -1,9 +1,9 @@
-//! The data keys: random, sealed under the master key in the store, opened in memory. The one with the highest number seals.
+//! The data keys: random, sealed under the master key in the store, opened in memory. The one with the highest number seals. Where they
+//! lie is each store's to know.
 
 use super::master_key::MasterKey;
 use super::seal::SealingKey;
-use keyfob_protocol::{Entropy, EntropyFailed, Secret, Timestamp, entropy};
-use rusqlite::{Connection, OptionalExtension};
+use keyfob_protocol::{Entropy, EntropyFailed, Secret, entropy};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use thiserror::Error;
@@ -11,8 +11,6 @@ use thiserror::Error;
 /// Why a data key cannot be had.
 #[derive(Debug, Error)]
 pub(super) enum KeyError {
-    #[error("{0}")]
-    Sql(#[from] rusqlite::Error),
     #[error("{0}")]
     Entropy(#[from] EntropyFailed),
     #[error("data key {0} is not in the store; the database is incomplete")]
@@ -34,45 +32,31 @@ impl DataKeys {
         DataKeys { master: Mutex::new(master), opened: Mutex::default() }
     }
 
-    /// The key of this number.
-    pub(super) fn get(&self, connection: &Connection, number: u32) -> Result<Arc<SealingKey>, KeyError> {
-        if let Some(key) = self.opened().get(&number) {
-            return Ok(key.clone());
+    /// The key of this number, if it was opened before.
+    pub(super) fn known(&self, number: u32) -> Option<Arc<SealingKey>> {
+        self.opened().get(&number).cloned()
+    }
+
+    /// Opens a key as it lies in the store, and remembers it.
+    pub(super) fn learn(&self, number: u32, sealed: &[u8]) -> Result<Arc<SealingKey>, KeyError> {
+        if let Some(key) = self.known(number) {
+            return Ok(key);
         }
-        let sealed: Option<Vec<u8>> = connection
-            .prepare_cached("SELECT sealed FROM data_keys WHERE number = ?1")?
-            .query_row([number], |row| row.get(0))
-            .optional()?;
-        let sealed = sealed.ok_or(KeyError::Missing(number))?;
-        let material = self.master().open(number, &sealed).ok_or(KeyError::Sealed(number))?;
+        let material = self.master().open(number, sealed).ok_or(KeyError::Sealed(number))?;
         let key = Arc::new(SealingKey::new(material.expose()));
         self.opened().insert(number, key.clone());
         Ok(key)
     }
 
-    /// The key that seals now. To be asked inside the transaction that writes, so that no retired key is ever used.
-    pub(super) fn current(&self, connection: &Connection) -> Result<(u32, Arc<SealingKey>), KeyError> {
-        let number: Option<u32> =
-            connection.prepare_cached("SELECT max(number) FROM data_keys")?.query_row([], |row| row.get(0))?;
-        let number = number.ok_or(KeyError::Missing(1))?;
-        Ok((number, self.get(connection, number)?))
-    }
-
-    /// Adds a fresh key, which seals from now on. Never under a master key that is of the past: nobody could open it.
-    pub(super) fn add(&self, connection: &Connection, now: Timestamp, entropy: &dyn Entropy) -> Result<u32, KeyError> {
-        let check: Vec<u8> = connection.query_row("SELECT key_check FROM vault", [], |row| row.get(0))?;
-        if check != self.master().check() {
+    /// Fresh material under this number, sealed as it goes into the store. Never under a master key that is of the past, which `check` tells:
+    /// nobody could open it.
+    pub(super) fn fresh(&self, number: u32, check: &[u8], entropy: &dyn Entropy) -> Result<Vec<u8>, KeyError> {
+        let master = self.master();
+        if check != master.check() {
             return Err(KeyError::OtherMasterKey);
         }
-        let number: u32 =
-            connection.query_row("SELECT coalesce(max(number), 0) + 1 FROM data_keys", [], |row| row.get(0))?;
         let material: Secret<[u8; 32]> = Secret::new(entropy::random(entropy)?);
-        let sealed = self.master().seal(number, material.expose(), entropy)?;
-        connection.execute(
-            "INSERT INTO data_keys (number, sealed, created_at) VALUES (?1, ?2, ?3)",
-            (number, sealed, now.0),
-        )?;
-        Ok(number)
+        Ok(master.seal(number, material.expose(), entropy)?)
     }
 
     pub(super) fn master(&self) -> MutexGuard<'_, MasterKey> {

@@ -96,6 +96,11 @@ pub(super) fn open(
     Some(read(generation, serde_json::from_slice(plain.expose()).ok()?))
 }
 
+/// What is said of a row that cannot be opened.
+pub(super) fn damaged(id: &str) -> String {
+    format!("the row of connection {id:?} is damaged or was put there by somebody else; it was left as it is")
+}
+
 fn associated(id: &str, generation: u64, number: u32) -> Vec<u8> {
     framed("keyfob vault connection", &[id.as_bytes(), &generation.to_be_bytes(), &number.to_be_bytes()])
 }

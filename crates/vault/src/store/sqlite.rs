@@ -3,11 +3,16 @@
 //! Several processes on one machine may open it; each conditional write is one transaction. Whoever changes a state records the event in
 //! the same transaction, so that no event is lost to a crash and none is told twice.
 
-use super::data_keys::{DataKeys, KeyError};
-use super::engine::{Engine, Fault};
+mod engine;
+mod keys;
+mod open;
+mod rotation;
+
+use super::data_keys::DataKeys;
 use super::master_key::MasterKey;
-use super::open::{self, OpenError};
-use super::row;
+use super::open::OpenError;
+use super::row::{self, damaged};
+use engine::{Engine, Fault};
 use async_trait::async_trait;
 use keyfob_client::fail_points::reach;
 use keyfob_client::{
@@ -21,15 +26,15 @@ use std::sync::Arc;
 /// Connections in one SQLite file. Cheap to clone.
 #[derive(Clone)]
 pub struct SqliteTokenStore {
-    pub(super) engine: Arc<Engine>,
-    pub(super) inside: Arc<Inside>,
+    engine: Arc<Engine>,
+    inside: Arc<Inside>,
 }
 
 /// What a write needs besides the database.
-pub(super) struct Inside {
-    pub(super) keys: DataKeys,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) entropy: Arc<dyn Entropy>,
+struct Inside {
+    keys: DataKeys,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
 }
 
 /// A change of state as recorded.
@@ -113,17 +118,8 @@ impl SqliteTokenStore {
     }
 }
 
-pub(super) fn unavailable(fault: Fault) -> StoreUnavailable {
+fn unavailable(fault: Fault) -> StoreUnavailable {
     StoreUnavailable(fault.0)
-}
-
-impl From<KeyError> for Fault {
-    fn from(error: KeyError) -> Self {
-        match error {
-            KeyError::Sql(error) => error.into(),
-            other => Fault(other.to_string()),
-        }
-    }
 }
 
 impl Inside {
@@ -134,13 +130,9 @@ impl Inside {
         found.map(|sealed| self.open(connection, id, &sealed)).transpose()
     }
 
-    pub(super) fn open(&self, connection: &Connection, id: &str, sealed: &Sealed) -> Result<StoredConnection, Fault> {
+    fn open(&self, connection: &Connection, id: &str, sealed: &Sealed) -> Result<StoredConnection, Fault> {
         let key = self.keys.get(connection, sealed.data_key)?;
-        row::open(id, sealed.generation, sealed.data_key, &sealed.bytes, &key).ok_or_else(|| {
-            Fault(format!(
-                "the row of connection {id:?} is damaged or was put there by somebody else; it was left as it is"
-            ))
-        })
+        row::open(id, sealed.generation, sealed.data_key, &sealed.bytes, &key).ok_or_else(|| Fault(damaged(id)))
     }
 
     /// Writes a row under the key of now, and the event if the state is another.
@@ -165,7 +157,7 @@ impl Inside {
     }
 
     /// Writes a row under the key of now.
-    pub(super) fn reseal(&self, connection: &Connection, id: &str, row: &StoredConnection) -> Result<(), Fault> {
+    fn reseal(&self, connection: &Connection, id: &str, row: &StoredConnection) -> Result<(), Fault> {
         let (number, key) = self.keys.current(connection)?;
         let sealed =
             row::seal(id, row, number, &key, self.entropy.as_ref()).map_err(|error| Fault(error.to_string()))?;
@@ -182,14 +174,14 @@ impl Inside {
 }
 
 /// A row as it lies there.
-pub(super) struct Sealed {
-    pub(super) generation: u64,
-    pub(super) data_key: u32,
-    pub(super) bytes: Vec<u8>,
+struct Sealed {
+    generation: u64,
+    data_key: u32,
+    bytes: Vec<u8>,
 }
 
 impl Sealed {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Sealed> {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Sealed> {
         Ok(Sealed { generation: row.get(0)?, data_key: row.get(1)?, bytes: row.get(2)? })
     }
 }

@@ -1,18 +1,16 @@
 //! The process that gets killed: this test binary once more, as the user of one connection.
 
-use crate::place::{CountingEntropy, TestClock, master};
+use crate::place::{CountingEntropy, TestClock, Whereabouts};
 use keyfob_client::{
-    App, ConnectionError, Connections, Dialect, Driver, Pause, Provider, Secret, Surroundings, Timestamp,
+    App, ConnectionError, Connections, Dialect, Driver, Pause, Provider, Secret, Surroundings, Timestamp, TokenStore,
 };
-use keyfob_vault::store::SqliteTokenStore;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 const TASK: &str = "KEYFOB_TEST_CHILD_TASK";
-const FILE: &str = "KEYFOB_TEST_CHILD_FILE";
+const VAULT: &str = "KEYFOB_TEST_CHILD_VAULT";
 const ORIGIN: &str = "KEYFOB_TEST_CHILD_ORIGIN";
 const NOW: &str = "KEYFOB_TEST_CHILD_NOW";
 /// Exit codes, apart from those of a panic.
@@ -41,7 +39,7 @@ pub(crate) enum Ended {
 
 /// What all children of a test share.
 pub(crate) struct Family {
-    pub(crate) file: PathBuf,
+    pub(crate) vault: Whereabouts,
     pub(crate) origin: String,
 }
 
@@ -49,7 +47,7 @@ impl Family {
     pub(crate) fn spawn(&self, task: Task, now: Timestamp, fail_point: Option<&str>) -> Child {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["child::lives", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
-        command.env(TASK, format!("{task:?}")).env(FILE, &self.file).env(ORIGIN, &self.origin);
+        command.env(TASK, format!("{task:?}")).env(VAULT, &self.vault.0).env(ORIGIN, &self.origin);
         command.env(NOW, now.0.to_string()).env_remove("KEYFOB_FAIL_POINT");
         if let Some(name) = fail_point {
             command.env("KEYFOB_FAIL_POINT", name);
@@ -94,7 +92,7 @@ impl Pause for ShortPause {
     }
 }
 
-pub(crate) fn connections(store: SqliteTokenStore, origin: &str, clock: Arc<TestClock>) -> Connections {
+pub(crate) fn connections(store: Arc<dyn TokenStore>, origin: &str, clock: Arc<TestClock>) -> Connections {
     let at = |path: &str| format!("{origin}{path}");
     let provider = Provider::new(&at("/authorize"), &at("/token"), &at("/v1"), Dialect::OAuth).unwrap();
     let app = App {
@@ -108,18 +106,16 @@ pub(crate) fn connections(store: SqliteTokenStore, origin: &str, clock: Arc<Test
         entropy: Arc::new(CountingEntropy::default()),
         pause: Arc::new(ShortPause),
     };
-    Connections::new(provider, app, Arc::new(store), outside)
+    Connections::new(provider, app, store, outside)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a process of its own, started and killed by other tests"]
 async fn lives() {
     let given = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: not started by a test"));
-    let (task, file, origin) = (given(TASK), given(FILE), given(ORIGIN));
+    let (task, vault, origin) = (given(TASK), Whereabouts(given(VAULT)), given(ORIGIN));
     let clock = TestClock::at(Timestamp(given(NOW).parse().unwrap()));
-    let entropy = Arc::new(CountingEntropy::default());
-    let store = SqliteTokenStore::open(Path::new(&file), master(), clock.clone(), entropy).unwrap();
-    let connections = connections(store, &origin, clock);
+    let connections = connections(vault.store(clock.clone()).await, &origin, clock);
     println!("ready");
     std::io::stdout().flush().unwrap();
     let outcome = match task.as_str() {

@@ -2,41 +2,67 @@
 
 use crate::authority::{Authority, Fault, Rotation};
 use crate::child::{Ended, Family, Task, connections, ended, wait_until_ready};
-use crate::place::{Directory, START, TestClock, token_set};
+use crate::place::{Database, Directory, START, Shared, TestClock, token_set};
 use keyfob_client::fail_points::FAIL_POINTS;
-use keyfob_client::{Timestamp, TokenStore};
+use keyfob_client::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const ROTATIONS: [Rotation; 3] = [Rotation::Off, Rotation::WithReplay, Rotation::Strict];
 
+/// The vaults that are crashed, and of how many runs each gets one: a database takes longer to open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl Kind {
+    async fn vault(self) -> Shared {
+        match self {
+            Kind::Sqlite => Shared::File(Directory::new()),
+            Kind::Postgres => Shared::Database(Database::new().await),
+        }
+    }
+
+    /// How often something is done, in `./test` and in `./test --long`.
+    fn rounds(self, short: u32, long: u32) -> u32 {
+        let rounds = if std::env::var_os("KEYFOB_LONG").is_some() { long } else { short };
+        match self {
+            Kind::Sqlite => rounds,
+            Kind::Postgres => rounds.div_ceil(4),
+        }
+    }
+}
+
 /// A vault with one connection whose access token has ended, and its authority.
 struct Scene {
-    directory: Directory,
+    /// Removed with the scene.
+    _vault: Shared,
     authority: Authority,
     family: Family,
     now: Timestamp,
 }
 
 impl Scene {
-    async fn new(rotation: Rotation) -> Scene {
-        let (directory, authority) = (Directory::new(), Authority::start(rotation));
-        let family = Family { file: directory.file(), origin: authority.origin.clone() };
-        let scene = Scene { directory, authority, family, now: START.plus(4000) };
+    async fn new(kind: Kind, rotation: Rotation) -> Scene {
+        let (vault, authority) = (kind.vault().await, Authority::start(rotation));
+        let family = Family { vault: vault.whereabouts(), origin: authority.origin.clone() };
+        let scene = Scene { _vault: vault, authority, family, now: START.plus(4000) };
         scene.adopt("r1").await;
         scene
     }
 
     /// The user connects (again); the access token of the consent has ended already.
     async fn adopt(&self, refresh_token: &str) {
-        let clock = TestClock::at(self.now);
-        let tokens = token_set("old", refresh_token);
-        connections(self.directory.store(), &self.authority.origin, clock).adopt("u", tokens).await.unwrap();
+        let (clock, tokens) = (TestClock::at(self.now), token_set("old", refresh_token));
+        let store = self.family.vault.store(clock.clone()).await;
+        connections(store, &self.authority.origin, clock).adopt("u", tokens).await.unwrap();
     }
 
     /// The refresh token in the store.
     async fn kept(&self) -> String {
-        let row = self.directory.store().load("u").await.unwrap().unwrap();
+        let row = self.family.vault.store(TestClock::at(self.now)).await.load("u").await.unwrap().unwrap();
         row.tokens().map(|tokens| tokens.refresh_token.as_ref().unwrap().expose().clone()).unwrap_or_default()
     }
 
@@ -55,14 +81,10 @@ impl Scene {
     }
 }
 
-fn rounds(short: u32, long: u32) -> u32 {
-    if std::env::var_os("KEYFOB_LONG").is_some() { long } else { short }
-}
-
 #[expect(clippy::print_stdout, reason = "the tally is what whoever runs this wants to read")]
-fn tally(name: &str, counts: &BTreeMap<(&str, &str), u32>) {
+fn tally(kind: Kind, name: &str, counts: &BTreeMap<(&str, &str), u32>) {
     for ((rotation, ended), count) in counts {
-        println!("{name}: rotation {rotation}, {count} runs: {ended}");
+        println!("{kind:?}, {name}: rotation {rotation}, {count} runs: {ended}");
     }
 }
 
@@ -82,31 +104,29 @@ fn words(rotation: Rotation, ended: Ended) -> (&'static str, &'static str) {
 }
 
 /// Every named point, with every rotation, also where an earlier answer was lost.
-#[tokio::test]
-async fn a_refresh_survives_a_crash_at_every_fail_point() {
+async fn a_refresh_survives_a_crash_at_every_fail_point(kind: Kind) {
     let mut counts = BTreeMap::new();
-    for _ in 0..rounds(4, 40) {
+    for _ in 0..kind.rounds(4, 40) {
         for rotation in ROTATIONS {
             for point in FAIL_POINTS {
-                let mut scene = Scene::new(rotation).await;
+                let mut scene = Scene::new(kind, rotation).await;
                 assert_eq!(scene.family.call(scene.now, Some(point)), Ended::Killed, "{point} is not on the way");
                 let after = scene.starts_again(rotation, point).await;
                 *counts.entry(words(rotation, after)).or_insert(0) += 1;
             }
         }
     }
-    tally("fail points", &counts);
+    tally(kind, "fail points", &counts);
     assert!(counts.contains_key(&words(Rotation::Strict, Ended::LostReply)), "the strict authority loses replies");
 }
 
 /// The crash comes while an earlier crash is being mended.
-#[tokio::test]
-async fn a_refresh_survives_a_second_crash_on_the_way_back() {
+async fn a_refresh_survives_a_second_crash_on_the_way_back(kind: Kind) {
     let mut counts = BTreeMap::new();
     for rotation in [Rotation::WithReplay, Rotation::Strict] {
         for first in ["refresh.before_send", "refresh.answered", "store.before_commit.finish"] {
             for second in FAIL_POINTS {
-                let mut scene = Scene::new(rotation).await;
+                let mut scene = Scene::new(kind, rotation).await;
                 assert_eq!(scene.family.call(scene.now, Some(first)), Ended::Killed);
                 scene.authority.settle();
                 scene.now = scene.now.plus(31);
@@ -117,17 +137,16 @@ async fn a_refresh_survives_a_second_crash_on_the_way_back() {
             }
         }
     }
-    tally("second crash", &counts);
+    tally(kind, "second crash", &counts);
 }
 
 /// The network fails in every way, and then the process dies.
-#[tokio::test]
-async fn a_refresh_survives_a_lost_answer_and_a_crash() {
+async fn a_refresh_survives_a_lost_answer_and_a_crash(kind: Kind) {
     let mut counts = BTreeMap::new();
     for rotation in ROTATIONS {
         for fault in [Fault::ReplyLost, Fault::GatewayPage, Fault::Unavailable] {
             for point in ["refresh.answered", "store.before_commit.finish", "refresh.finished"] {
-                let mut scene = Scene::new(rotation).await;
+                let mut scene = Scene::new(kind, rotation).await;
                 scene.authority.fault(fault);
                 assert_eq!(scene.family.call(scene.now, Some(point)), Ended::Killed, "{fault:?}, {point}");
                 let after = scene.starts_again(rotation, &format!("{fault:?}, {point}")).await;
@@ -135,16 +154,15 @@ async fn a_refresh_survives_a_lost_answer_and_a_crash() {
             }
         }
     }
-    tally("lost answers", &counts);
+    tally(kind, "lost answers", &counts);
 }
 
 /// `kill -9` at any moment, life after life, on one connection.
-#[tokio::test]
-async fn a_connection_survives_kill_9_at_any_moment() {
+async fn a_connection_survives_kill_9_at_any_moment(kind: Kind) {
     let mut counts = BTreeMap::new();
     for rotation in ROTATIONS {
-        let mut scene = Scene::new(rotation).await;
-        for life in 0..rounds(60, 1000) {
+        let mut scene = Scene::new(kind, rotation).await;
+        for life in 0..kind.rounds(60, 1000) {
             let mut child = scene.family.spawn(Task::RefreshForEver, scene.now, None);
             wait_until_ready(&mut child);
             // Spread over some refreshes: a prime step, so that no phase of one is left out.
@@ -163,14 +181,13 @@ async fn a_connection_survives_kill_9_at_any_moment() {
             }
         }
     }
-    tally("kill -9", &counts);
+    tally(kind, "kill -9", &counts);
 }
 
 /// One redemption, however many want it.
-#[tokio::test]
-async fn two_hundred_tasks_in_four_processes_redeem_once() {
+async fn two_hundred_tasks_in_four_processes_redeem_once(kind: Kind) {
     for rotation in ROTATIONS {
-        let scene = Scene::new(rotation).await;
+        let scene = Scene::new(kind, rotation).await;
         scene.authority.slow_down(Duration::from_millis(300));
         let mut children: Vec<_> = (0..4).map(|_| scene.family.spawn(Task::Crowd, scene.now, None)).collect();
         children.iter_mut().for_each(wait_until_ready);
@@ -183,4 +200,30 @@ async fn two_hundred_tasks_in_four_processes_redeem_once() {
         }
         assert_eq!((scene.authority.redemptions(), scene.authority.refresh_requests()), (1, 1), "{rotation:?}");
     }
+}
+
+macro_rules! on_both_stores {
+    ($($test:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Kind::Sqlite).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(super::Kind::Postgres).await;
+            })*
+        }
+    };
+}
+
+on_both_stores! {
+    a_refresh_survives_a_crash_at_every_fail_point
+    a_refresh_survives_a_second_crash_on_the_way_back
+    a_refresh_survives_a_lost_answer_and_a_crash
+    a_connection_survives_kill_9_at_any_moment
+    two_hundred_tasks_in_four_processes_redeem_once
 }

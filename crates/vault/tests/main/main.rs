@@ -5,5 +5,8 @@ mod authority;
 mod child;
 mod crash;
 mod place;
+mod postgres_lost_answers;
+mod postgres_sealed;
+mod postgres_store;
 mod sealed;
 mod sqlite_store;

@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use keyfob_client::conformance::Place;
 use keyfob_client::{Clock, Entropy, EntropyFailed, Secret, Timestamp, TokenSet, TokenStore};
-use keyfob_vault::store::{MasterKey, OpenError, SqliteTokenStore};
-use std::path::PathBuf;
+use keyfob_postgres::{Address, Options};
+use keyfob_testkit::{PostgresCluster, PostgresDatabase};
+use keyfob_vault::store::{MasterKey, OpenError, PostgresTokenStore, SqliteTokenStore};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -25,9 +27,15 @@ impl Clock for TestClock {
     }
 }
 
-/// Different in each process and at each call; not random.
-#[derive(Default)]
+/// Different in each process, of each value and at each call; not random.
 pub(crate) struct CountingEntropy(AtomicU64);
+
+impl Default for CountingEntropy {
+    fn default() -> Self {
+        static VALUES: AtomicU64 = AtomicU64::new(0);
+        CountingEntropy(AtomicU64::new(VALUES.fetch_add(1, Ordering::SeqCst) << 52))
+    }
+}
 
 impl Entropy for CountingEntropy {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyFailed> {
@@ -71,6 +79,71 @@ impl Directory {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let files = std::fs::read_dir(self.directory.path()).unwrap();
         files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+    }
+}
+
+/// A database that may become a vault, dropped with this value.
+pub(crate) struct Database(pub(crate) PostgresDatabase);
+
+impl Database {
+    pub(crate) async fn new() -> Database {
+        Database(tokio::task::spawn_blocking(|| PostgresCluster::shared().database()).await.unwrap())
+    }
+
+    pub(crate) async fn store(&self) -> PostgresTokenStore {
+        self.store_under(master()).await.unwrap()
+    }
+
+    pub(crate) async fn store_under(&self, master: MasterKey) -> Result<PostgresTokenStore, OpenError> {
+        postgres(&self.0.url(), master).await
+    }
+}
+
+/// Where a vault lies, for processes that share it: a file, or a database's URL.
+#[derive(Clone, Debug)]
+pub(crate) struct Whereabouts(pub(crate) String);
+
+impl Whereabouts {
+    pub(crate) async fn store(&self, clock: Arc<TestClock>) -> Arc<dyn TokenStore> {
+        if Address::is_meant(&self.0) {
+            return Arc::new(postgres(&self.0, master()).await.unwrap());
+        }
+        let entropy = Arc::new(CountingEntropy::default());
+        Arc::new(SqliteTokenStore::open(Path::new(&self.0), master(), clock, entropy).unwrap())
+    }
+}
+
+/// A vault that several processes share, removed when dropped.
+pub(crate) enum Shared {
+    File(Directory),
+    Database(Database),
+}
+
+impl Shared {
+    pub(crate) fn whereabouts(&self) -> Whereabouts {
+        Whereabouts(match self {
+            Shared::File(directory) => directory.file().to_str().unwrap().to_owned(),
+            Shared::Database(database) => database.0.url(),
+        })
+    }
+}
+
+/// The vault behind a URL, with few connections: many tests run at once.
+pub(crate) async fn postgres(url: &str, master: MasterKey) -> Result<PostgresTokenStore, OpenError> {
+    let mut options = Options::default();
+    (options.readers, options.writers) = (1, 1);
+    let entropy = Arc::new(CountingEntropy::default());
+    PostgresTokenStore::open(Address::parse(url)?, &options, master, TestClock::at(START), entropy).await
+}
+
+#[async_trait]
+impl Place for Database {
+    async fn fresh() -> Self {
+        Database::new().await
+    }
+
+    async fn open(&self) -> Arc<dyn TokenStore> {
+        Arc::new(self.store().await)
     }
 }
 

@@ -3,17 +3,19 @@
 
 use std::time::Duration;
 
-use super::fault::Fault;
+use crate::fault::Fault;
 
 const ATTEMPTS: u32 = 7;
 
 /// The attempts at one thing.
-pub(crate) struct Patience {
+pub struct Patience {
     attempt: u32,
 }
 
 impl Patience {
-    pub(crate) fn new() -> Self {
+    #[expect(clippy::new_without_default, reason = "a default reads as nothing, and this is a count of attempts")]
+    /// Before the first attempt.
+    pub fn new() -> Self {
         Self { attempt: 1 }
     }
 
@@ -21,7 +23,7 @@ impl Patience {
     ///
     /// # Errors
     /// The same fault, if another attempt is not worth it.
-    pub(crate) async fn after(&mut self, fault: Fault) -> Result<(), Fault> {
+    pub async fn after(&mut self, fault: Fault) -> Result<(), Fault> {
         if !fault.is_passing() || self.attempt == ATTEMPTS {
             return Err(fault);
         }

@@ -1,7 +1,8 @@
-//! What lies beneath the rows: connections that come back, retries, lanes of batched writes.
+//! What lies beneath rows in PostgreSQL, whoever's they are: connections that come back, retries, lanes of batched writes, schemas.
 //!
 //! Knows connections and statements, and nothing of what is stored. Takes no decision and reads no clock. Whether a statement may be sent
-//! again after its answer was lost is its caller's to say.
+//! again after its answer was lost is its caller's to say. The authority's store and the vault's stand on it and know nothing of each
+//! other.
 
 mod address;
 mod fault;
@@ -9,6 +10,7 @@ mod lane;
 mod link;
 mod news;
 mod patience;
+mod schema;
 mod session;
 mod tls;
 
@@ -19,27 +21,26 @@ use tokio_postgres::Row;
 
 pub use address::Address;
 pub use fault::Fault;
-
-pub(crate) use lane::{Lane, Work};
-pub(crate) use link::Dialer;
-pub(crate) use patience::Patience;
-pub(crate) use session::{LONGEST, Session, Values};
-pub(crate) use tls::connector;
+pub use lane::{Lane, Work};
+pub use link::Dialer;
+pub use news::News;
+pub use patience::Patience;
+pub use schema::Schema;
+pub use session::{LONGEST, Session, Values};
 
 use link::Link;
-use news::News;
 use session::Purpose;
 
 /// What can be set about the engine.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Connections for single reads: apps, people, sessions. Shared by all tasks. Default 2.
+    /// Connections for single reads. Shared by all tasks. Default 2.
     pub readers: usize,
-    /// Connections for single writes: sessions, ledger entries, the tick. Each commits one after the other. Default 2.
+    /// Connections for single writes. Each commits one after the other. Default 2.
     pub writers: usize,
-    /// Lanes that write grants in batches, and as many that read them, one connection each. More than the database has idle cores are of
-    /// no use. Default 2.
+    /// Lanes that write in batches, and as many that read so where a store does, one connection each. More than the database has idle
+    /// cores are of no use. Default 2.
     pub lanes: usize,
     /// Most jobs waiting in one lane; one more is refused as [`Fault::Overloaded`]. Default 8192, less than a second.
     pub queue: usize,
@@ -82,7 +83,7 @@ pub enum OpenError {
 }
 
 /// The connections of one node to its database, without the lanes.
-pub(crate) struct Engine {
+pub struct Engine {
     readers: Links,
     writers: Links,
     long: Links,
@@ -104,7 +105,7 @@ struct Desk {
 }
 
 /// A session within a transaction that began. Without [`Transaction::commit`] it is rolled back.
-pub(crate) struct Transaction {
+pub struct Transaction {
     session: Arc<Session>,
     open: bool,
     _turn: OwnedMutexGuard<()>,
@@ -112,7 +113,7 @@ pub(crate) struct Transaction {
 
 impl Engine {
     /// Connects in the background.
-    pub(crate) fn start(dialer: &Dialer, options: &Options) -> Self {
+    pub fn start(dialer: &Dialer, options: &Options) -> Self {
         let links = |count: usize| Links {
             links: (0..count.max(1)).map(|_| Link::start(dialer.clone(), Purpose::General)).collect(),
             next: AtomicUsize::new(0),
@@ -129,28 +130,28 @@ impl Engine {
     }
 
     /// A read.
-    pub(crate) async fn read(&self, sql: &'static str, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
+    pub async fn read(&self, sql: &'static str, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
         self.repeat(&self.readers, true, sql, values).await
     }
 
     /// A read of one row or none.
-    pub(crate) async fn read_opt(&self, sql: &'static str, values: &Values<'_>) -> Result<Option<Row>, Fault> {
+    pub async fn read_opt(&self, sql: &'static str, values: &Values<'_>) -> Result<Option<Row>, Fault> {
         Ok(self.read(sql, values).await?.pop())
     }
 
     /// Like [`Engine::read`], for statements that may look at many rows, sweeping included: they have a connection of their own, so that short
     /// ones do not wait for them. Twice must be as good as once.
-    pub(crate) async fn long(&self, sql: &'static str, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
+    pub async fn long(&self, sql: &'static str, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
         self.repeat(&self.long, true, sql, values).await
     }
 
     /// A write that may be sent again when its answer was lost: twice is as good as once.
-    pub(crate) async fn write_again(&self, sql: &'static str, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
+    pub async fn write_again(&self, sql: &'static str, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
         self.repeat(&self.writers, true, sql, values).await
     }
 
     /// A write that must not be sent again once it may have been committed.
-    pub(crate) async fn write_once(&self, sql: &'static str, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
+    pub async fn write_once(&self, sql: &'static str, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
         self.repeat(&self.writers, false, sql, values).await
     }
 
@@ -176,7 +177,7 @@ impl Engine {
     }
 
     /// Begins a transaction on a connection of its own. Call it from a task that nobody drops, so that it is ended.
-    pub(crate) async fn begin(&self) -> Result<Transaction, Fault> {
+    pub async fn begin(&self) -> Result<Transaction, Fault> {
         if self.closed.load(Ordering::Relaxed) {
             return Err(Fault::Closed);
         }
@@ -187,12 +188,12 @@ impl Engine {
     }
 
     /// What nodes tell each other.
-    pub(crate) fn news(&self) -> &News {
+    pub fn news(&self) -> &News {
         &self.news
     }
 
     /// Ends all connections.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
         let links = self.readers.links.iter().chain(&self.writers.links).chain(&self.long.links);
         links.chain([&*self.desk.link]).for_each(Link::close);
@@ -216,19 +217,23 @@ impl Links {
 }
 
 impl Transaction {
-    pub(crate) fn session(&self) -> &Session {
+    /// The connection that the transaction is on.
+    pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Commits. [`Fault::Lost`] means that nobody knows whether it did.
-    pub(crate) async fn commit(mut self) -> Result<(), Fault> {
+    /// Commits.
+    ///
+    /// # Errors
+    /// [`Fault`]; [`Fault::Lost`] means that nobody knows whether it did.
+    pub async fn commit(mut self) -> Result<(), Fault> {
         self.session.run("COMMIT").await?;
         self.open = false;
         Ok(())
     }
 
     /// Rolls back.
-    pub(crate) async fn roll_back(mut self) -> Result<(), Fault> {
+    pub async fn roll_back(mut self) -> Result<(), Fault> {
         self.session.run("ROLLBACK").await?;
         self.open = false;
         Ok(())

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Address, OpenError};
+use crate::{Address, OpenError};
 
 /// The TLS of an address; `None` if it is never spoken.
 pub(crate) fn connector(address: &Address) -> Result<Option<MakeRustlsConnect>, OpenError> {

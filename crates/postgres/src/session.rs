@@ -3,36 +3,41 @@
 //! A statement of ours is one round trip and, unless it stands in a transaction, one transaction. Every wait is bounded: the server gives
 //! a statement up after [`LONGEST`], and we give the server up soon after.
 
+use futures_util::FutureExt as _;
+use futures_util::future::{MaybeDone, maybe_done};
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
-use super::fault::Fault;
+use crate::fault::Fault;
 
 /// Seconds that a statement, a transaction that waits for its client, and a transaction of several statements may take. The revocation feed
 /// counts on writing transactions being over by then.
-pub(crate) const LONGEST: u64 = 10;
+pub const LONGEST: u64 = 10;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Reads, and single writes.
     General,
-    /// Batches of conditional writes on grants.
+    /// Batches of conditional writes.
     Batches,
     /// Hears what other nodes say, and says it.
     News,
 }
 
 /// Values bound to a statement.
-pub(crate) type Values<'v> = [&'v (dyn ToSql + Sync)];
+pub type Values<'v> = [&'v (dyn ToSql + Sync)];
 
 /// One connection.
-pub(crate) struct Session {
+pub struct Session {
     client: Client,
     statements: Mutex<HashMap<&'static str, Statement>>,
     is_discarded: AtomicBool,
@@ -86,12 +91,12 @@ impl Session {
     }
 
     /// Runs statements without values.
-    pub(crate) async fn run(&self, sql: &str) -> Result<(), Fault> {
+    pub async fn run(&self, sql: &str) -> Result<(), Fault> {
         self.bounded(async { Ok(self.client.batch_execute(sql).await?) }).await
     }
 
     /// Runs a statement and gives its rows.
-    pub(crate) async fn query(&self, sql: &'static str, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
+    pub async fn query(&self, sql: &'static str, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
         self.bounded(async {
             let statement = self.statement(sql).await?;
             Ok(self.client.query(&statement, values).await?)
@@ -100,12 +105,12 @@ impl Session {
     }
 
     /// Runs a statement that gives one row or none.
-    pub(crate) async fn query_opt(&self, sql: &'static str, values: &Values<'_>) -> Result<Option<Row>, Fault> {
+    pub async fn query_opt(&self, sql: &'static str, values: &Values<'_>) -> Result<Option<Row>, Fault> {
         Ok(self.query(sql, values).await?.pop())
     }
 
     /// Runs a statement and says how many rows it touched.
-    pub(crate) async fn execute(&self, sql: &'static str, values: &Values<'_>) -> Result<u64, Fault> {
+    pub async fn execute(&self, sql: &'static str, values: &Values<'_>) -> Result<u64, Fault> {
         self.bounded(async {
             let statement = self.statement(sql).await?;
             Ok(self.client.execute(&statement, values).await?)
@@ -113,8 +118,23 @@ impl Session {
         .await
     }
 
+    /// Sends statements together, in one round trip, and gives the rows of each. The server takes them in this order; where they stand in a
+    /// transaction, those behind one that fails do nothing.
+    pub async fn pipeline<'v>(&self, statements: &[(&'static str, &'v Values<'v>)]) -> Result<Vec<Vec<Row>>, Fault> {
+        self.bounded(async {
+            // All are prepared before the first is sent: one that had to be prepared first would be overtaken.
+            let mut prepared = Vec::with_capacity(statements.len());
+            for (sql, _) in statements {
+                prepared.push(self.statement(sql).await?);
+            }
+            let sent = prepared.iter().zip(statements).map(|(statement, (_, values))| self.client.query(statement, values));
+            Ok(in_order(sent).await?)
+        })
+        .await
+    }
+
     /// Ends this connection; the link makes another. From here on nobody is given it, so that what it left open at the server joins nothing.
-    pub(crate) fn discard(&self) {
+    pub fn discard(&self) {
         self.is_discarded.store(true, Ordering::Release);
         self.discarded.notify_one();
     }
@@ -149,4 +169,20 @@ impl Session {
         }
         outcome
     }
+}
+
+/// Polls all futures in their order at first, so that what they send on being polled is sent in that order.
+async fn in_order<T, E>(futures: impl Iterator<Item = impl Future<Output = Result<T, E>>>) -> Result<Vec<T>, E> {
+    let mut waiting: Vec<_> = futures.map(|future| maybe_done(Box::pin(future))).collect();
+    poll_fn(|context| {
+        waiting.iter_mut().for_each(|future| {
+            let _ = future.poll_unpin(context);
+        });
+        match waiting.iter().all(|future| matches!(future, MaybeDone::Done(_))) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    waiting.iter_mut().filter_map(|future| Pin::new(future).take_output()).collect()
 }

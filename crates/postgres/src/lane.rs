@@ -10,13 +10,13 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::fault::Fault;
-use super::link::{Dialer, Link};
-use super::patience::Patience;
-use super::session::{Purpose, Session};
+use crate::fault::Fault;
+use crate::link::{Dialer, Link};
+use crate::patience::Patience;
+use crate::session::{Purpose, Session};
 
 /// What a lane does with its jobs.
-pub(crate) trait Work: Send + Sync + 'static {
+pub trait Work: Send + Sync + 'static {
     /// What waits.
     type Job: Send + Sync + 'static;
     /// What it is told.
@@ -38,21 +38,21 @@ struct Waiting<W: Work> {
 }
 
 /// The way into one lane.
-pub(crate) struct Lane<W: Work> {
+pub struct Lane<W: Work> {
     queue: Mutex<Option<mpsc::Sender<Waiting<W>>>>,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl<W: Work> Lane<W> {
     /// Starts the lane's task. It ends after [`Lane::close`], or when this value is dropped, with what waits until then.
-    pub(crate) fn start(dialer: Dialer, queue: usize, largest_batch: usize) -> Self {
+    pub fn start(dialer: Dialer, queue: usize, largest_batch: usize) -> Self {
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let worker = Worker { link: Link::start(dialer, Purpose::Batches), queue: receiver, largest_batch };
         Self { queue: Mutex::new(Some(sender)), worker: Mutex::new(Some(tokio::spawn(worker.run()))) }
     }
 
     /// Gives a job to the lane and waits for its commit. A job whose future is dropped is done all the same.
-    pub(crate) async fn ask(&self, job: W::Job) -> Result<W::Answer, Fault> {
+    pub async fn ask(&self, job: W::Job) -> Result<W::Answer, Fault> {
         let (answer, receiver) = oneshot::channel();
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         queue.ok_or(Fault::Closed)?.try_send(Waiting { job, answer }).map_err(|refused| match refused {
@@ -63,7 +63,7 @@ impl<W: Work> Lane<W> {
     }
 
     /// Answers what waits and refuses the rest.
-    pub(crate) async fn close(&self) {
+    pub async fn close(&self) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(worker) = worker {

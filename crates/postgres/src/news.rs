@@ -8,10 +8,11 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::link::{Dialer, Link};
-use super::session::Purpose;
+use crate::link::{Dialer, Link};
+use crate::session::Purpose;
 
-pub(crate) struct News {
+/// Whatever nodes say, and what is heard of it.
+pub struct News {
     link: Arc<Link>,
     heard: Arc<Notify>,
     to_say: Arc<Notify>,
@@ -27,12 +28,12 @@ impl News {
     }
 
     /// Tells every node, this one as well, soon. Several calls may become one word.
-    pub(crate) fn tell(&self) {
+    pub fn tell(&self) {
         self.to_say.notify_one();
     }
 
     /// Until somebody said something since the last call. One caller at a time.
-    pub(crate) async fn heard(&self) {
+    pub async fn heard(&self) {
         self.heard.notified().await;
     }
 

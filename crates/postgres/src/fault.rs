@@ -72,7 +72,7 @@ impl Fault {
 
     /// Whether the connection that gave this fault is of no more use. A server that turned read-only is left, so that the next
     /// connection finds the one that takes writes.
-    pub(crate) fn spoils_connection(&self) -> bool {
+    pub fn spoils_connection(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::ReadOnly)
     }
 

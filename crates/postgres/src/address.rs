@@ -12,7 +12,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use url::form_urlencoded;
 
-use super::OpenError;
+use crate::OpenError;
 
 /// A database and how to reach it.
 #[derive(Clone)]

@@ -14,9 +14,11 @@ use tokio_postgres::tls::NoTls;
 use tokio_postgres::{AsyncMessage, Connection};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::address::Address;
-use super::fault::Fault;
-use super::session::{Purpose, Session};
+use crate::address::Address;
+use crate::fault::Fault;
+use crate::OpenError;
+use crate::session::{Purpose, Session};
+use crate::tls::connector;
 
 /// Between two attempts, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -29,8 +31,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// How connections are made.
 #[derive(Clone)]
-pub(crate) struct Dialer {
-    pub(crate) address: Address,
+pub struct Dialer {
+    /// Where the database is.
+    pub address: Address,
     pub(crate) tls: Option<MakeRustlsConnect>,
     /// Told of what other nodes say.
     pub(crate) heard: Arc<Notify>,
@@ -40,8 +43,16 @@ pub(crate) struct Dialer {
 type Driver = std::pin::Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send>>;
 
 impl Dialer {
+    /// The way to a database.
+    ///
+    /// # Errors
+    /// TLS cannot be spoken as the address wants it.
+    pub fn to(address: Address) -> Result<Dialer, OpenError> {
+        Ok(Dialer { tls: connector(&address)?, address, heard: Arc::default() })
+    }
+
     /// One attempt, over all hosts of the address.
-    pub(crate) async fn connect(&self) -> Result<(tokio_postgres::Client, Driver), Fault> {
+    pub async fn connect(&self) -> Result<(tokio_postgres::Client, Driver), Fault> {
         let attempt = async {
             match &self.tls {
                 Some(tls) => {

@@ -1,0 +1,56 @@
+//! Opening a database with a vault's tables: its first node makes keys, every later one must have the same master key.
+
+use super::{Inside, keys};
+use crate::store::data_keys::KeyError;
+use crate::store::open::OpenError;
+use keyfob_postgres::{Engine, Fault, Patience};
+use std::sync::Arc;
+
+/// Makes the keys of a new vault, or checks ours against those of an old one.
+pub(super) async fn claim_or_judge(engine: &Arc<Engine>, inside: &Arc<Inside>) -> Result<(), OpenError> {
+    // In a task that nobody drops, so that the transaction is ended.
+    let (engine, inside) = (Arc::clone(engine), Arc::clone(inside));
+    let judged = tokio::spawn(async move {
+        let mut patience = Patience::new();
+        loop {
+            match attempt(&engine, &inside).await {
+                // If the answer of the commit was lost, the next attempt finds a vault under our own key.
+                Err(fault) => patience.after(fault).await?,
+                outcome => return outcome,
+            }
+        }
+    });
+    let judged = judged.await.unwrap_or(Err(Fault::Panicked));
+    judged.map_err(|fault| OpenError::Unavailable(fault.to_string()))?
+}
+
+async fn attempt(engine: &Engine, inside: &Inside) -> Result<Result<(), OpenError>, Fault> {
+    let check = inside.keys.master().check();
+    let transaction = engine.begin().await?;
+    let session = transaction.session();
+    let claim = "INSERT INTO vault (one, key_check) VALUES (1, $1) ON CONFLICT (one) DO NOTHING";
+    let judged: Result<(), KeyError> = match session.execute(claim, &[&check.as_slice()]).await? {
+        1 => keys::add(session, inside).await?,
+        _ => {
+            let found = session.query_opt("SELECT key_check FROM vault", &[]).await?;
+            let found: Option<Vec<u8>> = found.map(|row| row.try_get(0)).transpose()?;
+            match found.as_deref() == Some(&check) {
+                true => current(session, inside).await?,
+                false => Err(KeyError::OtherMasterKey),
+            }
+        }
+    };
+    match &judged {
+        Ok(()) => transaction.commit().await?,
+        Err(_) => transaction.roll_back().await?,
+    }
+    Ok(judged.map_err(OpenError::from))
+}
+
+/// Whether the key that seals now is there and whole.
+async fn current(session: &keyfob_postgres::Session, inside: &Inside) -> Result<Result<(), KeyError>, Fault> {
+    let newest = "SELECT number, sealed FROM data_keys ORDER BY number DESC LIMIT 1";
+    let Some(row) = session.query_opt(newest, &[]).await? else { return Ok(Err(KeyError::Missing(1))) };
+    let number = super::number::<_, i64>("data_keys.number", row.try_get(0)?)?;
+    Ok(inside.keys.learn(number, row.try_get(1)?).map(drop))
+}
