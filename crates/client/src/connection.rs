@@ -70,8 +70,32 @@ pub struct ApiRequest {
     /// A path from the root (`/v1/people?limit=10`), a path relative to the API base (`people`), or a whole URL of the same origin, such
     /// as a `nextLink`.
     pub target: String,
-    /// JSON to send.
-    pub json: Option<String>,
+    /// What to send.
+    pub body: Option<ApiBody>,
+    /// What to accept, where that is not JSON.
+    pub accept: Option<String>,
+}
+
+/// The body of a call. Prints without its content.
+#[derive(Clone)]
+pub struct ApiBody {
+    /// Of what kind it is.
+    pub content_type: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl ApiBody {
+    /// JSON.
+    pub fn json(text: impl Into<String>) -> ApiBody {
+        ApiBody { content_type: "application/json".to_owned(), bytes: text.into().into_bytes() }
+    }
+}
+
+impl fmt::Debug for ApiBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{} bytes]", self.content_type, self.bytes.len())
+    }
 }
 
 /// Why a call has no answer to give.
@@ -187,17 +211,17 @@ pub enum ConnectionState {
 impl ApiRequest {
     /// A GET.
     pub fn get(target: impl Into<String>) -> ApiRequest {
-        ApiRequest { method: Method::Get, target: target.into(), json: None }
+        ApiRequest { method: Method::Get, target: target.into(), body: None, accept: None }
     }
 
     /// A POST of JSON.
     pub fn post(target: impl Into<String>, json: impl Into<String>) -> ApiRequest {
-        ApiRequest { method: Method::Post, target: target.into(), json: Some(json.into()) }
+        ApiRequest { method: Method::Post, target: target.into(), body: Some(ApiBody::json(json)), accept: None }
     }
 
     /// A DELETE.
     pub fn delete(target: impl Into<String>) -> ApiRequest {
-        ApiRequest { method: Method::Delete, target: target.into(), json: None }
+        ApiRequest { method: Method::Delete, target: target.into(), body: None, accept: None }
     }
 }
 

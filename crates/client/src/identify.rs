@@ -80,19 +80,20 @@ impl Shared {
         tokens: &TokenSet,
     ) -> Result<HttpResponse, ConnectionError> {
         let bearer = Secret::new(format!("Bearer {}", tokens.access_token.expose()));
-        let mut headers = vec![Header::plain("Accept", "application/json"), Header::secret("Authorization", bearer)];
+        let accept = call.accept.as_deref().unwrap_or("application/json");
+        let mut headers = vec![Header::plain("Accept", accept), Header::secret("Authorization", bearer)];
         if let Some(system) = self.provider.system() {
             headers.push(Header::plain("X-System", system.name()));
             headers.push(Header::secret("X-System-Key", system.key().clone()));
         }
-        if call.json.is_some() {
-            headers.push(Header::plain("Content-Type", "application/json"));
+        if let Some(body) = &call.body {
+            headers.push(Header::plain("Content-Type", body.content_type.as_str()));
         }
         let request = HttpRequest {
             method: call.method,
             url: Secret::from(url.as_str()),
             headers,
-            body: Secret::new(call.json.clone().unwrap_or_default().into_bytes()),
+            body: Secret::new(call.body.as_ref().map(|body| body.bytes.clone()).unwrap_or_default()),
         };
         self.governing.send(&self.outside, &self.provider, id, &request).await
     }

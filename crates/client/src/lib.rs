@@ -45,7 +45,7 @@ pub use attempt::{
 };
 pub use attempt_store::AttemptStore;
 pub use backoff::PATIENCE;
-pub use connection::{ApiRequest, Connection, ConnectionError, ConnectionState};
+pub use connection::{ApiBody, ApiRequest, Connection, ConnectionError, ConnectionState};
 pub use connections::{ConnectError, Connections};
 pub use discovery::{DiscoveryError, Metadata, discover};
 pub use driver::{Driver, DriverError};

@@ -17,6 +17,7 @@ mod message;
 pub mod samples;
 mod sign_in;
 mod stylesheet;
+mod vault;
 mod visible;
 
 pub use brand::{BRAND_STYLESHEET_PATH, Brand, BrandProblem, brand_stylesheet};
@@ -31,6 +32,7 @@ pub use error_page::{DeveloperHint, ErrorPage};
 pub use message::{Link, Message};
 pub use sign_in::SignIn;
 pub use stylesheet::{STYLESHEET, STYLESHEET_PATH, STYLESHEET_TAG};
+pub use vault::{VaultConnection, VaultOverview, VaultSignIn};
 pub use visible::{mixed_alphabets, visible};
 
 /// Filters the templates use by name.

@@ -4,7 +4,7 @@ mod demo;
 
 use crate::{
     Brand, Connection, Connections, Consent, DeveloperHint, ErrorPage, Link, Message, Permission, SignIn,
-    first_difference,
+    VaultConnection, VaultOverview, VaultSignIn, first_difference,
 };
 
 /// A name that tries everything: markup, a right-to-left override, a zero-width space and a line break.
@@ -35,6 +35,9 @@ pub fn all() -> Vec<Sample> {
         ("message-signed-out", message().render()),
         ("connections", connections().render()),
         ("connections-empty", connections_empty().render()),
+        ("vault-sign-in", vault_sign_in().render()),
+        ("vault-overview", vault_overview().render()),
+        ("vault-link", vault_link().render()),
         ("demo-home", demo::home().render()),
         ("demo-connection", demo::connection().render()),
         ("demo-ended", demo::ended().render()),
@@ -226,4 +229,47 @@ fn connections() -> Connections {
 
 fn connections_empty() -> Connections {
     Connections { connections: Vec::new(), notice: None, ..connections() }
+}
+
+fn vault_sign_in() -> VaultSignIn {
+    VaultSignIn { brand: brand(), error: Some("This is no key of a caller that may read.".to_owned()) }
+}
+
+fn vault_overview() -> VaultOverview {
+    let good = VaultConnection {
+        id: "user-4711".to_owned(),
+        state: "connected".to_owned(),
+        is_good: true,
+        since: Some("2026-11-12T09:30:00Z".to_owned()),
+        reason: None,
+        identity: Some("Yusuf Shah at Harbor & Pine Realty".to_owned()),
+        last_call: Some("2026-11-26T08:01:12Z".to_owned()),
+        idle_days: Some(90),
+        may_reconnect: true,
+    };
+    let ended = VaultConnection {
+        id: "user-4712".to_owned(),
+        state: "reauth required".to_owned(),
+        is_good: false,
+        reason: Some("status 400, invalid_grant: the user has ended it".to_owned()),
+        identity: Some(HOSTILE_NAME.to_owned()),
+        last_call: None,
+        idle_days: None,
+        ..good.clone()
+    };
+    VaultOverview {
+        brand: brand(),
+        caller: "backend".to_owned(),
+        apps: vec!["fub".to_owned(), "fub-test".to_owned()],
+        app: "fub".to_owned(),
+        connections: vec![good, ended],
+        next: Some("user-4712".to_owned()),
+        csrf: "c5rf".to_owned(),
+        link: None,
+    }
+}
+
+fn vault_link() -> VaultOverview {
+    let url = "https://connect.example.com/connect/0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3aB4c";
+    VaultOverview { link: Some(("user-4712".to_owned(), url.to_owned())), connections: Vec::new(), ..vault_overview() }
 }

@@ -1,6 +1,43 @@
-//! The vault keeps the connections of a partner's users: sealed on disk, refreshed once, alive for years.
+//! The vault keeps the connections of a partner's users: sealed on disk, refreshed once, alive for years. Callers in any language use them over
+//! HTTP and never hold a token.
 //!
 //! What is at stake: a refresh token is a standing permission to act as a user. Whoever copies the database, a backup or a disk gets nothing
-//! without the master key, which is never in it. Whoever has the master key and the database has everything.
+//! without the master key, which is never in it. Whoever has the master key and the database has everything; whoever has a caller's key has what that
+//! caller may.
 
+pub mod callers;
+mod connecting;
+pub mod delivery;
+mod scoped;
+pub mod service;
 pub mod store;
+mod vault;
+
+pub use vault::{AppSettings, NoSuchApp, Shown, Vault};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two rounds of tending.
+const TEND_EVERY: Duration = Duration::from_secs(3600);
+
+/// Tends the connections, now and then hourly, until the process ends.
+pub async fn tend(service: Arc<service::Service>) {
+    loop {
+        match service.vault.tend().await {
+            Ok(tended) => {
+                service.counts.connections.set(i64::try_from(tended.seen).unwrap_or(i64::MAX));
+                service.counts.tended.inc_by(tended.refreshed);
+                service.counts.tending_failed.inc_by(tended.failed);
+                if tended.unreadable > 0 {
+                    tracing::error!(
+                        rows = tended.unreadable,
+                        "rows of connections cannot be read; their users have to connect again"
+                    );
+                }
+            }
+            Err(unavailable) => tracing::error!(cause = unavailable.0, "connections could not be tended"),
+        }
+        tokio::time::sleep(TEND_EVERY).await;
+    }
+}

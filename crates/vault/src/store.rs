@@ -4,6 +4,7 @@
 //! `keyfob_client::conformance`, and seal the same rows.
 
 mod change;
+mod contract;
 mod data_keys;
 mod master_key;
 mod open;
@@ -13,8 +14,9 @@ mod row;
 mod seal;
 mod sqlite;
 
+pub use contract::{REMOVED, StoredEvent, TakenAttempt, VaultStore};
 pub use master_key::{MasterKey, MasterKeyError};
 pub use open::OpenError;
 pub use postgres::PostgresTokenStore;
 pub use rotation::{Resealed, RotationError};
-pub use sqlite::{SqliteTokenStore, StoredEvent};
+pub use sqlite::SqliteTokenStore;

@@ -6,7 +6,7 @@ use super::opened::Opened;
 use crate::exit::Exit;
 use crate::output;
 use clap::Args;
-use keyfob_client::{ApiRequest, ApiShape, HeaderValue, HttpResponse, Method, redact_me};
+use keyfob_client::{ApiBody, ApiRequest, ApiShape, HeaderValue, HttpResponse, Method, redact_me};
 use serde_json::{Map, Value, json};
 use std::io::Read;
 
@@ -45,7 +45,8 @@ pub(crate) async fn run(args: CallArgs, json: bool) -> anyhow::Result<()> {
         return Err(Exit::Refused.because("a GET sends no data; put parameters behind ? of the path"));
     }
     let body = args.data.as_deref().map(data).transpose()?;
-    let request = ApiRequest { method: args.method, target: args.target.clone(), json: body };
+    let body = body.map(ApiBody::json);
+    let request = ApiRequest { method: args.method, target: args.target.clone(), body, accept: None };
     let answer = opened.told(opened.connection.send(&request).await);
     let answer = opened.finish(answer).await?;
 

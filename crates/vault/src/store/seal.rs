@@ -39,6 +39,11 @@ impl SealingKey {
     }
 }
 
+/// What the seal of an attempt is bound to.
+pub(super) fn attempt_place(name: &str, data_key: u32) -> Vec<u8> {
+    framed("keyfob vault attempt", &[name.as_bytes(), &data_key.to_be_bytes()])
+}
+
 /// Joins fields so that no two lists of fields give the same bytes.
 pub(super) fn framed(purpose: &str, fields: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();

@@ -7,13 +7,15 @@ mod engine;
 mod keys;
 mod open;
 mod rotation;
+mod service;
 
+use super::contract::{REMOVED, StoredEvent};
 use super::data_keys::DataKeys;
 use super::master_key::MasterKey;
 use super::open::OpenError;
 use super::row::{self, damaged};
-use engine::{Engine, Fault};
 use async_trait::async_trait;
+use engine::{Engine, Fault};
 use keyfob_client::fail_points::reach;
 use keyfob_client::{
     Clock, Entropy, Fence, Intent, IntentFate, LeaseAnswer, Leased, Listed, Saved, StoreUnavailable, StoredConnection,
@@ -35,23 +37,6 @@ struct Inside {
     keys: DataKeys,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-}
-
-/// A change of state as recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredEvent {
-    /// Grows with every event; never used twice.
-    pub number: u64,
-    /// The connection's name.
-    pub id: String,
-    /// The generation that came to stand.
-    pub generation: u64,
-    /// The name of the former state; `None` for a new connection.
-    pub from: Option<String>,
-    /// The name of the state.
-    pub to: String,
-    /// Since when.
-    pub since: Timestamp,
 }
 
 impl SqliteTokenStore {
@@ -355,12 +340,19 @@ impl TokenStore for SqliteTokenStore {
     }
 
     async fn remove(&self, id: &str) -> Result<bool, StoreUnavailable> {
-        self.write(id, move |connection, _, id| {
+        self.write(id, move |connection, inside, id| {
             close_intent(connection, id)?;
             connection
                 .prepare_cached("UPDATE leases SET fence = fence + 1, leased_until = NULL WHERE id = ?1")?
                 .execute([id])?;
-            Ok(connection.prepare_cached("DELETE FROM connections WHERE id = ?1")?.execute([id])? == 1)
+            let told = connection
+                .prepare_cached(
+                    "INSERT INTO events (id, generation, from_state, to_state, since) \
+                     SELECT id, generation, state, ?2, ?3 FROM connections WHERE id = ?1",
+                )?
+                .execute((id, REMOVED, inside.clock.now().0))?;
+            connection.prepare_cached("DELETE FROM connections WHERE id = ?1")?.execute([id])?;
+            Ok(told == 1)
         })
         .await
     }

@@ -12,6 +12,7 @@
 use super::keys::{self, Sealer};
 use super::{Inside, number};
 use crate::store::change::{Answer, Change, Decision, Effects, Found, IntentEffect, Lease, RowEffect};
+use crate::store::contract::REMOVED;
 use crate::store::row;
 use keyfob_client::fail_points::reach;
 use keyfob_client::{Intent, StoreUnavailable, Timestamp, TokenDigest};
@@ -100,6 +101,7 @@ async fn write(session: &Session, jobs: &[Job]) -> Result<Vec<Result<Answer, Sto
     let mut effects = Batch::default();
     for job in jobs {
         let Standing { found, state, nonce } = standing.remove(&job.id).unwrap_or_else(Standing::nothing);
+        let generation = found.generation;
         let decision: Decision = match nonce.as_deref() == Some(&job.nonce) {
             true => job.change.again(found),
             false => job.change.decide(found),
@@ -107,7 +109,7 @@ async fn write(session: &Session, jobs: &[Job]) -> Result<Vec<Result<Answer, Sto
         told.push(match decision {
             Ok((answer, None)) => Ok(answer),
             Ok((answer, Some(effect))) => {
-                effects.add(job, effect, state, sealer.as_ref())?;
+                effects.add(job, effect, (generation, state), sealer.as_ref())?;
                 Ok(answer)
             }
             Err(unavailable) => Err(unavailable),
@@ -178,10 +180,9 @@ fn read(inside: &Inside, id: &str, row: &Row, looks_inside: bool) -> Result<Stan
     let open = intended
         .map(|generation| {
             let digest: Vec<u8> = row.try_get(7)?;
-            let digest = digest.try_into().map_err(|_| Fault::Senseless {
-                column: "intents.digest",
-                value: "another length".to_owned(),
-            })?;
+            let digest = digest
+                .try_into()
+                .map_err(|_| Fault::Senseless { column: "intents.digest", value: "another length".to_owned() })?;
             let generation = number("intents.generation", generation)?;
             Ok::<_, Fault>(Intent { generation, digest: TokenDigest(digest), begun_at: Timestamp(row.try_get(8)?) })
         })
@@ -208,7 +209,13 @@ struct Batch {
 }
 
 impl Batch {
-    fn add(&mut self, job: &Job, effects: Effects, before: Option<String>, sealer: Option<&Sealer>) -> Result<(), Fault> {
+    fn add(
+        &mut self,
+        job: &Job,
+        effects: Effects,
+        (generation, before): (Option<u64>, Option<String>),
+        sealer: Option<&Sealer>,
+    ) -> Result<(), Fault> {
         let id = &job.id;
         self.leases.0.push(id.clone());
         self.leases.1.push(effects.lease.fence.cast_signed());
@@ -216,7 +223,14 @@ impl Batch {
         self.leases.3.push(job.nonce.to_vec());
         match effects.row {
             RowEffect::Stays => {}
-            RowEffect::Goes => self.gone.push(id.clone()),
+            RowEffect::Goes => {
+                self.gone.push(id.clone());
+                self.events.0.push(id.clone());
+                self.events.1.push(generation.unwrap_or_default().cast_signed());
+                self.events.2.push(before);
+                self.events.3.push(REMOVED);
+                self.events.4.push(job.inside.clock.now().0);
+            }
             RowEffect::Becomes(next) => {
                 let sealer = sealer.ok_or_else(|| Fault::Statement("no key was read for a row".to_owned()))?;
                 let sealed = row::seal(id, &next, sealer.number, &sealer.key, job.inside.entropy.as_ref())

@@ -36,6 +36,23 @@ CREATE TABLE intents (
     begun_at INTEGER NOT NULL
 ) STRICT;
 
+-- How far each reader of events has got.
+CREATE TABLE cursors (
+    reader TEXT PRIMARY KEY,
+    number INTEGER NOT NULL
+) STRICT;
+
+-- Users who were sent away and have not come back yet; what became of those who have.
+CREATE TABLE attempts (
+    name TEXT PRIMARY KEY,
+    stage INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    data_key INTEGER NOT NULL,
+    sealed BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX attempts_by_end ON attempts (until);
+
 CREATE TABLE events (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL,

@@ -45,6 +45,22 @@ CREATE TABLE event_numbers (
 );
 INSERT INTO event_numbers (one, last) VALUES (1, 0);
 
+-- How far each reader of events has got.
+CREATE TABLE cursors (
+    reader TEXT   COLLATE "C" NOT NULL PRIMARY KEY,
+    number BIGINT NOT NULL
+);
+
+-- Users who were sent away and have not come back yet; what became of those who have.
+CREATE TABLE attempts (
+    name     TEXT   COLLATE "C" NOT NULL PRIMARY KEY,
+    stage    BIGINT NOT NULL,
+    until    BIGINT NOT NULL,
+    data_key BIGINT NOT NULL,
+    sealed   BYTEA  NOT NULL
+);
+CREATE INDEX attempts_by_end ON attempts (until);
+
 CREATE TABLE events (
     number     BIGINT NOT NULL PRIMARY KEY,
     id         TEXT   NOT NULL,

@@ -1,0 +1,325 @@
+//! Connecting a user: a link, the trip to the authority, and what came of it.
+//!
+//! The link is the vault's own and good for fifteen minutes. Whoever opens it gets an attempt bound to their browser by a cookie (matrix CL-01), so that a
+//! callback counts only in the browser that was sent away. Everything lies in the store, sealed: a restart or another node goes on. The caller hands
+//! the link to a user that it knows; whoever else opens it would connect their own account under that user's id.
+
+use crate::store::TakenAttempt;
+use crate::vault::{NoSuchApp, Vault};
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use keyfob_client::{
+    ATTEMPT_LIFETIME, Attempt, AttemptKey, AuthorizeOptions, BrowserSession, CallbackOutcome, ConnectError,
+    PendingAttempt, Secret, StoreUnavailable, Timestamp,
+};
+use keyfob_protocol::{EntropyFailed, base62, entropy};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use url::Url;
+
+/// Longest id of a connection.
+const MAX_ID: usize = 128;
+
+/// A link for a user.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) id: String,
+    pub(crate) ticket: Secret<String>,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// Why there is no link.
+#[derive(Debug, Error)]
+pub(crate) enum StartProblem {
+    #[error("there is no app of this name; GET /apps lists those there are")]
+    NoSuchApp,
+    #[error("an id has 1 to {MAX_ID} letters, digits, hyphens, dots, underscores and tildes")]
+    Id,
+    #[error(
+        "return_to must begin with one of the app's return_prefixes, so that the vault redirects to nobody else's site"
+    )]
+    ReturnTo,
+    #[error(transparent)]
+    Store(#[from] StoreUnavailable),
+    #[error(transparent)]
+    Entropy(#[from] EntropyFailed),
+}
+
+/// What a link is about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Begun {
+    app: String,
+    id: String,
+    return_to: Option<String>,
+}
+
+/// What lies in the store while the user is away.
+#[derive(Serialize, Deserialize)]
+struct Away {
+    begun: Begun,
+    pending: String,
+    ticket: String,
+}
+
+/// What lies there when they are back.
+#[derive(Serialize, Deserialize)]
+struct Back {
+    begun: Begun,
+    ticket: String,
+    session: String,
+    result: Option<(EndKind, Option<String>)>,
+}
+
+/// How a trip ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EndKind {
+    Connected,
+    Denied,
+    /// The link or the attempt is past, or was never ours.
+    Expired,
+    /// Another browser began it.
+    WrongBrowser,
+    /// Another account or user than before.
+    OtherIdentity,
+    /// The authority or the network; the reason is for the partner.
+    Failed,
+    /// It is being worked on, by another visit of the same callback.
+    Pending,
+}
+
+impl EndKind {
+    /// In an address.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            EndKind::Connected => "connected",
+            EndKind::Denied => "denied",
+            EndKind::Expired => "expired",
+            EndKind::WrongBrowser => "wrong-browser",
+            EndKind::OtherIdentity => "other-identity",
+            EndKind::Failed => "failed",
+            EndKind::Pending => "pending",
+        }
+    }
+
+    pub(crate) fn of_word(word: &str) -> Option<EndKind> {
+        let all = [
+            EndKind::Connected,
+            EndKind::Denied,
+            EndKind::Expired,
+            EndKind::WrongBrowser,
+            EndKind::OtherIdentity,
+            EndKind::Failed,
+            EndKind::Pending,
+        ];
+        all.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// Where a browser goes from the callback.
+pub(crate) struct End {
+    pub(crate) kind: EndKind,
+    /// The partner's place.
+    pub(crate) return_to: Option<Url>,
+    /// The link to try again, where that makes sense.
+    pub(crate) ticket: Option<String>,
+}
+
+impl End {
+    fn of(kind: EndKind) -> End {
+        End { kind, return_to: None, ticket: None }
+    }
+}
+
+impl Vault {
+    /// Makes a link for a user of the caller's. Without an id the connection gets one.
+    pub(crate) async fn start(
+        &self,
+        app: &str,
+        id: Option<String>,
+        return_to: Option<&str>,
+    ) -> Result<Started, StartProblem> {
+        let held = self.app(app).map_err(|NoSuchApp| StartProblem::NoSuchApp)?;
+        let source = &*self.outside.entropy;
+        let id = match id {
+            Some(id) if is_id(&id) => id,
+            Some(_) => return Err(StartProblem::Id),
+            None => format!("c{}", base62::encode(&entropy::random::<12>(source)?)),
+        };
+        let return_to = match return_to {
+            Some(text) => Some(held.settings.return_to(text).ok_or(StartProblem::ReturnTo)?),
+            None => held.settings.after.clone(),
+        };
+        let ticket = base62::encode(&entropy::random::<32>(source)?);
+        let expires_at = self.now().plus(ATTEMPT_LIFETIME);
+        let begun = Begun { app: app.to_owned(), id: id.clone(), return_to: return_to.map(String::from) };
+        self.store.keep_attempt(&ticket_name(&ticket), &stored(&begun), expires_at).await?;
+        Ok(Started { id, ticket: Secret::new(ticket), expires_at })
+    }
+
+    /// The user has opened the link: where to send them. May be done again until the link is past, since browsers and chat programs open links on
+    /// their own.
+    pub(crate) async fn visit(
+        &self,
+        ticket: &str,
+        browser: &str,
+    ) -> Result<Result<Secret<String>, EndKind>, StartProblem> {
+        let name = ticket_name(ticket);
+        let now = self.now();
+        let content = match self.store.take_attempt(&name, &Secret::from(""), now).await? {
+            TakenAttempt::First(content) => {
+                self.store.leave(&name, &content).await?;
+                content
+            }
+            TakenAttempt::Again(content) if content.expose().is_empty() => return Ok(Err(EndKind::Pending)),
+            TakenAttempt::Again(content) => content,
+            TakenAttempt::Unknown => return Ok(Err(EndKind::Expired)),
+        };
+        let Some(begun) = read::<Begun>(&content) else { return Ok(Err(EndKind::Expired)) };
+        let Ok(held) = self.app(&begun.app) else { return Ok(Err(EndKind::Expired)) };
+        let settings = &held.settings;
+        let options = AuthorizeOptions { scope: settings.scope.clone(), ..AuthorizeOptions::default() };
+        let session = BrowserSession::from_value(browser);
+        let source = &*self.outside.entropy;
+        let Attempt { url, pending } =
+            Attempt::begin_with(&options, &settings.provider, &settings.app, session, now, source)?;
+        // Remembered beyond its end, for the second visit of a callback.
+        let until = pending.expires_at().plus(ATTEMPT_LIFETIME);
+        let away = Away { begun, pending: pending.to_stored().expose().clone(), ticket: ticket.to_owned() };
+        self.store.keep_attempt(&state_name(pending.key()), &stored(&away), until).await?;
+        Ok(Ok(url))
+    }
+
+    /// The user is back. Whatever comes, the attempt is over; a second visit of the same callback learns what the first one led to.
+    pub(crate) async fn finish(&self, query: &str, browser: Option<&str>) -> Result<End, StoreUnavailable> {
+        let Ok(key) = AttemptKey::of_callback(query) else { return Ok(End::of(EndKind::Failed)) };
+        let name = state_name(key);
+        let now = self.now();
+        let session = browser.map(|browser| name_of("browser", browser)).unwrap_or_default();
+        // Taken first and read then, so that of two at once one redeems.
+        let taken = self.store.take_attempt(&name, &Secret::from("{}"), now).await?;
+        let away: Away = match taken {
+            TakenAttempt::Unknown => return Ok(End::of(EndKind::Expired)),
+            TakenAttempt::Again(left) => return Ok(again(&left, &session)),
+            TakenAttempt::First(content) => match read(&content) {
+                Some(away) => away,
+                None => return Ok(End::of(EndKind::Expired)),
+            },
+        };
+        let mut back = Back { begun: away.begun, ticket: away.ticket, session, result: None };
+        self.store.leave(&name, &stored(&back)).await?;
+        let (kind, reason) = self.came_back(&back.begun, &away.pending, query, browser, now).await?;
+        if let Some(reason) = &reason {
+            tracing::warn!(
+                app = back.begun.app,
+                connection = back.begun.id,
+                reason,
+                "a user came back and was not connected"
+            );
+        }
+        back.result = Some((kind, reason));
+        self.store.leave(&name, &stored(&back)).await?;
+        Ok(back.end())
+    }
+
+    async fn came_back(
+        &self,
+        begun: &Begun,
+        pending: &str,
+        query: &str,
+        browser: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(EndKind, Option<String>), StoreUnavailable> {
+        let failed = |why: String| Ok((EndKind::Failed, Some(why)));
+        let Ok(held) = self.app(&begun.app) else { return failed("the app is no longer configured".to_owned()) };
+        let pending = match PendingAttempt::from_stored(pending) {
+            Ok(pending) => pending,
+            Err(malformed) => return failed(malformed.to_string()),
+        };
+        let session = BrowserSession::from_value(browser.unwrap_or_default());
+        let ready = match pending.accept(query, session, now) {
+            Ok(ready) => ready,
+            Err(CallbackOutcome::Denied) => {
+                held.connections.denied(&begun.id).await?;
+                return Ok((EndKind::Denied, None));
+            }
+            Err(CallbackOutcome::Expired) => return Ok((EndKind::Expired, None)),
+            Err(CallbackOutcome::WrongSession) => return Ok((EndKind::WrongBrowser, None)),
+            Err(other) => return failed(other.to_string()),
+        };
+        match held.connections.connect(&begun.id, ready).await {
+            Ok(_) => Ok((EndKind::Connected, None)),
+            Err(error @ ConnectError::OtherIdentity { .. }) => Ok((EndKind::OtherIdentity, Some(error.to_string()))),
+            Err(error) => failed(error.to_string()),
+        }
+    }
+}
+
+/// What a second visit of a callback is told.
+fn again(left: &Secret<String>, session: &str) -> End {
+    match read::<Back>(left) {
+        Some(back) if back.session == session => back.end(),
+        Some(_) => End::of(EndKind::WrongBrowser),
+        None => End::of(EndKind::Pending),
+    }
+}
+
+impl Back {
+    fn end(&self) -> End {
+        let kind = self.result.as_ref().map_or(EndKind::Pending, |(kind, _)| *kind);
+        let mut return_to = self.begun.return_to.as_deref().and_then(|url| Url::parse(url).ok());
+        let told = match kind {
+            EndKind::Connected | EndKind::Denied => kind.word(),
+            EndKind::OtherIdentity | EndKind::Failed => "failed",
+            // Only a page can help the person in front of it.
+            EndKind::Expired | EndKind::WrongBrowser | EndKind::Pending => {
+                return_to = None;
+                ""
+            }
+        };
+        if let Some(url) = &mut return_to {
+            let (app, id) = (self.begun.app.as_str(), self.begun.id.as_str());
+            url.query_pairs_mut().append_pair("app", app).append_pair("connection", id).append_pair("result", told);
+        }
+        End { kind, return_to, ticket: Some(self.ticket.clone()).filter(|_| kind != EndKind::Connected) }
+    }
+}
+
+impl crate::vault::AppSettings {
+    /// The place that a caller names, if it may. Compared after parsing, so that no spelling gets around the prefix.
+    fn return_to(&self, text: &str) -> Option<Url> {
+        let url = Url::parse(text).ok()?;
+        let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        let allowed = |prefix: &Url| url.origin() == prefix.origin() && url.path().starts_with(prefix.path());
+        let allowed = self.return_prefixes.iter().any(allowed) || self.after.as_ref() == Some(&url);
+        (plain && allowed).then_some(url)
+    }
+}
+
+/// Whether a connection may have this id.
+pub(crate) fn is_id(id: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    (1..=MAX_ID).contains(&id.len()) && id.bytes().all(fits) && id != "." && id != ".."
+}
+
+fn ticket_name(ticket: &str) -> String {
+    name_of("ticket", ticket)
+}
+
+fn state_name(key: AttemptKey) -> String {
+    format!("state:{}", key.to_text())
+}
+
+/// A name that gives nothing back.
+fn name_of(kind: &str, secret: &str) -> String {
+    format!("{kind}:{}", URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, secret.as_bytes())))
+}
+
+fn stored(content: &impl Serialize) -> Secret<String> {
+    Secret::new(serde_json::to_string(content).expect("invariant: plain data has a JSON form"))
+}
+
+fn read<T: for<'de> Deserialize<'de>>(content: &Secret<String>) -> Option<T> {
+    serde_json::from_str(content.expose()).ok()
+}

@@ -1,0 +1,185 @@
+//! What goes wrong, for a program to read: a status, a stable code, a sentence with the next step.
+
+use super::Service;
+use crate::callers::{self, Caller, Right};
+use crate::connecting::StartProblem;
+use axum::Json;
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use keyfob_client::{ConnectionError, SendFailure, StoreUnavailable, Timestamp};
+use serde_json::{Value, json};
+
+/// Marks answers of the vault's own on the proxy's paths, where the API's answers come as well.
+pub(crate) const VAULT_ERROR: HeaderName = HeaderName::from_static("keyfob-vault-error");
+
+/// A considered "no", or a fault of ours or of others.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) retry_after: Option<i64>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Problem {
+        Problem { status, code, message: message.into(), retry_after: None }
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+
+    pub(crate) fn forbidden(message: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    pub(crate) fn no_such_app() -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "no_such_app", "There is no app of this name; GET /apps lists yours.")
+    }
+
+    pub(crate) fn not_connected() -> Problem {
+        let message = "There is no connection of this id; start one by POST /connections/start.";
+        Problem::new(StatusCode::NOT_FOUND, "not_connected", message)
+    }
+
+    fn until(self, retry_at: Timestamp, now: Timestamp) -> Problem {
+        Problem { retry_after: Some(retry_at.since(now).max(1)), ..self }
+    }
+
+    /// What became of a call on a connection.
+    pub(crate) fn of(error: &ConnectionError, now: Timestamp) -> Problem {
+        let (conflict, unavailable) = (StatusCode::CONFLICT, StatusCode::SERVICE_UNAVAILABLE);
+        let told = |status, code| Problem::new(status, code, sentence(&error.to_string()));
+        match error {
+            ConnectionError::NotConnected => Problem::not_connected(),
+            ConnectionError::ReauthRequired(_) | ConnectionError::NoRefreshToken(_) => {
+                told(conflict, "reauth_required")
+            }
+            ConnectionError::LostReply(_) => told(conflict, "lost_reply"),
+            ConnectionError::Denied { .. } => told(conflict, "denied"),
+            ConnectionError::RefreshElsewhere { retry_at } => told(unavailable, "refreshing").until(*retry_at, now),
+            ConnectionError::RefreshFailed { retry_at, .. } => {
+                told(unavailable, "refresh_failed").until(*retry_at, now)
+            }
+            ConnectionError::AppRefused(_) => told(StatusCode::BAD_GATEWAY, "app_refused"),
+            ConnectionError::Unauthorized(_) => told(StatusCode::BAD_GATEWAY, "token_refused"),
+            ConnectionError::RateLimited { retry_at } => {
+                told(StatusCode::TOO_MANY_REQUESTS, "rate_limited").until(*retry_at, now)
+            }
+            ConnectionError::OtherOrigin { .. } => told(StatusCode::BAD_REQUEST, "other_origin"),
+            ConnectionError::NoAnswer(SendFailure::NotSent(_)) => told(StatusCode::BAD_GATEWAY, "not_sent"),
+            ConnectionError::NoAnswer(SendFailure::Unanswered(_)) => told(StatusCode::GATEWAY_TIMEOUT, "no_answer"),
+            ConnectionError::NoAnswer(SendFailure::Refused(_)) => told(StatusCode::BAD_GATEWAY, "not_sent"),
+            ConnectionError::Unexpected { .. } | ConnectionError::NotRevoked(_) => {
+                told(StatusCode::BAD_GATEWAY, "unexpected_answer")
+            }
+            ConnectionError::Store(unavailable) => Problem::from(unavailable.clone()),
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        json!({ "error": self.code, "message": self.message })
+    }
+}
+
+/// Begins with a capital and ends with a full stop.
+fn sentence(text: &str) -> String {
+    let mut chars = text.trim_end_matches('.').chars();
+    let first = chars.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(chars).chain(['.']).collect()
+}
+
+impl From<StoreUnavailable> for Problem {
+    fn from(unavailable: StoreUnavailable) -> Problem {
+        // Its cause may name files; it is for the operator.
+        tracing::error!(cause = unavailable.0, "the store of connections failed");
+        let message = "The store of connections cannot be used now; nothing was changed.";
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message);
+        Problem { retry_after: Some(1), ..problem }
+    }
+}
+
+impl From<StartProblem> for Problem {
+    fn from(problem: StartProblem) -> Problem {
+        match problem {
+            StartProblem::NoSuchApp => Problem::no_such_app(),
+            StartProblem::Id | StartProblem::ReturnTo => Problem::bad_request(sentence(&problem.to_string())),
+            StartProblem::Store(unavailable) => unavailable.into(),
+            StartProblem::Entropy(failed) => {
+                tracing::error!(%failed, "no randomness");
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now; nothing was changed.")
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.to_json())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(VAULT_ERROR, HeaderValue::from_static(self.code));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"keyfob-vault\""));
+        }
+        response
+    }
+}
+
+/// An answer that nobody may keep.
+pub(crate) fn fresh(json: Value) -> Response {
+    ([(CACHE_CONTROL, "no-store")], Json(json)).into_response()
+}
+
+impl Service {
+    /// Who is asking.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<&Caller, Problem> {
+        let unauthorized = |message: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Err(unauthorized("Send Authorization: Bearer and a caller key; keyfob vault key makes one."));
+        };
+        let key = match keyfob_protocol::bearer::parse(value.as_bytes()) {
+            keyfob_protocol::bearer::PresentedBearer::Token(key) => key,
+            _ => return Err(unauthorized("Authorization is not Bearer and a key.")),
+        };
+        callers::of_key(&self.settings.callers, key)
+            .ok_or_else(|| unauthorized("This is no caller's key; it may have been replaced in the configuration."))
+    }
+
+    /// Who is asking, if they may do this with this app.
+    pub(crate) fn caller_who_may(&self, right: Right, app: &str, headers: &HeaderMap) -> Result<&Caller, Problem> {
+        let caller = self.caller(headers)?;
+        if !caller.may_use(app) || self.vault.app(app).is_err() {
+            return Err(Problem::no_such_app());
+        }
+        match caller.may(right, app) {
+            true => Ok(caller),
+            false => {
+                let right = match right {
+                    Right::Connect => "connect",
+                    Right::Read => "read",
+                    Right::Manage => "manage",
+                    Right::Token => "token",
+                };
+                Err(Problem::forbidden(format!(
+                    "This caller lacks the right \"{right}\" in the vault's configuration."
+                )))
+            }
+        }
+    }
+}
+
+pub(crate) async fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here; /openapi.json lists what there is.")
+}
+
+pub(crate) async fn method_not_allowed() -> Problem {
+    let message = "This path takes another method; /openapi.json says which.";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+}

@@ -1,0 +1,113 @@
+//! Whether it lives, whether it is ready, and counts in the text format of Prometheus. No label holds what a caller sent.
+
+use super::Service;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
+use keyfob_protocol::base62;
+use keyfob_protocol::entropy;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Answered {
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct Delivered {
+    pub(crate) webhook: String,
+    pub(crate) outcome: &'static str,
+}
+
+/// What is counted.
+pub(crate) struct Counts {
+    registry: Registry,
+    answered: Family<Answered, Counter>,
+    /// Webhook deliveries.
+    pub(crate) delivered: Family<Delivered, Counter>,
+    /// Connections that the last round of tending looked at.
+    pub(crate) connections: Gauge,
+    /// Of them refreshed.
+    pub(crate) tended: Counter,
+    /// Of them not refreshed although it was time.
+    pub(crate) tending_failed: Counter,
+}
+
+impl Default for Counts {
+    fn default() -> Counts {
+        let mut registry = Registry::with_prefix("keyfob_vault");
+        let mut counts = Counts {
+            registry: Registry::default(),
+            answered: Family::default(),
+            delivered: Family::default(),
+            connections: Gauge::default(),
+            tended: Counter::default(),
+            tending_failed: Counter::default(),
+        };
+        registry.register("requests", "Requests by route and status", counts.answered.clone());
+        registry.register("webhook_deliveries", "Deliveries of events by outcome", counts.delivered.clone());
+        registry.register("connections", "Connections at the last round of tending", counts.connections.clone());
+        registry.register("tended", "Idle connections refreshed to keep them alive", counts.tended.clone());
+        registry.register(
+            "tending_failed",
+            "Idle connections that could not be refreshed",
+            counts.tending_failed.clone(),
+        );
+        counts.registry = registry;
+        counts
+    }
+}
+
+impl Counts {
+    pub(crate) fn render(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("invariant: writing into a String does not fail");
+        text
+    }
+}
+
+/// Around every request: an id, a count, one line in the log. Never the address, which may be a link or a callback.
+pub(crate) async fn count(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let id = entropy::random::<8>(&*service.vault.outside.entropy).map(|bytes| base62::encode(&bytes));
+    if let Ok(id) = &id
+        && let Ok(value) = axum::http::HeaderValue::try_from(id)
+    {
+        // On the proxy's paths the API's own id, if it has one, stands first.
+        response.headers_mut().append("x-request-id", value);
+    }
+    let id = id.unwrap_or_default();
+    if status.is_success() || status.is_redirection() {
+        tracing::debug!(request_id = id, %method, route, status = status.as_u16(), "answered");
+    } else {
+        tracing::info!(request_id = id, %method, route, status = status.as_u16(), "answered");
+    }
+    service.counts.answered.get_or_create(&Answered { route, status: status.as_u16() }).inc();
+    response
+}
+
+pub(crate) async fn healthz() -> &'static str {
+    "alive\n"
+}
+
+pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> (StatusCode, &'static str) {
+    if service.is_stopping() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+    }
+    match service.vault.store.cursor("readiness").await {
+        Ok(_) => (StatusCode::OK, "ready\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "store\n"),
+    }
+}

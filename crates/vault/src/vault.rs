@@ -1,0 +1,276 @@
+//! The vault without HTTP: several apps, each with its connections, over one store.
+
+use crate::scoped::{ScopedStore, split};
+use crate::store::{StoredEvent, VaultStore};
+use keyfob_client::{
+    App, Connection, ConnectionError, Connections, Event, EventSink, KEEP_ALIVE, Listed, Provider, Revoked, Status,
+    StoreUnavailable, Surroundings, Tended, Timestamp, TokenStore,
+};
+use keyfob_protocol::time::DAY;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::Notify;
+use url::Url;
+
+/// Connections that are kept at hand, so that a call reads nothing from the store.
+const AT_HAND: usize = 10_000;
+/// Seconds without a refresh after which an authority like Follow Up Boss ends a grant.
+const IDLE_DEATH: i64 = 90 * DAY;
+
+/// An app whose users connect.
+#[derive(Clone)]
+pub struct AppSettings {
+    /// What callers call it: letters, digits, hyphens, dots, underscores.
+    pub name: String,
+    /// What users read; the name of your product.
+    pub title: String,
+    /// Its authority and API.
+    pub provider: Provider,
+    /// Its credentials there.
+    pub app: App,
+    /// A narrower scope than the app's default.
+    pub scope: Option<String>,
+    /// Where the user's browser goes at the end. `None`: to a page of the vault.
+    pub after: Option<Url>,
+    /// Further places that a caller may name for that; each is a prefix that ends in `/`.
+    pub return_prefixes: Vec<Url>,
+}
+
+/// One app with its connections.
+pub(crate) struct AppHeld {
+    pub(crate) settings: AppSettings,
+    pub(crate) connections: Connections,
+    store: Arc<ScopedStore<dyn VaultStore>>,
+    at_hand: Mutex<HashMap<String, AtHand>>,
+}
+
+/// A connection in use.
+struct AtHand {
+    connection: Connection,
+    last_call: Option<Timestamp>,
+}
+
+/// Connections of several apps.
+pub struct Vault {
+    pub(crate) apps: BTreeMap<String, AppHeld>,
+    pub(crate) store: Arc<dyn VaultStore>,
+    pub(crate) outside: Surroundings,
+    pub(crate) bell: Arc<Bell>,
+}
+
+/// Rings when something of this process changed.
+#[derive(Default)]
+pub(crate) struct Bell(Notify);
+
+impl Bell {
+    pub(crate) async fn rings(&self) {
+        self.0.notified().await;
+    }
+
+    pub(crate) fn ring(&self) {
+        self.0.notify_waiters();
+    }
+}
+
+impl EventSink for Bell {
+    fn changed(&self, _: &Event) {
+        self.ring();
+    }
+
+    fn unwritten(&self, id: &str, why: &StoreUnavailable) {
+        tracing::error!(connection = id, why = %why, "new tokens came and cannot be written: they are in this process's memory alone; make room before it ends");
+    }
+}
+
+/// A connection as callers see it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Its app.
+    pub app: String,
+    /// Its id.
+    pub id: String,
+    /// Its state, with reason and since; an error where its row cannot be read.
+    pub status: Result<Status, StoreUnavailable>,
+    /// Whose account it is.
+    pub identity: Option<keyfob_client::Identity>,
+    /// When the access token ends.
+    pub expires_at: Option<Timestamp>,
+    /// When the grant would end if nobody refreshed. The vault refreshes long before.
+    pub idle_until: Option<Timestamp>,
+    /// When it was last used through this process.
+    pub last_call: Option<Timestamp>,
+}
+
+/// There is no app of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSuchApp;
+
+impl Vault {
+    /// A vault of these apps. Each is driven by what is outside.
+    pub fn new(apps: Vec<AppSettings>, store: Arc<dyn VaultStore>, outside: Surroundings) -> Vault {
+        let bell = Arc::new(Bell::default());
+        let held = apps.into_iter().map(|settings| {
+            let scoped = Arc::new(ScopedStore::new(store.clone(), &settings.name));
+            let (provider, app) = (settings.provider.clone(), settings.app.clone());
+            let connections = Connections::reporting(provider, app, scoped.clone(), outside.clone(), bell.clone());
+            (settings.name.clone(), AppHeld { settings, connections, store: scoped, at_hand: Mutex::default() })
+        });
+        Vault { apps: held.collect(), store, outside, bell }
+    }
+
+    /// The names of the apps.
+    pub fn app_names(&self) -> impl Iterator<Item = &str> {
+        self.apps.keys().map(String::as_str)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.outside.clock.now()
+    }
+
+    pub(crate) fn app(&self, name: &str) -> Result<&AppHeld, NoSuchApp> {
+        self.apps.get(name).ok_or(NoSuchApp)
+    }
+
+    /// Changes of state, from the first number above `after`.
+    ///
+    /// # Errors
+    /// [`StoreUnavailable`].
+    pub async fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreUnavailable> {
+        self.store.events(after, limit).await
+    }
+
+    /// Refreshes what has been idle for long, settles what a crash left open, and removes what is past. To be called about hourly.
+    ///
+    /// # Errors
+    /// [`StoreUnavailable`].
+    pub async fn tend(&self) -> Result<Tended, StoreUnavailable> {
+        let mut all = Tended::default();
+        for app in self.apps.values() {
+            let tended = app.connections.tend().await?;
+            all.seen += tended.seen;
+            all.refreshed += tended.refreshed;
+            all.failed += tended.failed;
+            all.unreadable += tended.unreadable;
+        }
+        self.store.sweep_attempts(self.now()).await?;
+        Ok(all)
+    }
+}
+
+impl AppHeld {
+    /// The handle of a connection, kept at hand.
+    pub(crate) fn connection(&self, id: &str) -> Connection {
+        let mut at_hand = self.at_hand();
+        if let Some(known) = at_hand.get(id) {
+            return known.connection.clone();
+        }
+        if at_hand.len() >= AT_HAND {
+            // Half of them, whichever: the next call brings back what is used.
+            let mut keep = false;
+            at_hand.retain(|_, _| {
+                keep = !keep;
+                keep
+            });
+        }
+        let connection = self.connections.open(id);
+        at_hand.insert(id.to_owned(), AtHand { connection: connection.clone(), last_call: None });
+        connection
+    }
+
+    /// Notes a call.
+    pub(crate) fn called(&self, id: &str, now: Timestamp) {
+        if let Some(known) = self.at_hand().get_mut(id) {
+            known.last_call = Some(now);
+        }
+    }
+
+    fn last_call(&self, id: &str) -> Option<Timestamp> {
+        self.at_hand().get(id).and_then(|known| known.last_call)
+    }
+
+    fn at_hand(&self) -> MutexGuard<'_, HashMap<String, AtHand>> {
+        self.at_hand.lock().expect("invariant: nothing panics while the lock is held")
+    }
+
+    /// Up to `limit` connections behind `after`.
+    pub(crate) async fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<Shown>, StoreUnavailable> {
+        Ok(self.store.page(after, limit).await?.into_iter().map(|listed| self.shown(listed)).collect())
+    }
+
+    /// One connection.
+    pub(crate) async fn show(&self, id: &str) -> Result<Option<Shown>, StoreUnavailable> {
+        let row = self.store.load(id).await?;
+        Ok(row.map(|row| self.shown(Listed { id: id.to_owned(), row: Ok(row), refresh_is_open: false })))
+    }
+
+    fn shown(&self, Listed { id, row, .. }: Listed) -> Shown {
+        let app = self.settings.name.clone();
+        let last_call = self.last_call(&id);
+        match row {
+            Ok(row) => {
+                let tokens = row.tokens();
+                Shown {
+                    status: Ok(row.status()),
+                    expires_at: tokens.and_then(|tokens| tokens.expires_at),
+                    idle_until: tokens.map(|tokens| tokens.obtained_at.plus(IDLE_DEATH)),
+                    identity: row.identity,
+                    app,
+                    id,
+                    last_call,
+                }
+            }
+            Err(unreadable) => Shown {
+                status: Err(unreadable),
+                expires_at: None,
+                idle_until: None,
+                identity: None,
+                app,
+                id,
+                last_call,
+            },
+        }
+    }
+
+    /// Gives a connection back to the authority and removes it; with `here_only` it is removed whatever the authority says.
+    pub(crate) async fn remove(&self, id: &str, here_only: bool) -> Result<Removed, ConnectionError> {
+        let there = match self.connection(id).revoke().await {
+            Ok(Revoked::Ended | Revoked::NothingToEnd) => Removed::There,
+            Ok(Revoked::NotOffered) if here_only => Removed::HereOnly,
+            Ok(Revoked::NotOffered) => return Ok(Removed::NotOffered),
+            // Nothing is left that the authority could end.
+            Err(
+                ConnectionError::ReauthRequired(_) | ConnectionError::LostReply(_) | ConnectionError::Denied { .. },
+            ) => Removed::There,
+            Err(ConnectionError::NotConnected) => Removed::Unknown,
+            Err(error) if here_only => {
+                tracing::warn!(app = self.settings.name, connection = id, %error, "removed here only");
+                Removed::HereOnly
+            }
+            Err(error) => return Err(error),
+        };
+        let was_here = self.store.remove(id).await?;
+        self.at_hand().remove(id);
+        Ok(if was_here { there } else { Removed::Unknown })
+    }
+}
+
+/// What became of a removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removed {
+    /// The authority has ended the grant.
+    There,
+    /// It is gone here; the grant may live on.
+    HereOnly,
+    /// The authority offers no way, and nothing was done.
+    NotOffered,
+    /// There was none.
+    Unknown,
+}
+
+/// App and connection of a recorded event.
+pub(crate) fn named(event: &StoredEvent) -> (&str, &str) {
+    split(&event.id).unwrap_or(("", &event.id))
+}
+
+/// The day by which the vault itself refreshes an idle connection, counted from the last refresh.
+pub(crate) const TENDED_AFTER: i64 = KEEP_ALIVE;
