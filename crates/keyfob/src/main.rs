@@ -15,6 +15,7 @@ mod partner;
 mod restore;
 mod sandbox;
 mod serve;
+mod vault;
 
 use args::{Args, Command};
 use clap::Parser;

@@ -14,9 +14,9 @@ use tokio_postgres::tls::NoTls;
 use tokio_postgres::{AsyncMessage, Connection};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::OpenError;
 use crate::address::Address;
 use crate::fault::Fault;
-use crate::OpenError;
 use crate::session::{Purpose, Session};
 use crate::tls::connector;
 

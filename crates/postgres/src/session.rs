@@ -127,7 +127,8 @@ impl Session {
             for (sql, _) in statements {
                 prepared.push(self.statement(sql).await?);
             }
-            let sent = prepared.iter().zip(statements).map(|(statement, (_, values))| self.client.query(statement, values));
+            let sent =
+                prepared.iter().zip(statements).map(|(statement, (_, values))| self.client.query(statement, values));
             Ok(in_order(sent).await?)
         })
         .await

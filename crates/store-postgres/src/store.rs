@@ -18,10 +18,10 @@ use keyfob_protocol::token_name::GrantId;
 use crate::engine::{Address, Dialer, Engine, Fault, Lane, OpenError, Options, Work};
 use crate::grants::batch::GrantWrites;
 use crate::grants::held::HeldGrants;
+use crate::schema::SCHEMA;
 use crate::{
     administration, apps, grants, keys, ledger, people, resource_servers, revocations, sessions, settings, sweep,
 };
-use crate::schema::SCHEMA;
 
 /// A store in one PostgreSQL database. Any number of nodes may have it open at the same time.
 pub struct PostgresStore {

@@ -118,7 +118,8 @@ fn json(
         let line = match item {
             Ok(Value::Object(object)) => {
                 let columns = mapping.read(object.keys().map(String::as_str))?;
-                let fields = object.into_iter().zip(columns).filter_map(|((name, value), column)| Some((name, value, column?)));
+                let fields =
+                    object.into_iter().zip(columns).filter_map(|((name, value), column)| Some((name, value, column?)));
                 let values = fields.filter_map(|(name, value, column)| match plain(value) {
                     Ok(text) => text.map(|text| Ok((column, text))),
                     Err(reason) => Some(Err(Unreadable { column: name, reason: reason.to_owned() })),
@@ -166,7 +167,10 @@ fn table(text: &str, mapping: &Mapping) -> Result<Export, ExportUnreadable> {
         // The names of columns are no secrets, but a file without a heading begins with some.
         let shown = names.iter().filter(|name| name.len() <= 24 && !name.contains(char::is_numeric));
         let shown = shown.map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-        return Err(ExportUnreadable::Missing("id", if shown.is_empty() { "none that could be shown".to_owned() } else { shown }));
+        return Err(ExportUnreadable::Missing(
+            "id",
+            if shown.is_empty() { "none that could be shown".to_owned() } else { shown },
+        ));
     }
     let mut lines = Vec::new();
     for record in reader.records() {

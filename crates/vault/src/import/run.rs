@@ -170,7 +170,9 @@ impl Importer {
             Standing::Live(kept) => kept,
             Standing::ReauthRequired(why) => return Ok(dead(&why.evidence)),
             Standing::LostReply(why) => return Ok(dead(&why.evidence)),
-            Standing::Denied => return Ok(Outcome::Dead { reason: "its user said no when asked to connect".to_owned() }),
+            Standing::Denied => {
+                return Ok(Outcome::Dead { reason: "its user said no when asked to connect".to_owned() });
+            }
         };
         let the_same = kept.access_token.expose() == tokens.access_token.expose()
             || (kept.refresh_digest().is_some() && kept.refresh_digest() == tokens.refresh_digest());
@@ -186,6 +188,7 @@ impl Importer {
                     None => return Ok(verified),
                 }
             }
+            None if the_same && kept.is_due(self.clock.now()) && !dry_run => return self.verify(id).await,
             None if the_same => return Ok(Outcome::AlreadyThere(Compared::SamePerson)),
             None => return Ok(Outcome::AlreadyThere(Compared::NotCompared)),
         };
@@ -289,6 +292,7 @@ fn dead(evidence: &Evidence) -> Outcome {
 /// Status and error code alone: a careless authority repeats tokens in its sentences.
 fn said(evidence: &Evidence) -> String {
     let code = evidence.error.as_ref().map(|error| error.code.as_str());
-    let code = code.filter(|code| code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+    let code =
+        code.filter(|code| code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
     format!("{} {}", evidence.status, code.unwrap_or("without a code that could be repeated"))
 }

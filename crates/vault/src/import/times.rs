@@ -59,6 +59,9 @@ mod tests {
         for text in ["", "soon", "2027-13-01T00:00:00Z", "-5", "NaN", "inf", "2027-01-15T08:00:00.x", "1e40"] {
             assert_eq!(read(text), None, "{text}");
         }
-        assert_eq!((seconds("3600"), seconds("3599.9"), seconds("-1"), seconds("1h")), (Some(3600), Some(3599), None, None));
+        assert_eq!(
+            (seconds("3600"), seconds("3599.9"), seconds("-1"), seconds("1h")),
+            (Some(3600), Some(3599), None, None)
+        );
     }
 }

@@ -124,8 +124,7 @@ impl Change {
             Change::Note { generation, trouble } => {
                 let row = found.row.as_ref().map(Result::as_ref).transpose().map_err(Clone::clone)?;
                 let kind = |trouble: &Option<Trouble>| trouble.as_ref().map(|trouble| trouble.kind);
-                let Some(row) =
-                    row.filter(|row| row.generation == *generation && kind(&row.trouble) != kind(trouble))
+                let Some(row) = row.filter(|row| row.generation == *generation && kind(&row.trouble) != kind(trouble))
                 else {
                     return Ok((Answer::Saved(Saved::Conflict), None));
                 };

@@ -18,8 +18,8 @@ use super::sqlite::StoredEvent;
 use async_trait::async_trait;
 use batch::{Job, Writes};
 use keyfob_client::{
-    Clock, Entropy, Fence, Intent, IntentFate, LeaseAnswer, Listed, Saved, StoreUnavailable, StoredConnection, Timestamp,
-    TokenStore, Trouble,
+    Clock, Entropy, Fence, Intent, IntentFate, LeaseAnswer, Listed, Saved, StoreUnavailable, StoredConnection,
+    Timestamp, TokenStore, Trouble,
 };
 use keyfob_postgres::{Address, Dialer, Engine, Fault, Lane, Options, Schema};
 use keyfob_protocol::entropy;
@@ -101,8 +101,8 @@ impl PostgresTokenStore {
         if id.contains('\0') {
             return Err(StoreUnavailable("PostgreSQL keeps no name with a NUL in it".to_owned()));
         }
-        let nonce: [u8; 16] = entropy::random(self.inside.entropy.as_ref())
-            .map_err(|error| StoreUnavailable(error.to_string()))?;
+        let nonce: [u8; 16] =
+            entropy::random(self.inside.entropy.as_ref()).map_err(|error| StoreUnavailable(error.to_string()))?;
         let job = Job { inside: self.inside.clone(), id: id.to_owned(), nonce, change };
         self.lane_of(id).ask(job).await.map_err(unavailable)?
     }
@@ -128,12 +128,15 @@ impl std::fmt::Debug for PostgresTokenStore {
 }
 
 fn surprising(answer: &Answer) -> StoreUnavailable {
-    StoreUnavailable(format!("a write was answered as another kind of write: {}", match answer {
-        Answer::Saved(_) => "a save",
-        Answer::Lease(_) => "a lease",
-        Answer::Released => "a release",
-        Answer::Removed(_) => "a removal",
-    }))
+    StoreUnavailable(format!(
+        "a write was answered as another kind of write: {}",
+        match answer {
+            Answer::Saved(_) => "a save",
+            Answer::Lease(_) => "a lease",
+            Answer::Released => "a release",
+            Answer::Removed(_) => "a removal",
+        }
+    ))
 }
 
 fn unavailable(fault: Fault) -> StoreUnavailable {
@@ -158,12 +161,7 @@ fn event(row: &Row) -> Result<StoredEvent, Fault> {
 
 impl Inside {
     /// Opens a row by its generation, the number of its key, itself and its sealed key, which stand in this order from a column on.
-    fn open_row(
-        &self,
-        id: &str,
-        row: &Row,
-        at: usize,
-    ) -> Result<Result<StoredConnection, StoreUnavailable>, Fault> {
+    fn open_row(&self, id: &str, row: &Row, at: usize) -> Result<Result<StoredConnection, StoreUnavailable>, Fault> {
         let generation: u64 = number::<_, i64>("connections.generation", row.try_get(at)?)?;
         let data_key: u32 = number::<_, i64>("connections.data_key", row.try_get(at + 1)?)?;
         let (sealed, key): (&[u8], &[u8]) = (row.try_get(at + 2)?, row.try_get(at + 3)?);

@@ -12,8 +12,8 @@ use super::data_keys::DataKeys;
 use super::master_key::MasterKey;
 use super::open::OpenError;
 use super::row::{self, damaged};
-use engine::{Engine, Fault};
 use async_trait::async_trait;
+use engine::{Engine, Fault};
 use keyfob_client::fail_points::reach;
 use keyfob_client::{
     Clock, Entropy, Fence, Intent, IntentFate, LeaseAnswer, Leased, Listed, Saved, StoreUnavailable, StoredConnection,

@@ -3,8 +3,8 @@
 use crate::authority::{Authority, Fault, Rotation};
 use crate::child::{Ended, Family, Task, connections, ended, wait_until_ready};
 use crate::place::{Database, Directory, START, Shared, TestClock, token_set};
-use keyfob_client::fail_points::FAIL_POINTS;
 use keyfob_client::Timestamp;
+use keyfob_client::fail_points::FAIL_POINTS;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -178,10 +178,9 @@ fn read(inside: &Inside, id: &str, row: &Row, looks_inside: bool) -> Result<Stan
     let open = intended
         .map(|generation| {
             let digest: Vec<u8> = row.try_get(7)?;
-            let digest = digest.try_into().map_err(|_| Fault::Senseless {
-                column: "intents.digest",
-                value: "another length".to_owned(),
-            })?;
+            let digest = digest
+                .try_into()
+                .map_err(|_| Fault::Senseless { column: "intents.digest", value: "another length".to_owned() })?;
             let generation = number("intents.generation", generation)?;
             Ok::<_, Fault>(Intent { generation, digest: TokenDigest(digest), begun_at: Timestamp(row.try_get(8)?) })
         })
@@ -208,7 +207,13 @@ struct Batch {
 }
 
 impl Batch {
-    fn add(&mut self, job: &Job, effects: Effects, before: Option<String>, sealer: Option<&Sealer>) -> Result<(), Fault> {
+    fn add(
+        &mut self,
+        job: &Job,
+        effects: Effects,
+        before: Option<String>,
+        sealer: Option<&Sealer>,
+    ) -> Result<(), Fault> {
         let id = &job.id;
         self.leases.0.push(id.clone());
         self.leases.1.push(effects.lease.fence.cast_signed());

@@ -72,9 +72,7 @@ impl PostgresTokenStore {
 }
 
 /// In a task that nobody drops, so that the transaction is ended.
-async fn done<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Fault>> + Send + 'static,
-) -> Result<T, Fault> {
+async fn done<T: Send + 'static>(work: impl Future<Output = Result<T, Fault>> + Send + 'static) -> Result<T, Fault> {
     tokio::spawn(work).await.unwrap_or(Err(Fault::Panicked))
 }
 
@@ -134,8 +132,11 @@ async fn reseal(
 async fn rotate_master_key(engine: &Engine, inside: &Arc<Inside>, next: &MasterKey) -> Result<bool, Fault> {
     let transaction = engine.begin().await?;
     let session = transaction.session();
-    let check: Option<Vec<u8>> =
-        session.query_opt("SELECT key_check FROM vault FOR UPDATE", &[]).await?.map(|row| row.try_get(0)).transpose()?;
+    let check: Option<Vec<u8>> = session
+        .query_opt("SELECT key_check FROM vault FOR UPDATE", &[])
+        .await?
+        .map(|row| row.try_get(0))
+        .transpose()?;
     let master = inside.keys.master().clone();
     if check.as_deref() == Some(&next.check()) {
         // An earlier attempt of ours, whose answer was lost, or another node told to do the same.
