@@ -21,6 +21,7 @@ mod reply;
 mod seed;
 mod serve;
 mod table;
+mod vault;
 mod works;
 
 use clap::{Parser, Subcommand};
@@ -40,6 +41,8 @@ enum Command {
     Run(plan::RunArguments),
     /// The same work on PostgreSQL, with one node and with three, beside pgbench in the same run.
     Postgres(postgres::PostgresArguments),
+    /// Many connections in one vault: time, memory, refreshes a second.
+    Vault(vault::VaultArguments),
     /// Writes grants, and beside them the tokens and codes that present them.
     Seed {
         /// Where to.
@@ -94,6 +97,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Run(arguments) => plan::run(&arguments),
         Command::Postgres(arguments) => postgres::run(&arguments),
+        Command::Vault(arguments) => runtime()?.block_on(vault::run(&arguments)),
         Command::Seed { data, grants, codes } => runtime()?.block_on(seed::seed(&data, grants, codes)),
         Command::Bare { post_bytes, get_bytes } => runtime()?.block_on(bare::serve(post_bytes, get_bytes)),
         Command::ServeForBench { data, reader_cache } => runtime()?.block_on(serve::serve(&data, reader_cache)),

@@ -158,6 +158,16 @@ impl Connections {
         Ok(stored)
     }
 
+    /// Whose tokens these are, where the API says it. Keeps nothing and refreshes nothing; `None` also where the access token has ended or the API
+    /// does not answer.
+    pub async fn identify(&self, tokens: &TokenSet) -> Option<Identity> {
+        // Of no connection yet: whatever the API says of its limits is learnt by the account that it names.
+        match self.shared.identify("", tokens).await {
+            Identified::As(identity) => Some(identity),
+            Identified::Refused(_) | Identified::Unknown | Identified::NotOffered => None,
+        }
+    }
+
     /// The handle of a connection. Whether it exists shows when it is used.
     pub fn open(&self, id: &str) -> Connection {
         let mut opened = self.opened.lock().expect("invariant: nothing panics while the lock is held");

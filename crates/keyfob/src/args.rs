@@ -12,6 +12,7 @@ use crate::partner::connections;
 use crate::partner::files::StoreDir;
 use crate::partner::record::RecordArgs;
 use crate::partner::token::TokenArgs;
+use crate::vault::VaultArgs;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use keyfob_client::explain::Authority;
@@ -33,6 +34,7 @@ Start here:
   keyfob gate --help        its tokens in front of an API in any language
   keyfob explain 'URL'      what is wrong with a URL, a curl command or an answer
   keyfob connect --help     a user's account for your app, then: keyfob call GET /v1/people
+  keyfob vault --help       many users' accounts, kept alive behind an HTTP API for your backend
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (invalid input), 4 not found, 5 conflict, 6 unavailable (try again),
 7 the user has to connect again, 8 the user declined."
 )]
@@ -141,6 +143,8 @@ pub(crate) enum Command {
     },
     /// Ask an authority what nobody wrote down about it, write a transcript without secrets, and compare two.
     Record(Box<RecordArgs>),
+    /// Keep the connections of many users alive and call the API for them: a service for your backend, in any language.
+    Vault(Box<VaultArgs>),
     /// Print a good access token of a connection. It is a secret.
     Token(TokenArgs),
     /// Look at the configuration.

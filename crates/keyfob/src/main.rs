@@ -15,6 +15,7 @@ mod partner;
 mod restore;
 mod sandbox;
 mod serve;
+mod vault;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -76,6 +77,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Command::Migrate(options) => migrate::run(options, json).await,
         Command::Record(args) => partner::record::run(*args, json).await,
         Command::Token(args) => partner::token::run(args, json).await,
+        Command::Vault(args) => vault::run(*args, json).await,
         Command::Config { place, command } => config::run(command, &place, json).await,
         Command::Completions { shell } => output::completions(shell),
         Command::Man { directory } => output::man_pages(&directory),

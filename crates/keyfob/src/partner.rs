@@ -10,7 +10,7 @@ pub(crate) mod files;
 pub(crate) mod record;
 pub(crate) mod token;
 
-mod authority;
+pub(crate) mod authority;
 mod browser;
 mod callback;
 mod failure;
@@ -19,5 +19,5 @@ mod input;
 mod journal;
 mod kept;
 mod loopback;
-mod opened;
+pub(crate) mod opened;
 mod standing;

@@ -94,6 +94,8 @@ async fn listen(listener: TcpListener, socket: PathBuf, mut is_cut: watch::Recei
             () = wire_is_gone(&mut is_cut) => return,
         };
         let Ok((store, _)) = store else { continue };
+        // A pipeline must not wait for acknowledgements on this machine; a socket that is gone already is found out by what follows.
+        let _ = store.set_nodelay(true);
         // A database that is down refuses, and so does this end.
         if *is_cut.borrow() != Some(Cut::Reset)
             && let Ok(database) = UnixStream::connect(&socket).await

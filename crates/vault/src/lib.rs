@@ -8,6 +8,7 @@
 pub mod callers;
 mod connecting;
 pub mod delivery;
+pub mod import;
 mod scoped;
 pub mod service;
 pub mod store;

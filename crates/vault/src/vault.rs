@@ -1,9 +1,10 @@
 //! The vault without HTTP: several apps, each with its connections, over one store.
 
+use crate::import::Importer;
 use crate::scoped::{ScopedStore, split};
 use crate::store::{StoredEvent, VaultStore};
 use keyfob_client::{
-    App, Connection, ConnectionError, Connections, Event, EventSink, KEEP_ALIVE, Listed, Provider, Revoked, Status,
+    App, Connection, ConnectionError, Connections, Event, EventSink, Listed, Provider, Revoked, Status,
     StoreUnavailable, Surroundings, Tended, Timestamp, TokenStore,
 };
 use keyfob_protocol::time::DAY;
@@ -125,6 +126,16 @@ impl Vault {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.outside.clock.now()
+    }
+
+    /// Imports into the connections of an app.
+    ///
+    /// # Errors
+    /// [`NoSuchApp`].
+    pub fn importer(&self, app: &str) -> Result<Importer, NoSuchApp> {
+        let held = self.app(app)?;
+        let (clock, pause) = (self.outside.clock.clone(), self.outside.pause.clone());
+        Ok(Importer { connections: held.connections.clone(), store: held.store.clone(), clock, pause })
     }
 
     pub(crate) fn app(&self, name: &str) -> Result<&AppHeld, NoSuchApp> {
@@ -271,6 +282,3 @@ pub(crate) enum Removed {
 pub(crate) fn named(event: &StoredEvent) -> (&str, &str) {
     split(&event.id).unwrap_or(("", &event.id))
 }
-
-/// The day by which the vault itself refreshes an idle connection, counted from the last refresh.
-pub(crate) const TENDED_AFTER: i64 = KEEP_ALIVE;

@@ -56,6 +56,11 @@ pub(crate) enum At {
 }
 
 impl NamedAuthority {
+    /// As a configuration names it.
+    pub(crate) fn new(authority: String, url: Option<String>, sandbox: Option<String>, api: Option<String>) -> Self {
+        NamedAuthority { authority, url, sandbox, api }
+    }
+
     /// Finds it; one that is named by its issuer is asked about itself.
     pub(crate) async fn find(self) -> anyhow::Result<Authority> {
         let refuse = |why: &str| Err(Exit::Refused.because(why));

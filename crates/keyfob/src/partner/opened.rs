@@ -96,7 +96,8 @@ pub(crate) fn surroundings_of(issuer: &str) -> anyhow::Result<Surroundings> {
     driven(Url::parse(issuer).is_ok_and(|url| safe_url::is_loopback(&url)))
 }
 
-fn driven(loopback_only: bool) -> anyhow::Result<Surroundings> {
+/// Where everything is on this machine, or not.
+pub(crate) fn driven(loopback_only: bool) -> anyhow::Result<Surroundings> {
     let driver = if loopback_only { Driver::loopback_only() } else { Driver::new() };
     let driver = driver.map_err(|error| Exit::Unavailable.because(error.to_string()))?;
     Ok(Surroundings {

@@ -1,6 +1,7 @@
 //! What the contract's writes mean: what stands there of a connection, what is wanted, what comes of it. Plain functions, so that a store
 //! that holds the lock of a connection has nothing left to decide.
 
+use keyfob_client::fail_points::reach;
 use keyfob_client::{
     Fence, Intent, IntentFate, LeaseAnswer, Leased, Saved, StoreUnavailable, StoredConnection, Timestamp, Trouble,
 };
@@ -48,7 +49,10 @@ pub(super) struct Effects {
 pub(super) enum RowEffect {
     Stays,
     Becomes(Box<StoredConnection>),
-    Goes,
+    /// With the generation that stood there.
+    Goes {
+        generation: u64,
+    },
 }
 
 #[derive(Debug)]
@@ -67,6 +71,43 @@ pub(super) enum Answer {
     Removed(bool),
 }
 
+impl Answer {
+    /// The answer of a write that saves something.
+    pub(super) fn saved(self) -> Result<Saved, StoreUnavailable> {
+        match self {
+            Answer::Saved(saved) => Ok(saved),
+            other => Err(other.surprising()),
+        }
+    }
+
+    /// The answer to the wish for a lease.
+    pub(super) fn lease(self) -> Result<LeaseAnswer, StoreUnavailable> {
+        match self {
+            Answer::Lease(answer) => Ok(answer),
+            other => Err(other.surprising()),
+        }
+    }
+
+    /// The answer of a removal.
+    pub(super) fn removed(self) -> Result<bool, StoreUnavailable> {
+        match self {
+            Answer::Removed(was_there) => Ok(was_there),
+            other => Err(other.surprising()),
+        }
+    }
+
+    /// Cannot be: each change has one kind of answer.
+    fn surprising(&self) -> StoreUnavailable {
+        let kind = match self {
+            Answer::Saved(_) => "a save",
+            Answer::Lease(_) => "a lease",
+            Answer::Released => "a release",
+            Answer::Removed(_) => "a removal",
+        };
+        StoreUnavailable(format!("a write was answered like {kind}"))
+    }
+}
+
 /// What is told, and what is written before it is.
 pub(super) type Decision = Result<(Answer, Option<Effects>), StoreUnavailable>;
 
@@ -74,6 +115,16 @@ impl Change {
     /// Whether it cannot be decided without the row's inside.
     pub(super) fn looks_inside(&self) -> bool {
         matches!(self, Change::Note { .. } | Change::TakeLease { .. })
+    }
+
+    /// Where a crash test ends the process: everything is written and nothing is committed.
+    pub(super) fn before_commit(&self) {
+        match self {
+            Change::TakeLease { .. } => reach("store.before_commit.take_lease"),
+            Change::OpenIntent { .. } => reach("store.before_commit.open_intent"),
+            Change::Finish { .. } => reach("store.before_commit.finish"),
+            _ => {}
+        }
     }
 
     /// Whether it may make a row.
@@ -168,11 +219,11 @@ impl Change {
             }
             Change::Remove => {
                 let gone = Lease { fence: lease.fence + 1, until: None };
-                if found.generation.is_none() {
+                let Some(generation) = found.generation else {
                     let effects = Effects { lease: gone, row: RowEffect::Stays, intent: IntentEffect::Closes };
                     return Ok((Answer::Removed(false), Some(effects)));
-                }
-                (gone, RowEffect::Goes, IntentEffect::Closes)
+                };
+                (gone, RowEffect::Goes { generation }, IntentEffect::Closes)
             }
         };
         let answer = self.won(Fence(lease.fence), found)?;

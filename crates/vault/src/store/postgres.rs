@@ -5,6 +5,7 @@
 //! the clocks of the nodes have to agree within a few seconds of its thirty; where they do not, the fence decides.
 
 mod batch;
+mod effects;
 mod keys;
 mod open;
 mod rotation;
@@ -99,7 +100,7 @@ impl PostgresTokenStore {
         self.engine.close();
     }
 
-    async fn write(&self, id: &str, change: Change) -> Result<Answer, StoreUnavailable> {
+    async fn change(&self, id: &str, change: Change) -> Result<Answer, StoreUnavailable> {
         if id.contains('\0') {
             return Err(StoreUnavailable("PostgreSQL keeps no name with a NUL in it".to_owned()));
         }
@@ -107,13 +108,6 @@ impl PostgresTokenStore {
             entropy::random(self.inside.entropy.as_ref()).map_err(|error| StoreUnavailable(error.to_string()))?;
         let job = Job { inside: self.inside.clone(), id: id.to_owned(), nonce, change };
         self.lane_of(id).ask(job).await.map_err(unavailable)?
-    }
-
-    async fn save_by(&self, id: &str, change: Change) -> Result<Saved, StoreUnavailable> {
-        match self.write(id, change).await? {
-            Answer::Saved(saved) => Ok(saved),
-            other => Err(surprising(&other)),
-        }
     }
 
     /// Always the same for a name, so that the lanes of one node do not wait for each other's rows.
@@ -127,18 +121,6 @@ impl std::fmt::Debug for PostgresTokenStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PostgresTokenStore").finish_non_exhaustive()
     }
-}
-
-fn surprising(answer: &Answer) -> StoreUnavailable {
-    StoreUnavailable(format!(
-        "a write was answered as another kind of write: {}",
-        match answer {
-            Answer::Saved(_) => "a save",
-            Answer::Lease(_) => "a lease",
-            Answer::Released => "a release",
-            Answer::Removed(_) => "a removal",
-        }
-    ))
 }
 
 fn unavailable(fault: Fault) -> StoreUnavailable {
@@ -188,26 +170,23 @@ impl TokenStore for PostgresTokenStore {
     }
 
     async fn save(&self, id: &str, replaces: Option<u64>, next: &StoredConnection) -> Result<Saved, StoreUnavailable> {
-        self.save_by(id, Change::Save { replaces, next: Box::new(next.clone()) }).await
+        self.change(id, Change::Save { replaces, next: Box::new(next.clone()) }).await?.saved()
     }
 
     async fn note(&self, id: &str, generation: u64, trouble: Option<&Trouble>) -> Result<Saved, StoreUnavailable> {
-        self.save_by(id, Change::Note { generation, trouble: trouble.cloned() }).await
+        self.change(id, Change::Note { generation, trouble: trouble.cloned() }).await?.saved()
     }
 
     async fn take_lease(&self, id: &str, now: Timestamp, until: Timestamp) -> Result<LeaseAnswer, StoreUnavailable> {
-        match self.write(id, Change::TakeLease { now, until }).await? {
-            Answer::Lease(answer) => Ok(answer),
-            other => Err(surprising(&other)),
-        }
+        self.change(id, Change::TakeLease { now, until }).await?.lease()
     }
 
     async fn prolong(&self, id: &str, fence: Fence, until: Timestamp) -> Result<Saved, StoreUnavailable> {
-        self.save_by(id, Change::Prolong { fence, until }).await
+        self.change(id, Change::Prolong { fence, until }).await?.saved()
     }
 
     async fn open_intent(&self, id: &str, fence: Fence, intent: &Intent) -> Result<Saved, StoreUnavailable> {
-        self.save_by(id, Change::OpenIntent { fence, intent: intent.clone() }).await
+        self.change(id, Change::OpenIntent { fence, intent: intent.clone() }).await?.saved()
     }
 
     async fn finish(
@@ -217,11 +196,11 @@ impl TokenStore for PostgresTokenStore {
         replaces: u64,
         next: &StoredConnection,
     ) -> Result<Saved, StoreUnavailable> {
-        self.save_by(id, Change::Finish { fence, replaces, next: Box::new(next.clone()) }).await
+        self.change(id, Change::Finish { fence, replaces, next: Box::new(next.clone()) }).await?.saved()
     }
 
     async fn release(&self, id: &str, fence: Fence, intent: IntentFate) -> Result<(), StoreUnavailable> {
-        self.write(id, Change::Release { fence, intent }).await.map(drop)
+        self.change(id, Change::Release { fence, intent }).await.map(drop)
     }
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreUnavailable> {
@@ -238,9 +217,6 @@ impl TokenStore for PostgresTokenStore {
     }
 
     async fn remove(&self, id: &str) -> Result<bool, StoreUnavailable> {
-        match self.write(id, Change::Remove).await? {
-            Answer::Removed(was_there) => Ok(was_there),
-            other => Err(surprising(&other)),
-        }
+        self.change(id, Change::Remove).await?.removed()
     }
 }

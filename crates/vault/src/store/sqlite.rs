@@ -9,6 +9,7 @@ mod open;
 mod rotation;
 mod service;
 
+use super::change::{Answer, Change, Effects, Found, IntentEffect, Lease, RowEffect};
 use super::contract::{REMOVED, StoredEvent};
 use super::data_keys::DataKeys;
 use super::master_key::MasterKey;
@@ -16,9 +17,8 @@ use super::open::OpenError;
 use super::row::{self, damaged};
 use async_trait::async_trait;
 use engine::{Engine, Fault};
-use keyfob_client::fail_points::reach;
 use keyfob_client::{
-    Clock, Entropy, Fence, Intent, IntentFate, LeaseAnswer, Leased, Listed, Saved, StoreUnavailable, StoredConnection,
+    Clock, Entropy, Fence, Intent, IntentFate, LeaseAnswer, Listed, Saved, StoreUnavailable, StoredConnection,
     Timestamp, TokenDigest, TokenStore, Trouble,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -93,13 +93,29 @@ impl SqliteTokenStore {
         self.engine.write(limit).await.map_err(unavailable)
     }
 
-    async fn write<T: Send + 'static>(
-        &self,
-        id: &str,
-        change: impl FnOnce(&Connection, &Inside, &str) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, StoreUnavailable> {
+    /// Decides and writes in one transaction.
+    async fn change(&self, id: &str, change: Change) -> Result<Answer, StoreUnavailable> {
         let (inside, id) = (self.inside.clone(), id.to_owned());
-        self.engine.write(move |connection| change(connection, &inside, &id)).await.map_err(unavailable)
+        let decided = self.engine.write(move |connection| {
+            let (found, state) = inside.find(connection, &id, change.looks_inside())?;
+            let lease = found.lease;
+            let (answer, effects) = change.decide(found)?;
+            if let Some(effects) = effects {
+                if effects.lease != lease {
+                    keep_lease(connection, &id, effects.lease)?;
+                }
+                inside.carry_out(connection, &id, state.as_deref(), effects)?;
+            }
+            change.before_commit();
+            Ok(answer)
+        });
+        decided.await.map_err(unavailable)
+    }
+}
+
+impl From<StoreUnavailable> for Fault {
+    fn from(unavailable: StoreUnavailable) -> Self {
+        Fault(unavailable.0)
     }
 }
 
@@ -120,23 +136,75 @@ impl Inside {
         row::open(id, sealed.generation, sealed.data_key, &sealed.bytes, &key).ok_or_else(|| Fault(damaged(id)))
     }
 
-    /// Writes a row under the key of now, and the event if the state is another.
-    fn put(
+    /// What stands there of a connection, and the name of its state.
+    fn find(&self, connection: &Connection, id: &str, inside: bool) -> Result<(Found, Option<String>), Fault> {
+        let lease = connection
+            .prepare_cached("SELECT fence, leased_until FROM leases WHERE id = ?1")?
+            .query_row([id], |row| {
+                let until: Option<i64> = row.get(1)?;
+                Ok(Lease { fence: row.get(0)?, until: until.map(Timestamp) })
+            })
+            .optional()?;
+        let row = connection
+            .prepare_cached("SELECT generation, data_key, sealed, state FROM connections WHERE id = ?1")?
+            .query_row([id], |row| Ok((Sealed::read(row)?, row.get::<_, String>(3)?)))
+            .optional()?;
+        let open = connection
+            .prepare_cached("SELECT generation, digest, begun_at FROM intents WHERE id = ?1")?
+            .query_row([id], |row| {
+                let (digest, begun_at) = (TokenDigest(row.get(1)?), Timestamp(row.get(2)?));
+                Ok(Intent { generation: row.get(0)?, digest, begun_at })
+            })
+            .optional()?;
+        let generation = row.as_ref().map(|(sealed, _)| sealed.generation);
+        let opened = row.as_ref().filter(|_| inside);
+        let opened = opened.map(|(sealed, _)| self.open(connection, id, sealed).map_err(unavailable));
+        let found = Found { lease: lease.unwrap_or_default(), generation, row: opened, open };
+        Ok((found, row.map(|(_, state)| state)))
+    }
+
+    /// Writes row and intent as decided, and the event if the state is another.
+    fn carry_out(
         &self,
         connection: &Connection,
         id: &str,
-        before: Option<&StoredConnection>,
-        next: &StoredConnection,
+        before: Option<&str>,
+        effects: Effects,
     ) -> Result<(), Fault> {
-        let status = next.status();
-        self.reseal(connection, id, next)?;
-        let from = before.map(|row| row.status().state);
-        if from != Some(status.state) {
-            connection
-                .prepare_cached(
-                    "INSERT INTO events (id, generation, from_state, to_state, since) VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute((id, next.generation, from.map(|state| state.name()), status.state.name(), status.since.0))?;
+        match effects.row {
+            RowEffect::Stays => {}
+            RowEffect::Goes { generation } => {
+                connection
+                    .prepare_cached(
+                        "INSERT INTO events (id, generation, from_state, to_state, since) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    )?
+                    .execute((id, generation, before, REMOVED, self.clock.now().0))?;
+                connection.prepare_cached("DELETE FROM connections WHERE id = ?1")?.execute([id])?;
+            }
+            RowEffect::Becomes(next) => {
+                self.reseal(connection, id, &next)?;
+                let (status, generation) = (next.status(), next.generation);
+                if before != Some(status.state.name()) {
+                    connection
+                        .prepare_cached(
+                            "INSERT INTO events (id, generation, from_state, to_state, since) VALUES (?1, ?2, ?3, ?4, ?5)",
+                        )?
+                        .execute((id, generation, before, status.state.name(), status.since.0))?;
+                }
+            }
+        }
+        match effects.intent {
+            IntentEffect::Stays => {}
+            IntentEffect::Closes => {
+                connection.prepare_cached("DELETE FROM intents WHERE id = ?1")?.execute([id])?;
+            }
+            IntentEffect::Opens(intent) => {
+                connection
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO intents (id, generation, digest, begun_at) VALUES (?1, ?2, ?3, ?4)",
+                    )?
+                    .execute((id, intent.generation, intent.digest.0, intent.begun_at.0))?;
+            }
         }
         Ok(())
     }
@@ -171,23 +239,13 @@ impl Sealed {
     }
 }
 
-fn generation(connection: &Connection, id: &str) -> Result<Option<u64>, Fault> {
-    let mut statement = connection.prepare_cached("SELECT generation FROM connections WHERE id = ?1")?;
-    Ok(statement.query_row([id], |row| row.get(0)).optional()?)
-}
-
-fn fence(connection: &Connection, id: &str) -> Result<Option<u64>, Fault> {
-    let mut statement = connection.prepare_cached("SELECT fence FROM leases WHERE id = ?1")?;
-    Ok(statement.query_row([id], |row| row.get(0)).optional()?)
-}
-
-fn close_intent(connection: &Connection, id: &str) -> Result<(), Fault> {
-    connection.prepare_cached("DELETE FROM intents WHERE id = ?1")?.execute([id])?;
-    Ok(())
-}
-
-fn end_lease(connection: &Connection, id: &str) -> Result<(), Fault> {
-    connection.prepare_cached("UPDATE leases SET leased_until = NULL WHERE id = ?1")?.execute([id])?;
+fn keep_lease(connection: &Connection, id: &str, lease: Lease) -> Result<(), Fault> {
+    connection
+        .prepare_cached(
+            "INSERT INTO leases (id, fence, leased_until) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (id) DO UPDATE SET fence = excluded.fence, leased_until = excluded.leased_until",
+        )?
+        .execute((id, lease.fence, lease.until.map(|until| until.0)))?;
     Ok(())
 }
 
@@ -198,126 +256,37 @@ impl TokenStore for SqliteTokenStore {
     }
 
     async fn save(&self, id: &str, replaces: Option<u64>, next: &StoredConnection) -> Result<Saved, StoreUnavailable> {
-        let next = next.clone();
-        self.write(id, move |connection, inside, id| {
-            if generation(connection, id)? != replaces {
-                return Ok(Saved::Conflict);
-            }
-            // A damaged row can be replaced by a new consent: that is how it is mended.
-            let before = inside.read(connection, id).ok().flatten();
-            inside.put(connection, id, before.as_ref(), &next)?;
-            close_intent(connection, id)?;
-            Ok(Saved::Stored)
-        })
-        .await
+        self.change(id, Change::Save { replaces, next: Box::new(next.clone()) }).await?.saved()
     }
 
     async fn note(&self, id: &str, generation: u64, trouble: Option<&Trouble>) -> Result<Saved, StoreUnavailable> {
-        let trouble = trouble.cloned();
-        self.write(id, move |connection, inside, id| {
-            let Some(before) = inside.read(connection, id)?.filter(|row| row.generation == generation) else {
-                return Ok(Saved::Conflict);
-            };
-            if before.trouble.as_ref().map(|trouble| trouble.kind) == trouble.as_ref().map(|trouble| trouble.kind) {
-                return Ok(Saved::Conflict);
-            }
-            let next = StoredConnection { trouble, ..before.clone() };
-            inside.put(connection, id, Some(&before), &next)?;
-            Ok(Saved::Stored)
-        })
-        .await
+        self.change(id, Change::Note { generation, trouble: trouble.cloned() }).await?.saved()
     }
 
     async fn take_lease(&self, id: &str, now: Timestamp, until: Timestamp) -> Result<LeaseAnswer, StoreUnavailable> {
-        self.write(id, move |connection, inside, id| {
-            let fence: Option<u64> = connection
-                .prepare_cached(
-                    "INSERT INTO leases (id, fence, leased_until) VALUES (?1, 1, ?3) \
-                     ON CONFLICT (id) DO UPDATE SET fence = fence + 1, leased_until = excluded.leased_until \
-                     WHERE leased_until IS NULL OR leased_until <= ?2 RETURNING fence",
-                )?
-                .query_row((id, now.0, until.0), |row| row.get(0))
-                .optional()?;
-            let Some(fence) = fence else {
-                let mut held = connection.prepare_cached("SELECT leased_until FROM leases WHERE id = ?1")?;
-                return Ok(LeaseAnswer::Held { until: Timestamp(held.query_row([id], |row| row.get(0))?) });
-            };
-            let open = connection
-                .prepare_cached("SELECT generation, digest, begun_at FROM intents WHERE id = ?1")?
-                .query_row([id], |row| {
-                    let (digest, begun_at) = (TokenDigest(row.get(1)?), Timestamp(row.get(2)?));
-                    Ok(Intent { generation: row.get(0)?, digest, begun_at })
-                })
-                .optional()?;
-            let row = inside.read(connection, id)?;
-            reach("store.before_commit.take_lease");
-            Ok(LeaseAnswer::Taken(Box::new(Leased { fence: Fence(fence), row, open })))
-        })
-        .await
+        self.change(id, Change::TakeLease { now, until }).await?.lease()
     }
 
     async fn prolong(&self, id: &str, fence: Fence, until: Timestamp) -> Result<Saved, StoreUnavailable> {
-        self.write(id, move |connection, _, id| {
-            let changed = connection
-                .prepare_cached(
-                    "UPDATE leases SET leased_until = ?3 WHERE id = ?1 AND fence = ?2 AND leased_until IS NOT NULL",
-                )?
-                .execute((id, fence.0, until.0))?;
-            Ok(if changed == 1 { Saved::Stored } else { Saved::Conflict })
-        })
-        .await
+        self.change(id, Change::Prolong { fence, until }).await?.saved()
     }
 
-    async fn open_intent(&self, id: &str, ours: Fence, intent: &Intent) -> Result<Saved, StoreUnavailable> {
-        let intent = intent.clone();
-        self.write(id, move |connection, _, id| {
-            if fence(connection, id)? != Some(ours.0) || generation(connection, id)? != Some(intent.generation) {
-                return Ok(Saved::Conflict);
-            }
-            connection
-                .prepare_cached(
-                    "INSERT OR REPLACE INTO intents (id, generation, digest, begun_at) VALUES (?1, ?2, ?3, ?4)",
-                )?
-                .execute((id, intent.generation, intent.digest.0, intent.begun_at.0))?;
-            reach("store.before_commit.open_intent");
-            Ok(Saved::Stored)
-        })
-        .await
+    async fn open_intent(&self, id: &str, fence: Fence, intent: &Intent) -> Result<Saved, StoreUnavailable> {
+        self.change(id, Change::OpenIntent { fence, intent: intent.clone() }).await?.saved()
     }
 
     async fn finish(
         &self,
         id: &str,
-        ours: Fence,
+        fence: Fence,
         replaces: u64,
         next: &StoredConnection,
     ) -> Result<Saved, StoreUnavailable> {
-        let next = next.clone();
-        self.write(id, move |connection, inside, id| {
-            if fence(connection, id)? != Some(ours.0) || generation(connection, id)? != Some(replaces) {
-                return Ok(Saved::Conflict);
-            }
-            let before = inside.read(connection, id)?;
-            inside.put(connection, id, before.as_ref(), &next)?;
-            close_intent(connection, id)?;
-            end_lease(connection, id)?;
-            reach("store.before_commit.finish");
-            Ok(Saved::Stored)
-        })
-        .await
+        self.change(id, Change::Finish { fence, replaces, next: Box::new(next.clone()) }).await?.saved()
     }
 
-    async fn release(&self, id: &str, ours: Fence, intent: IntentFate) -> Result<(), StoreUnavailable> {
-        self.write(id, move |connection, _, id| {
-            if fence(connection, id)? == Some(ours.0) {
-                end_lease(connection, id)?;
-                if intent == IntentFate::NothingHappened {
-                    close_intent(connection, id)?;
-                }
-            }
-            Ok(())
-        })
-        .await
+    async fn release(&self, id: &str, fence: Fence, intent: IntentFate) -> Result<(), StoreUnavailable> {
+        self.change(id, Change::Release { fence, intent }).await.map(drop)
     }
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreUnavailable> {
@@ -340,20 +309,6 @@ impl TokenStore for SqliteTokenStore {
     }
 
     async fn remove(&self, id: &str) -> Result<bool, StoreUnavailable> {
-        self.write(id, move |connection, inside, id| {
-            close_intent(connection, id)?;
-            connection
-                .prepare_cached("UPDATE leases SET fence = fence + 1, leased_until = NULL WHERE id = ?1")?
-                .execute([id])?;
-            let told = connection
-                .prepare_cached(
-                    "INSERT INTO events (id, generation, from_state, to_state, since) \
-                     SELECT id, generation, state, ?2, ?3 FROM connections WHERE id = ?1",
-                )?
-                .execute((id, REMOVED, inside.clock.now().0))?;
-            connection.prepare_cached("DELETE FROM connections WHERE id = ?1")?.execute([id])?;
-            Ok(told == 1)
-        })
-        .await
+        self.change(id, Change::Remove).await?.removed()
     }
 }

@@ -1,8 +1,10 @@
 //! The process that gets killed: this test binary once more, as the user of one connection.
 
+use crate::import::{import_one, importer};
 use crate::place::{CountingEntropy, TestClock, Whereabouts};
 use keyfob_client::{
-    App, ConnectionError, Connections, Dialect, Driver, Pause, Provider, Secret, Surroundings, Timestamp, TokenStore,
+    App, ConnectionError, Connections, Dialect, Driver, Pause, Provider, Secret, State, Surroundings, Timestamp,
+    TokenStore,
 };
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -27,6 +29,8 @@ pub(crate) enum Task {
     RefreshForEver,
     /// Fifty tasks that call at once, when a line comes on standard input.
     Crowd,
+    /// An import of the connection, whose token has ended.
+    Import,
 }
 
 /// How a child ended.
@@ -57,7 +61,12 @@ impl Family {
 
     /// One call, to its end.
     pub(crate) fn call(&self, now: Timestamp, fail_point: Option<&str>) -> Ended {
-        let output = self.spawn(Task::Call, now, fail_point).wait_with_output().unwrap();
+        self.run(Task::Call, now, fail_point)
+    }
+
+    /// A task that ends, to its end.
+    pub(crate) fn run(&self, task: Task, now: Timestamp, fail_point: Option<&str>) -> Ended {
+        let output = self.spawn(task, now, fail_point).wait_with_output().unwrap();
         ended(output.status, || String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
@@ -115,9 +124,22 @@ async fn lives() {
     let given = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: not started by a test"));
     let (task, vault, origin) = (given(TASK), Whereabouts(given(VAULT)), given(ORIGIN));
     let clock = TestClock::at(Timestamp(given(NOW).parse().unwrap()));
-    let connections = connections(vault.store(clock.clone()).await, &origin, clock);
+    let store = vault.store(clock.clone()).await;
+    let connections = connections(store.clone(), &origin, clock.clone());
     println!("ready");
     std::io::stdout().flush().unwrap();
+    if task == "Import" {
+        let imported = import_one(importer(connections, store.clone(), clock)).await;
+        println!("{imported:?}");
+        let lost = store.load("u").await.unwrap().is_some_and(|row| row.status().state == State::LostReply);
+        std::process::exit(if imported.is_ok() {
+            WORKS
+        } else if lost {
+            LOST_REPLY
+        } else {
+            OTHER
+        });
+    }
     let outcome = match task.as_str() {
         "Call" => connections.open("u").get("/v1/people").await.map(|response| response.status),
         "RefreshForEver" => loop {

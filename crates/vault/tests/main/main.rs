@@ -4,6 +4,7 @@
 mod authority;
 mod child;
 mod crash;
+mod import;
 mod place;
 mod postgres_lost_answers;
 mod postgres_sealed;

@@ -9,12 +9,10 @@
 //! is decided anew: a save or a finish then finds another generation and is a conflict, upon which its caller reads and sees its own tokens or newer
 //! ones; a lease that was taken and is not recognised runs out.
 
+use super::effects::Batch;
 use super::keys::{self, Sealer};
 use super::{Inside, number};
-use crate::store::change::{Answer, Change, Decision, Effects, Found, IntentEffect, Lease, RowEffect};
-use crate::store::contract::REMOVED;
-use crate::store::row;
-use keyfob_client::fail_points::reach;
+use crate::store::change::{Answer, Change, Decision, Found, Lease};
 use keyfob_client::{Intent, StoreUnavailable, Timestamp, TokenDigest};
 use keyfob_postgres::{Fault, Session, Values, Work};
 use std::collections::HashMap;
@@ -31,25 +29,6 @@ const LOCK: &str =
 const READ: &str = "SELECT w.id, c.generation, c.data_key, c.sealed, k.sealed, c.state, i.generation, i.digest, i.begun_at \
                     FROM unnest($1::text[]) AS w(id) LEFT JOIN connections c ON c.id = w.id \
                     LEFT JOIN data_keys k ON k.number = c.data_key LEFT JOIN intents i ON i.id = w.id";
-const LEASES: &str = "UPDATE leases SET fence = w.fence, leased_until = w.leased_until, nonce = w.nonce \
-                      FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[]) AS w(id, fence, leased_until, nonce) \
-                      WHERE leases.id = w.id";
-const ROWS: &str = "INSERT INTO connections (id, generation, state, since, data_key, sealed) \
-                    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bytea[]) \
-                    ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, state = excluded.state, \
-                    since = excluded.since, data_key = excluded.data_key, sealed = excluded.sealed";
-const GONE: &str = "DELETE FROM connections WHERE id = ANY($1::text[])";
-const OPENED: &str = "INSERT INTO intents (id, generation, digest, begun_at) \
-                      SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bigint[]) \
-                      ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, digest = excluded.digest, \
-                      begun_at = excluded.begun_at";
-const CLOSED: &str = "DELETE FROM intents WHERE id = ANY($1::text[])";
-const EVENTS: &str = "WITH counted AS (UPDATE event_numbers SET last = last + cardinality($1::text[]) RETURNING last) \
-                      INSERT INTO events (number, id, generation, from_state, to_state, since) \
-                      SELECT counted.last - cardinality($1::text[]) + w.place, w.id, w.generation, w.from_state, w.to_state, w.since \
-                      FROM counted, unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[]) \
-                      WITH ORDINALITY AS w(id, generation, from_state, to_state, since, place)";
-
 /// A write that waits for its turn.
 pub(super) struct Job {
     pub(super) inside: Arc<Inside>,
@@ -101,7 +80,6 @@ async fn write(session: &Session, jobs: &[Job]) -> Result<Vec<Result<Answer, Sto
     let mut effects = Batch::default();
     for job in jobs {
         let Standing { found, state, nonce } = standing.remove(&job.id).unwrap_or_else(Standing::nothing);
-        let generation = found.generation;
         let decision: Decision = match nonce.as_deref() == Some(&job.nonce) {
             true => job.change.again(found),
             false => job.change.decide(found),
@@ -109,21 +87,14 @@ async fn write(session: &Session, jobs: &[Job]) -> Result<Vec<Result<Answer, Sto
         told.push(match decision {
             Ok((answer, None)) => Ok(answer),
             Ok((answer, Some(effect))) => {
-                effects.add(job, effect, (generation, state), sealer.as_ref())?;
+                effects.add(job, effect, state, sealer.as_ref())?;
                 Ok(answer)
             }
             Err(unavailable) => Err(unavailable),
         });
     }
     effects.write(session).await?;
-    for job in jobs {
-        match job.change {
-            Change::TakeLease { .. } => reach("store.before_commit.take_lease"),
-            Change::OpenIntent { .. } => reach("store.before_commit.open_intent"),
-            Change::Finish { .. } => reach("store.before_commit.finish"),
-            _ => {}
-        }
-    }
+    jobs.iter().for_each(|job| job.change.before_commit());
     Ok(told)
 }
 
@@ -194,91 +165,5 @@ fn read(inside: &Inside, id: &str, row: &Row, looks_inside: bool) -> Result<Stan
 impl Standing {
     fn nothing() -> Standing {
         Standing { found: Found::default(), state: None, nonce: None }
-    }
-}
-
-/// What a batch writes, column by column.
-#[derive(Default)]
-struct Batch {
-    leases: (Vec<String>, Vec<i64>, Vec<Option<i64>>, Vec<Vec<u8>>),
-    rows: (Vec<String>, Vec<i64>, Vec<&'static str>, Vec<i64>, Vec<i64>, Vec<Vec<u8>>),
-    gone: Vec<String>,
-    opened: (Vec<String>, Vec<i64>, Vec<Vec<u8>>, Vec<i64>),
-    closed: Vec<String>,
-    events: (Vec<String>, Vec<i64>, Vec<Option<String>>, Vec<&'static str>, Vec<i64>),
-}
-
-impl Batch {
-    fn add(
-        &mut self,
-        job: &Job,
-        effects: Effects,
-        (generation, before): (Option<u64>, Option<String>),
-        sealer: Option<&Sealer>,
-    ) -> Result<(), Fault> {
-        let id = &job.id;
-        self.leases.0.push(id.clone());
-        self.leases.1.push(effects.lease.fence.cast_signed());
-        self.leases.2.push(effects.lease.until.map(|until| until.0));
-        self.leases.3.push(job.nonce.to_vec());
-        match effects.row {
-            RowEffect::Stays => {}
-            RowEffect::Goes => {
-                self.gone.push(id.clone());
-                self.events.0.push(id.clone());
-                self.events.1.push(generation.unwrap_or_default().cast_signed());
-                self.events.2.push(before);
-                self.events.3.push(REMOVED);
-                self.events.4.push(job.inside.clock.now().0);
-            }
-            RowEffect::Becomes(next) => {
-                let sealer = sealer.ok_or_else(|| Fault::Statement("no key was read for a row".to_owned()))?;
-                let sealed = row::seal(id, &next, sealer.number, &sealer.key, job.inside.entropy.as_ref())
-                    .map_err(|error| Fault::Statement(error.to_string()))?;
-                let (status, generation) = (next.status(), next.generation.cast_signed());
-                self.rows.0.push(id.clone());
-                self.rows.1.push(generation);
-                self.rows.2.push(status.state.name());
-                self.rows.3.push(status.since.0);
-                self.rows.4.push(sealer.number.into());
-                self.rows.5.push(sealed);
-                if before.as_deref() != Some(status.state.name()) {
-                    self.events.0.push(id.clone());
-                    self.events.1.push(generation);
-                    self.events.2.push(before);
-                    self.events.3.push(status.state.name());
-                    self.events.4.push(status.since.0);
-                }
-            }
-        }
-        match effects.intent {
-            IntentEffect::Stays => {}
-            IntentEffect::Closes => self.closed.push(id.clone()),
-            IntentEffect::Opens(intent) => {
-                self.opened.0.push(id.clone());
-                self.opened.1.push(intent.generation.cast_signed());
-                self.opened.2.push(intent.digest.0.to_vec());
-                self.opened.3.push(intent.begun_at.0);
-            }
-        }
-        Ok(())
-    }
-
-    /// In one round trip.
-    async fn write(&self, session: &Session) -> Result<(), Fault> {
-        let (leases, rows, opened, events) = (&self.leases, &self.rows, &self.opened, &self.events);
-        let statements: [(bool, &'static str, &Values<'_>); 6] = [
-            (leases.0.is_empty(), LEASES, &[&leases.0, &leases.1, &leases.2, &leases.3]),
-            (rows.0.is_empty(), ROWS, &[&rows.0, &rows.1, &rows.2, &rows.3, &rows.4, &rows.5]),
-            (self.gone.is_empty(), GONE, &[&self.gone]),
-            (opened.0.is_empty(), OPENED, &[&opened.0, &opened.1, &opened.2, &opened.3]),
-            (self.closed.is_empty(), CLOSED, &[&self.closed]),
-            // Last, since whoever has counted keeps everybody else's events waiting until the commit.
-            (events.0.is_empty(), EVENTS, &[&events.0, &events.1, &events.2, &events.3, &events.4]),
-        ];
-        let wanted: Vec<_> =
-            statements.into_iter().filter(|(is_empty, ..)| !is_empty).map(|(_, sql, values)| (sql, values)).collect();
-        session.pipeline(&wanted).await?;
-        Ok(())
     }
 }

@@ -45,7 +45,17 @@ impl PostgresTokenStore {
     /// [`StoreUnavailable`].
     pub async fn reseal_some(&self) -> Result<Resealed, StoreUnavailable> {
         let (engine, inside) = (self.engine.clone(), self.inside.clone());
-        done(async move { step(&engine, &inside).await }).await.map_err(unavailable)
+        let resealed = done(async move {
+            let mut patience = Patience::new();
+            loop {
+                match step(&engine, &inside).await {
+                    // Also a circle of locks with somebody who writes the same rows in another order.
+                    Err(fault) => patience.after(fault).await?,
+                    outcome => return outcome,
+                }
+            }
+        });
+        resealed.await.map_err(unavailable)
     }
 
     /// Puts the vault under another master key. Nodes that have it open go on with the data keys they know, and have to be started with the

@@ -11,6 +11,17 @@ use rusqlite::{Connection, OptionalExtension};
 const WAITING: i64 = 0;
 const TAKEN: i64 = 1;
 
+impl SqliteTokenStore {
+    async fn write<T: Send + 'static>(
+        &self,
+        name: &str,
+        change: impl FnOnce(&Connection, &Inside, &str) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreUnavailable> {
+        let (inside, name) = (self.inside.clone(), name.to_owned());
+        self.engine.write(move |connection| change(connection, &inside, &name)).await.map_err(unavailable)
+    }
+}
+
 impl Inside {
     /// Seals what stands for an attempt, under the key of now. A key that is retired before the attempt is past takes the attempt with it.
     fn seal_attempt(

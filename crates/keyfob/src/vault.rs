@@ -1,0 +1,179 @@
+//! `keyfob vault`: the connections of a partner's users, kept alive behind an HTTP API (docs/vault.md).
+
+mod import;
+mod key;
+mod opened;
+mod settings;
+mod trial;
+
+use crate::composition::{entropy::SystemEntropy, log, signals};
+use crate::exit::Exit;
+use crate::output;
+use anyhow::Context;
+use axum::Router;
+use axum::routing::get;
+use clap::{Args, Subcommand};
+use import::ImportArgs;
+use keyfob_protocol::{Secret, entropy};
+use keyfob_server::listen::{self, ListenOptions, tls::Tls};
+use keyfob_vault::service::{Service, ServiceSettings, router};
+use keyfob_vault::{delivery, tend};
+use opened::Opened;
+use settings::VaultSettings;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  keyfob vault --sandbox http://127.0.0.1:4180   try it against a running `keyfob sandbox`; nothing is kept
+  keyfob vault sample > vault.toml               every setting, its default and the reason for it
+  keyfob vault key                               a new key for a caller, and its digest for the file
+  keyfob vault check --config vault.toml
+  keyfob vault --config vault.toml
+  keyfob vault import users.csv --app fub --config vault.toml")]
+pub(crate) struct VaultArgs {
+    /// The configuration file. Default: ./vault.toml
+    #[arg(long, global = true, value_name = "FILE", env = "KEYFOB_VAULT_CONFIG")]
+    config: Option<PathBuf>,
+    /// Try it: an app of its own at this running sandbox, a caller with every right, and a store that is gone at the end.
+    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    sandbox: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print a configuration file with every setting, its default and the reason for it.
+    Sample,
+    /// Read everything as the service would, open the store, and say what is wrong.
+    Check,
+    /// Make a key for a caller. It is shown once; its digest goes into the file.
+    Key,
+    /// Bring in connections from another system's export.
+    Import(ImportArgs),
+    /// Seal the store under another data key, or another master key, while the service runs.
+    #[command(subcommand)]
+    Reseal(key::Reseal),
+}
+
+/// Runs a command, or the service until it is told to stop.
+pub(crate) async fn run(args: VaultArgs, json: bool) -> anyhow::Result<()> {
+    let settings = async || VaultSettings::read(args.config.as_deref()).await;
+    match args.command {
+        Some(Command::Sample) => output::data(false, &(), || settings::SAMPLE.to_owned()),
+        Some(Command::Key) => key::fresh(json),
+        Some(Command::Check) => check(settings().await?, json).await,
+        Some(Command::Import(import)) => {
+            let opened = Opened::open(&settings().await?).await?;
+            let importer = opened.vault.importer(&import.app).map_err(|_| {
+                let known: Vec<&str> = opened.vault.app_names().collect();
+                Exit::NotFound.because(format!("there is no app {}; there are: {}", import.app, known.join(", ")))
+            })?;
+            let done = import::run(import, &importer, json).await;
+            opened.close().await;
+            done
+        }
+        Some(Command::Reseal(reseal)) => key::reseal(reseal, settings().await?, json).await,
+        None => match &args.sandbox {
+            Some(sandbox) => {
+                let trial = trial::Trial::at(sandbox).await?;
+                let served = serve(trial.settings.clone(), Some(&trial), json).await;
+                trial.clear();
+                served
+            }
+            None => serve(settings().await?, None, json).await,
+        },
+    }
+}
+
+async fn check(settings: VaultSettings, json: bool) -> anyhow::Result<()> {
+    if let Some(tls) = &settings.tls {
+        Tls::load(&tls.certificate, &tls.key).map_err(|error| Exit::Refused.because(format!("tls: {error}")))?;
+    }
+    let opened = Opened::open(&settings).await?;
+    let apps: Vec<String> = opened.vault.app_names().map(str::to_owned).collect();
+    opened.close().await;
+    let callers: Vec<&str> = settings.callers.iter().map(|caller| caller.name.as_str()).collect();
+    let webhooks: Vec<&str> = settings.webhooks.iter().map(|webhook| webhook.name.as_str()).collect();
+    let found = serde_json::json!({
+        "listen": settings.listen,
+        "publicUrl": settings.public_url,
+        "store": settings.store.to_string(),
+        "apps": apps,
+        "callers": callers,
+        "webhooks": webhooks,
+    });
+    output::data(json, &found, || {
+        format!(
+            "listen {}\npublic URL {} (register {}callback with the authority)\nstore {}\napps {}\ncallers {}\nwebhooks {}",
+            settings.listen,
+            settings.public_url,
+            settings.public_url,
+            settings.store,
+            apps.join(", "),
+            callers.join(", "),
+            webhooks.join(", "),
+        )
+    })
+}
+
+async fn serve(settings: VaultSettings, trial: Option<&trial::Trial>, json: bool) -> anyhow::Result<()> {
+    log::start(settings.log, "info");
+    let told_to_stop = signals::stop();
+    let tls = match &settings.tls {
+        Some(files) => {
+            let loaded = Tls::load(&files.certificate, &files.key);
+            let loaded = loaded.map_err(|error| Exit::Refused.because(format!("tls: {error}")))?;
+            Some((loaded, files.clone()))
+        }
+        None => None,
+    };
+    let opened = Opened::open(&settings).await?;
+    let listener = TcpListener::bind(settings.listen).await.with_context(|| format!("listen {}", settings.listen))?;
+    let service = Arc::new(Service::new(
+        opened.vault.clone(),
+        ServiceSettings {
+            public_url: settings.public_url.clone(),
+            brand: settings.brand.clone(),
+            callers: settings.callers.clone(),
+            session_key: Secret::new(entropy::random(&SystemEntropy::new())?),
+        },
+    ));
+    let mut tasks = vec![tokio::spawn(tend(service.clone()))];
+    tasks.extend(
+        settings.webhooks.iter().map(|webhook| tokio::spawn(delivery::deliver(service.clone(), webhook.clone()))),
+    );
+    if let Some(address) = settings.metrics_listen {
+        let listener = TcpListener::bind(address).await.with_context(|| format!("metrics_listen {address}"))?;
+        tracing::info!(address = %listener.local_addr()?, "metrics");
+        let counted = service.clone();
+        let router = Router::new().route("/metrics", get(move || async move { counted.metrics() }));
+        tasks.push(tokio::spawn(listen::serve(listener, router, ListenOptions::default(), std::future::pending())));
+    }
+    if let Some((tls, files)) = &tls {
+        tasks.push(tokio::spawn(tls.clone().follow(files.certificate.clone(), files.key.clone())));
+    }
+    let address = listener.local_addr()?;
+    tracing::info!(%address, public_url = %settings.public_url, store = %settings.store, "ready");
+    if let Some(trial) = trial {
+        trial.announce(json)?;
+    }
+    let options = ListenOptions { tls: tls.map(|(tls, _)| tls), ..ListenOptions::default() };
+    let stopping = service.clone();
+    let stop = async move {
+        told_to_stop.await;
+        stopping.set_stopping();
+        tracing::info!("stopping; requests in flight are finished first");
+    };
+    // Refreshes run on tasks of their own and are awaited by the requests that wanted them.
+    listen::serve(listener, router(service), options, stop).await;
+    for task in tasks {
+        task.abort();
+    }
+    opened.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! `keyfob vault import`: the words around `keyfob_vault::import`.
+
+use crate::exit::Exit;
+use crate::output;
+use anyhow::Context as _;
+use clap::Args;
+use keyfob_vault::import::{Compared, Export, Importer, Line, Mapping, Outcome};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// More than a million connections.
+const LARGEST: u64 = 1 << 30;
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The export: JSON (an array, or one object a line) or CSV with a heading. `-` reads standard input.
+    file: PathBuf,
+    /// The app, by its name in the configuration, that the users have connected.
+    #[arg(long)]
+    pub(crate) app: String,
+    /// Which column is which, where that cannot be told from its name: --map token=access_token
+    #[arg(long, value_name = "COLUMN=NAME")]
+    map: Vec<Mapping>,
+    /// Read the file and say what would be done. Changes nothing and asks nobody.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Imports into the app's connections and reports line by line.
+///
+/// # Errors
+/// The file cannot be read, or not every line is in the vault and works.
+pub(crate) async fn run(args: ImportArgs, importer: &Importer, json: bool) -> anyhow::Result<()> {
+    let bytes = read(&args.file).with_context(|| format!("{} cannot be read", args.file.display()))?;
+    let mapping = args.map.into_iter().collect();
+    let export = Export::read(&bytes, &mapping)
+        .map_err(|error| Exit::Refused.because(format!("{}: {error}", args.file.display())))?;
+    let mut lines = Vec::with_capacity(export.len());
+    importer
+        .run(export, args.dry_run, |line| {
+            if !json {
+                output::say(&sentence(&line));
+            }
+            lines.push(line);
+        })
+        .await;
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    lines.iter().for_each(|line| *counts.entry(word(&line.outcome)).or_default() += 1);
+    let document = json!({ "lines": lines.iter().map(document).collect::<Vec<_>>(), "counts": counts });
+    output::data(json, &document, || {
+        let counts = counts.iter().map(|(word, count)| format!("{count} {}", word.replace('_', " ")));
+        counts.collect::<Vec<_>>().join(", ")
+    })?;
+    verdict(&lines)
+}
+
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let count = match file.to_str() {
+        Some("-") => std::io::stdin().take(LARGEST + 1).read_to_end(&mut bytes)?,
+        _ => std::fs::File::open(file)?.take(LARGEST + 1).read_to_end(&mut bytes)?,
+    };
+    match count as u64 > LARGEST {
+        true => Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is larger than 1 GiB; split it")),
+        false => Ok(bytes),
+    }
+}
+
+/// The outcome in one word, for programs.
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Imported => "imported",
+        Outcome::WouldBeImported => "would_be_imported",
+        Outcome::AlreadyThere(Compared::SamePerson) => "already_there_same_person",
+        Outcome::AlreadyThere(Compared::NotCompared) => "already_there",
+        Outcome::OtherPerson => "other_person",
+        Outcome::Dead { .. } => "dead",
+        Outcome::NotVerified { .. } => "not_verified",
+        Outcome::NotKept { .. } => "not_kept",
+        Outcome::Repeated { .. } => "repeated",
+        Outcome::Unreadable { .. } => "unreadable",
+    }
+}
+
+/// Why, where there is more to say than the word.
+fn reason(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Imported | Outcome::WouldBeImported | Outcome::AlreadyThere(Compared::SamePerson) => None,
+        Outcome::AlreadyThere(Compared::NotCompared) => {
+            Some("its access token has ended, so it was not asked whose it is".to_owned())
+        }
+        Outcome::OtherPerson => Some("the connection of this name is somebody else's and was left as it is".to_owned()),
+        Outcome::Dead { reason } | Outcome::NotVerified { reason } | Outcome::NotKept { reason } => {
+            Some(reason.clone())
+        }
+        Outcome::Repeated { first } => Some(format!("{first} has the same name")),
+        Outcome::Unreadable { column, reason } => Some(format!("column {column}: {reason}")),
+    }
+}
+
+fn sentence(line: &Line) -> String {
+    let name = line.id.as_deref().map(|id| format!(" {id:?}")).unwrap_or_default();
+    let word = word(&line.outcome).replace('_', " ").replace("there same", "there, same");
+    match reason(&line.outcome) {
+        Some(reason) => format!("{}{name}: {word}: {reason}", line.place),
+        None => format!("{}{name}: {word}", line.place),
+    }
+}
+
+fn document(line: &Line) -> Value {
+    json!({
+        "place": line.place.to_string(),
+        "id": line.id,
+        "outcome": word(&line.outcome),
+        "reason": reason(&line.outcome),
+    })
+}
+
+/// What a script has to know: try again, look at the file, or nothing.
+fn verdict(lines: &[Line]) -> anyhow::Result<()> {
+    let count = |of: fn(&Outcome) -> bool| lines.iter().filter(|line| of(&line.outcome)).count();
+    let later = count(|outcome| matches!(outcome, Outcome::NotVerified { .. } | Outcome::NotKept { .. }));
+    let wrong = count(|outcome| {
+        matches!(outcome, Outcome::Unreadable { .. } | Outcome::OtherPerson | Outcome::Repeated { .. })
+    });
+    let dead = count(|outcome| matches!(outcome, Outcome::Dead { .. }));
+    match (later, wrong, dead) {
+        (0, 0, 0) => Ok(()),
+        (0, 0, dead) => Err(Exit::Reconnect.because(format!("the users of {dead} have to connect again"))),
+        (0, wrong, _) => Err(Exit::Refused.because(format!("{wrong} were left out; correct them and run this again"))),
+        (later, ..) => {
+            Err(Exit::Unavailable.because(format!("{later} could not be finished; run this again with the same file")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyfob_vault::import::Place;
+
+    fn line(outcome: Outcome) -> Line {
+        Line { place: Place::Line(7), id: Some("u".to_owned()), outcome }
+    }
+
+    #[test]
+    fn each_line_says_what_became_of_it_and_why() {
+        let unreadable = Outcome::Unreadable { column: "expires_at".to_owned(), reason: "this is no time".to_owned() };
+        assert_eq!(sentence(&line(unreadable)), "line 7 \"u\": unreadable: column expires_at: this is no time");
+        let there = Outcome::AlreadyThere(Compared::SamePerson);
+        assert_eq!(sentence(&line(there)), "line 7 \"u\": already there, same person");
+        assert_eq!(sentence(&line(Outcome::Imported)), "line 7 \"u\": imported");
+    }
+
+    #[test]
+    fn the_exit_code_says_what_to_do_next() {
+        let code = |outcomes: Vec<Outcome>| {
+            let lines: Vec<Line> = outcomes.into_iter().map(line).collect();
+            verdict(&lines).err().and_then(|error| Exit::of(&error))
+        };
+        let (dead, later) = (Outcome::Dead { reason: String::new() }, Outcome::NotVerified { reason: String::new() });
+        assert_eq!(code(vec![Outcome::Imported]), None);
+        assert_eq!(code(vec![Outcome::Imported, dead.clone()]), Some(Exit::Reconnect));
+        assert_eq!(code(vec![dead, Outcome::OtherPerson]), Some(Exit::Refused));
+        assert_eq!(code(vec![Outcome::OtherPerson, later]), Some(Exit::Unavailable));
+    }
+}

@@ -1,0 +1,298 @@
+//! One line after the other: put in, verified, told.
+
+use super::lines::{Export, Place, Unreadable};
+use super::person::Person;
+use keyfob_client::{
+    ApiShape, Clock, ConnectionError, Connections, Evidence, Fence, Identity, IntentFate, LeaseAnswer, Pause, Saved,
+    Standing, StoreUnavailable, StoredConnection, TokenSet, TokenStore,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// Lines that are verified at once: few enough for an API's rate limit to last.
+const AT_ONCE: usize = 8;
+/// How often a line waits for the API's rate limit.
+const RATE_TRIES: u32 = 5;
+/// Seconds of the lease under which an identity is noted; it takes milliseconds.
+const LEASE: i64 = 30;
+
+/// Imports into one app's connections. Cheap to clone.
+#[derive(Clone)]
+pub struct Importer {
+    /// The app's connections.
+    pub connections: Connections,
+    /// The store that they are in.
+    pub store: Arc<dyn TokenStore>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Waits for rate limits.
+    pub pause: Arc<dyn Pause>,
+}
+
+/// What became of one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Where it stands.
+    pub place: Place,
+    /// The connection's name, where it could be read.
+    pub id: Option<String>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a line, and why. Holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is in the vault and works, and is pinned to its account and user.
+    Imported,
+    /// It would be put in and verified, were this not a dry run.
+    WouldBeImported,
+    /// The vault has a connection of this name, which was left as it is.
+    AlreadyThere(Compared),
+    /// The vault has a connection of this name, and it belongs to somebody else, as the API says; it was left as it is.
+    OtherPerson,
+    /// The authority takes its tokens no more; only the user can help, by connecting again.
+    Dead {
+        /// What was said.
+        reason: String,
+    },
+    /// It is in the vault, and could not be verified in passing. The next run tries again.
+    NotVerified {
+        /// What stood in the way.
+        reason: String,
+    },
+    /// It is not in the vault, since that takes nothing at present. The next run tries again.
+    NotKept {
+        /// What stood in the way.
+        reason: String,
+    },
+    /// An earlier line has the same name; this one was not looked at.
+    Repeated {
+        /// That line.
+        first: Place,
+    },
+    /// It cannot be read.
+    Unreadable {
+        /// The column: its name, or its number where there is no name.
+        column: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// What is known of whose tokens the line has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// The same person's.
+    SamePerson,
+    /// The API does not say, or the line's access token has ended; a refresh would spend a token that the vault may be using.
+    NotCompared,
+}
+
+impl Importer {
+    /// Imports an export and tells what became of each line, in their order.
+    pub async fn run(&self, export: Export, dry_run: bool, mut tell: impl FnMut(Line)) {
+        let mut first: HashMap<String, Place> = HashMap::new();
+        let mut waiting = export.0.into_iter();
+        loop {
+            let mut done = Vec::new();
+            let mut working = JoinSet::new();
+            for (number, (place, values)) in waiting.by_ref().take(AT_ONCE).enumerate() {
+                let person = values.and_then(|values| Person::read(&values, self.clock.now()));
+                match person {
+                    Err(Unreadable { column, reason }) => {
+                        let outcome = Outcome::Unreadable { column, reason };
+                        done.push((number, Line { place, id: None, outcome }));
+                    }
+                    Ok(person) => match first.get(&person.id) {
+                        Some(first) => {
+                            let outcome = Outcome::Repeated { first: *first };
+                            done.push((number, Line { place, id: Some(person.id), outcome }));
+                        }
+                        None => {
+                            first.insert(person.id.clone(), place);
+                            let importer = self.clone();
+                            working.spawn(async move {
+                                let id = Some(person.id.clone());
+                                let outcome = importer.bring_in(person, dry_run).await;
+                                (number, Line { place, id, outcome })
+                            });
+                        }
+                    },
+                }
+            }
+            if done.is_empty() && working.is_empty() {
+                return;
+            }
+            done.extend(working.join_all().await);
+            done.sort_by_key(|(number, _)| *number);
+            done.into_iter().for_each(|(_, line)| tell(line));
+        }
+    }
+
+    async fn bring_in(&self, person: Person, dry_run: bool) -> Outcome {
+        match self.bring_in_or_fail(person, dry_run).await {
+            Ok(outcome) => outcome,
+            Err(unavailable) => Outcome::NotKept { reason: unavailable.to_string() },
+        }
+    }
+
+    async fn bring_in_or_fail(&self, person: Person, dry_run: bool) -> Result<Outcome, StoreUnavailable> {
+        let Person { id, tokens } = person;
+        if let Some(there) = self.store.load(&id).await? {
+            return self.compare(&id, &tokens, there, dry_run).await;
+        }
+        if dry_run {
+            return Ok(Outcome::WouldBeImported);
+        }
+        let row = StoredConnection::live(1, tokens.clone(), self.clock.now(), None);
+        match self.store.save(&id, None, &row).await? {
+            Saved::Stored => self.verify(&id).await,
+            // Somebody was faster: the user has just connected, or another import runs.
+            Saved::Conflict => match self.store.load(&id).await? {
+                Some(there) => self.compare(&id, &tokens, there, dry_run).await,
+                None => Ok(Outcome::NotKept { reason: "it was removed at the same moment".to_owned() }),
+            },
+        }
+    }
+
+    /// The vault has a connection of this name.
+    async fn compare(
+        &self,
+        id: &str,
+        tokens: &TokenSet,
+        there: StoredConnection,
+        dry_run: bool,
+    ) -> Result<Outcome, StoreUnavailable> {
+        let kept = match &there.standing {
+            Standing::Live(kept) => kept,
+            Standing::ReauthRequired(why) => return Ok(dead(&why.evidence)),
+            Standing::LostReply(why) => return Ok(dead(&why.evidence)),
+            Standing::Denied => {
+                return Ok(Outcome::Dead { reason: "its user said no when asked to connect".to_owned() });
+            }
+        };
+        let the_same = kept.access_token.expose() == tokens.access_token.expose()
+            || (kept.refresh_digest().is_some() && kept.refresh_digest() == tokens.refresh_digest());
+        let is_known = there.identity.is_some() || self.connections.provider().api_shape() == ApiShape::Unknown;
+        let was = match there.identity {
+            Some(was) => was,
+            // An earlier run was interrupted behind putting it in.
+            None if !is_known && !dry_run => {
+                let verified = self.verify(id).await?;
+                let now_known = self.store.load(id).await?.and_then(|row| row.identity);
+                match now_known.filter(|_| verified == Outcome::Imported && !the_same) {
+                    Some(was) => was,
+                    None => return Ok(verified),
+                }
+            }
+            None if the_same && kept.is_due(self.clock.now()) && !dry_run => return self.verify(id).await,
+            None if the_same => return Ok(Outcome::AlreadyThere(Compared::SamePerson)),
+            None => return Ok(Outcome::AlreadyThere(Compared::NotCompared)),
+        };
+        if the_same {
+            return Ok(Outcome::AlreadyThere(Compared::SamePerson));
+        }
+        let can_be_asked = !dry_run && !tokens.access_token.expose().is_empty() && tokens.is_alive(self.clock.now());
+        let is = match can_be_asked {
+            true => self.connections.identify(tokens).await,
+            false => None,
+        };
+        Ok(match is {
+            Some(is) if is.is_same(&was) => Outcome::AlreadyThere(Compared::SamePerson),
+            Some(_) => Outcome::OtherPerson,
+            None => Outcome::AlreadyThere(Compared::NotCompared),
+        })
+    }
+
+    /// Asks the API whose it is, by the connection's ordinary call: refreshed first where it is time to, journaled like any refresh.
+    async fn verify(&self, id: &str) -> Result<Outcome, StoreUnavailable> {
+        let connection = self.connections.open(id);
+        let mut tries = 0;
+        let answer = loop {
+            match connection.identity().await {
+                Err(ConnectionError::RateLimited { retry_at }) if tries < RATE_TRIES => {
+                    tries += 1;
+                    let seconds = retry_at.since(self.clock.now()).max(1);
+                    self.pause.pause(Duration::from_secs(seconds.unsigned_abs())).await;
+                }
+                answer => break answer,
+            }
+        };
+        Ok(match answer {
+            Ok(Some(identity)) => match self.pin(id, &identity).await? {
+                true => Outcome::Imported,
+                false => Outcome::NotVerified { reason: "another node is refreshing it at this moment".to_owned() },
+            },
+            // Where the API says nothing about people, a token that can be had is all there is to see.
+            Ok(None) => match connection.fresh_tokens().await {
+                Ok(_) => Outcome::Imported,
+                Err(error) => failed(&error),
+            },
+            Err(error) => failed(&error),
+        })
+    }
+
+    /// Notes whose it is. Under the lease, so that no refresh that another node has sent loses its write.
+    async fn pin(&self, id: &str, identity: &Identity) -> Result<bool, StoreUnavailable> {
+        let now = self.clock.now();
+        let LeaseAnswer::Taken(leased) = self.store.take_lease(id, now, now.plus(LEASE)).await? else {
+            return Ok(false);
+        };
+        let fence: Fence = leased.fence;
+        let row = leased.row.filter(|row| row.identity.is_none() && leased.open.is_none());
+        let Some(row) = row else {
+            self.store.release(id, fence, IntentFate::StaysOpen).await?;
+            return Ok(self.store.load(id).await?.is_some_and(|row| row.identity.is_some()));
+        };
+        let next = StoredConnection { generation: row.generation + 1, identity: Some(identity.clone()), ..row.clone() };
+        Ok(self.store.finish(id, fence, row.generation, &next).await? == Saved::Stored)
+    }
+}
+
+fn failed(error: &ConnectionError) -> Outcome {
+    match error {
+        ConnectionError::ReauthRequired(why) => dead(&why.evidence),
+        ConnectionError::LostReply(why) => dead(&why.evidence),
+        ConnectionError::NoRefreshToken(_) => {
+            Outcome::Dead { reason: "its access token has ended, and it has no refresh token".to_owned() }
+        }
+        ConnectionError::RefreshFailed { .. } => {
+            Outcome::NotVerified { reason: "the authority did not refresh it in passing".to_owned() }
+        }
+        ConnectionError::AppRefused(evidence) => {
+            let reason = format!("the authority refuses the app ({}); check client id and secret", said(evidence));
+            Outcome::NotVerified { reason }
+        }
+        ConnectionError::Unexpected { status: 403, .. } => {
+            Outcome::NotVerified { reason: "the API refuses with 403: the account may be locked".to_owned() }
+        }
+        ConnectionError::Unexpected { status, .. } => {
+            Outcome::NotVerified { reason: format!("the API does not say whose it is (status {status})") }
+        }
+        // These hold no text of the other end.
+        ConnectionError::NotConnected
+        | ConnectionError::Denied { .. }
+        | ConnectionError::RefreshElsewhere { .. }
+        | ConnectionError::Unauthorized(_)
+        | ConnectionError::RateLimited { .. }
+        | ConnectionError::OtherOrigin { .. }
+        | ConnectionError::NoAnswer(_)
+        | ConnectionError::NotRevoked(_)
+        | ConnectionError::Store(_) => Outcome::NotVerified { reason: error.to_string() },
+    }
+}
+
+fn dead(evidence: &Evidence) -> Outcome {
+    Outcome::Dead { reason: format!("the authority said {}; its user has to connect again", said(evidence)) }
+}
+
+/// Status and error code alone: a careless authority repeats tokens in its sentences.
+fn said(evidence: &Evidence) -> String {
+    let code = evidence.error.as_ref().map(|error| error.code.as_str());
+    let code =
+        code.filter(|code| code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+    format!("{} {}", evidence.status, code.unwrap_or("without a code that could be repeated"))
+}
