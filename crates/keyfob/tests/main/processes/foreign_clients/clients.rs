@@ -1,0 +1,111 @@
+//! The clients, side by side, against one `keyfob serve`.
+
+use super::authority::{App, Kind, Prepared};
+use super::installed::Installed;
+use super::oauth2_crate::{self, Settings};
+use super::person::Person;
+use super::program;
+use super::story::Story;
+use super::table::Table;
+use super::wire::Notes;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// How many clients live at a time: each is an interpreter, and machines have few cores.
+const AT_ONCE: usize = 4;
+
+/// A foreign client.
+#[derive(Debug, Clone, Copy)]
+struct Client {
+    /// The library, where it is from, and what sets this run of it apart.
+    name: &'static str,
+    program: Program,
+    app: Kind,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Program {
+    /// In `clients/`, with its arguments.
+    Script(&'static str),
+    /// The `oauth2` crate, which needs no interpreter.
+    Crate(Settings),
+}
+
+const fn script(name: &'static str, script: &'static str, app: Kind) -> Client {
+    Client { name, program: Program::Script(script), app }
+}
+
+const fn oauth2_crate(name: &'static str, settings: Settings, app: Kind) -> Client {
+    Client { name, program: Program::Crate(settings), app }
+}
+
+const CLIENTS: &[Client] = &[
+    script("social-auth-core (PyPI)", "social_auth_core_flow.py", Kind::Confidential),
+    script("requests-oauthlib (PyPI), GET", "requests_oauthlib_flow.py GET", Kind::Confidential),
+    script("requests-oauthlib (PyPI), POST", "requests_oauthlib_flow.py POST", Kind::Rotating),
+    script("simple-oauth2 (npm)", "simple-oauth2.mjs", Kind::Confidential),
+    script("@n8n/client-oauth2 (npm), for Follow Up Boss", "n8n-client-oauth2.mjs", Kind::Confidential),
+    oauth2_crate("oauth2 (crates.io), no PKCE", Settings { followupboss: true, pkce: false }, Kind::Confidential),
+    oauth2_crate("oauth2 (crates.io), PKCE", Settings { followupboss: true, pkce: true }, Kind::Confidential),
+    script("openid-client (npm)", "openid-client.mjs", Kind::Rotating),
+    script("oauth4webapi (npm)", "oauth4webapi.mjs", Kind::Confidential),
+    script("Authlib (PyPI)", "authlib_flow.py", Kind::Rotating),
+    oauth2_crate("oauth2 (crates.io), no PKCE", Settings { followupboss: false, pkce: false }, Kind::Confidential),
+    oauth2_crate("oauth2 (crates.io), public, PKCE", Settings { followupboss: false, pkce: true }, Kind::Public),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn op_07_foreign_clients_connect_call_refresh_and_hear_a_no_in_both_dialects() {
+    let installed = Installed::find();
+    let prepared = Prepared::new().await;
+    let apps: Vec<App> = CLIENTS.iter().map(|client| prepared.app(client.name, client.app)).collect();
+    let authority = prepared.serve("");
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let lives = CLIENTS.iter().zip(&apps).map(|(client, app)| {
+        let (app, installed, places, notes) = (app.clone(), installed.clone(), places.clone(), authority.wire.notes());
+        tokio::spawn(async move {
+            let _place = places.acquire().await.expect("never closed");
+            life(*client, &app, &installed, notes).await
+        })
+    });
+    let mut rows = Vec::new();
+    let mut wrong = Vec::new();
+    for (client, life) in CLIENTS.iter().zip(lives.collect::<Vec<_>>()) {
+        match life.await {
+            Ok(Ok(row)) => rows.push(row),
+            Ok(Err(why)) => wrong.push(format!("{}: {why}", client.name)),
+            Err(panic) => wrong.push(format!("{}: {panic}", client.name)),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for way in ["Basic, raw", "Basic, form-encoded", "secret in the body"] {
+        assert!(rows.iter().any(|row| row[3].contains(way)), "nobody sent {way}");
+    }
+    let head = &["client", "version", "dialect", "settings", "result"];
+    Table { name: "clients", head, rows }.must_stand_in_the_document();
+}
+
+/// Its row, or what went wrong.
+async fn life(client: Client, app: &App, installed: &Installed, notes: Arc<Notes>) -> Result<Vec<String>, String> {
+    let mut person = Person::before(app, notes.clone());
+    let lived = match client.program {
+        Program::Script(script) => program::run(installed, script, app, &mut person).await,
+        Program::Crate(settings) => Ok(oauth2_crate::live(settings, app, &mut person).await),
+    };
+    let story = notes.story(&app.client_id);
+    let version = lived.map_err(|why| format!("{why}\nuntil then: {}", story.result()))?;
+    whole(&story)?;
+    let settings = story.settings(app.client_secret.as_deref());
+    Ok(vec![client.name.to_owned(), version, story.dialect(), settings, story.result()])
+}
+
+/// Whether nothing is missing of the life of a client: a script that forgot a step would pass for one that works.
+fn whole(story: &Story) -> Result<(), String> {
+    let result = story.result();
+    let mut rest = result.as_str();
+    for part in ["tokens, called, ", "invalid", "refreshed, called, ", "denied"] {
+        let (_, after) = rest.split_once(part).ok_or(format!("no {part:?} in its place: {result}"))?;
+        rest = after;
+    }
+    Ok(())
+}
