@@ -3,7 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-export const { AUTHORITY: authority, CLIENT_ID: clientId, CLIENT_SECRET: clientSecret, REDIRECT_URI: redirectUri } = process.env;
+export const {
+  AUTHORITY: authority,
+  CLIENT_ID: clientId,
+  CLIENT_SECRET: clientSecret,
+  REDIRECT_URI: redirectUri,
+  ACCESS_TOKEN: accessToken, // For scripts that are no client but an API.
+} = process.env;
 
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
@@ -13,9 +19,9 @@ export async function callbackOf(authorizeUrl, decision = 'approve') {
   return (await answers.next()).value;
 }
 
-/** Ends the script: everything worked, with this version of this library. */
-export function finished(library) {
+/** Ends the script: everything worked, with this version of this library; what was proved, where the wire does not show it. */
+export function finished(library, proved = []) {
   const { version } = JSON.parse(readFileSync(`node_modules/${library}/package.json`, 'utf8'));
-  console.log(JSON.stringify({ version }));
+  console.log(JSON.stringify({ version, proved }));
   process.exit(0);
 }

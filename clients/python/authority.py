@@ -9,6 +9,8 @@ AUTHORITY = os.environ["AUTHORITY"]
 CLIENT_ID = os.environ["CLIENT_ID"]
 CLIENT_SECRET = os.environ["CLIENT_SECRET"]
 REDIRECT_URI = os.environ["REDIRECT_URI"]
+# For scripts that are no client but an API.
+ACCESS_TOKEN = os.environ.get("ACCESS_TOKEN")
 AUTHORIZE_URL = AUTHORITY + "/oauth/authorize"
 TOKEN_URL = AUTHORITY + "/oauth/token"
 IDENTITY_URL = AUTHORITY + "/v1/identity"
@@ -23,9 +25,9 @@ def callback_of(authorize_url, decision="approve"):
     return input()
 
 
-def finished(library):
-    """Ends the script: everything worked, with this version of this library."""
-    print(json.dumps({"version": importlib.metadata.version(library)}), flush=True)
+def finished(library, proved=()):
+    """Ends the script: everything worked, with this version of this library; what was proved, where the wire does not show it."""
+    print(json.dumps({"version": importlib.metadata.version(library), "proved": proved}), flush=True)
 
 
 class raises:

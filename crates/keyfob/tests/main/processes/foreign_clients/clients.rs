@@ -4,7 +4,7 @@ use super::authority::{App, Kind, Prepared};
 use super::installed::Installed;
 use super::oauth2_crate::{self, Settings};
 use super::person::Person;
-use super::program;
+use super::program::{self, Script};
 use super::story::Story;
 use super::table::Table;
 use super::wire::Notes;
@@ -57,9 +57,9 @@ const CLIENTS: &[Client] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn op_07_foreign_clients_connect_call_refresh_and_hear_a_no_in_both_dialects() {
     let installed = Installed::find();
-    let prepared = Prepared::new().await;
+    let prepared = Prepared::with("").await;
     let apps: Vec<App> = CLIENTS.iter().map(|client| prepared.app(client.name, client.app)).collect();
-    let authority = prepared.serve("");
+    let authority = prepared.serve();
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let lives = CLIENTS.iter().zip(&apps).map(|(client, app)| {
         let (app, installed, places, notes) = (app.clone(), installed.clone(), places.clone(), authority.wire.notes());
@@ -89,7 +89,10 @@ async fn op_07_foreign_clients_connect_call_refresh_and_hear_a_no_in_both_dialec
 async fn life(client: Client, app: &App, installed: &Installed, notes: Arc<Notes>) -> Result<Vec<String>, String> {
     let mut person = Person::before(app, notes.clone());
     let lived = match client.program {
-        Program::Script(script) => program::run(installed, script, app, &mut person).await,
+        Program::Script(line) => {
+            let script = Script { line, app, access_token: None };
+            program::run(installed, script, &mut person).await.map(|finished| finished.version)
+        }
         Program::Crate(settings) => Ok(oauth2_crate::live(settings, app, &mut person).await),
     };
     let story = notes.story(&app.client_id);

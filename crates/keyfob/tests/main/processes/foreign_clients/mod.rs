@@ -6,6 +6,7 @@
 //! notes (`table`): what it says of a client was seen, not claimed. The scripts run here and not in a crate of their own because the
 //! binary's path is known to its own integration tests only, and `place`, `serving` and `visitor` are next door.
 
+mod apache;
 mod authority;
 mod installed;
 mod oauth2_crate;
@@ -16,3 +17,4 @@ mod table;
 mod wire;
 
 mod clients;
+mod resource_servers;
