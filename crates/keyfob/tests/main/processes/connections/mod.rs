@@ -3,7 +3,7 @@
 //! `sandbox` and `desk` are the actors, `between` stands on the wire.
 
 mod between;
-mod desk;
+pub(super) mod desk;
 mod sandbox;
 
 mod callbacks;

@@ -17,4 +17,5 @@ mod table;
 mod wire;
 
 mod clients;
+mod foreign_servers;
 mod resource_servers;
