@@ -20,7 +20,15 @@ async function authorize(decision) {
     state: expectedState,
   });
   const callback = new URL(await callbackOf(url, decision));
-  return client.authorizationCodeGrant(config, callback, { pkceCodeVerifier, expectedState });
+  const checks = { pkceCodeVerifier, expectedState };
+  for (const [name, value] of [['iss', 'https://other.example.com'], ['iss', ''], ['response', 'approved'], ['state', 'another']]) {
+    const tampered = new URL(callback);
+    tampered.searchParams.set(name, value);
+    if (!value) tampered.searchParams.delete(name);
+    // Its checks are on: each of these ends before anything is sent.
+    await assert.rejects(client.authorizationCodeGrant(config, tampered, checks), { code: 'OAUTH_INVALID_RESPONSE' });
+  }
+  return client.authorizationCodeGrant(config, callback, checks);
 }
 
 const identity = async (tokens) => {

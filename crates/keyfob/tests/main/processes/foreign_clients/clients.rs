@@ -1,5 +1,6 @@
 //! The clients, side by side, against one `keyfob serve`.
 
+use super::super::connections::sandbox::{FIXED, Sandbox};
 use super::authority::{App, Kind, Prepared};
 use super::installed::Installed;
 use super::oauth2_crate::{self, Settings};
@@ -39,7 +40,8 @@ const fn oauth2_crate(name: &'static str, settings: Settings, app: Kind) -> Clie
     Client { name, program: Program::Crate(settings), app }
 }
 
-const CLIENTS: &[Client] = &[
+/// As people set them up for Follow Up Boss.
+const FOR_FOLLOW_UP_BOSS: &[Client] = &[
     script("social-auth-core (PyPI)", "social_auth_core_flow.py", Kind::Confidential),
     script("requests-oauthlib (PyPI), GET", "requests_oauthlib_flow.py GET", Kind::Confidential),
     script("requests-oauthlib (PyPI), POST", "requests_oauthlib_flow.py POST", Kind::Rotating),
@@ -47,6 +49,10 @@ const CLIENTS: &[Client] = &[
     script("@n8n/client-oauth2 (npm), for Follow Up Boss", "n8n-client-oauth2.mjs", Kind::Confidential),
     oauth2_crate("oauth2 (crates.io), no PKCE", Settings { followupboss: true, pkce: false }, Kind::Confidential),
     oauth2_crate("oauth2 (crates.io), PKCE", Settings { followupboss: true, pkce: true }, Kind::Confidential),
+];
+
+/// As they are.
+const FOR_OAUTH: &[Client] = &[
     script("openid-client (npm)", "openid-client.mjs", Kind::Rotating),
     script("oauth4webapi (npm)", "oauth4webapi.mjs", Kind::Confidential),
     script("Authlib (PyPI)", "authlib_flow.py", Kind::Rotating),
@@ -58,19 +64,21 @@ const CLIENTS: &[Client] = &[
 async fn op_07_foreign_clients_connect_call_refresh_and_hear_a_no_in_both_dialects() {
     let installed = Installed::find();
     let prepared = Prepared::with("").await;
-    let apps: Vec<App> = CLIENTS.iter().map(|client| prepared.app(client.name, client.app)).collect();
+    let clients = [FOR_FOLLOW_UP_BOSS, FOR_OAUTH].concat();
+    let apps: Vec<App> = clients.iter().map(|client| prepared.app(client.name, client.app)).collect();
     let authority = prepared.serve();
     let places = Arc::new(Semaphore::new(AT_ONCE));
-    let lives = CLIENTS.iter().zip(&apps).map(|(client, app)| {
-        let (app, installed, places, notes) = (app.clone(), installed.clone(), places.clone(), authority.wire.notes());
+    let lives = clients.iter().zip(&apps).map(|(client, app)| {
+        let (client, app, installed, places, notes) =
+            (*client, app.clone(), installed.clone(), places.clone(), authority.wire.notes());
         tokio::spawn(async move {
             let _place = places.acquire().await.expect("never closed");
-            life(*client, &app, &installed, notes).await
+            life(client, &app, &installed, notes).await
         })
     });
     let mut rows = Vec::new();
     let mut wrong = Vec::new();
-    for (client, life) in CLIENTS.iter().zip(lives.collect::<Vec<_>>()) {
+    for (client, life) in clients.iter().zip(lives.collect::<Vec<_>>()) {
         match life.await {
             Ok(Ok(row)) => rows.push(row),
             Ok(Err(why)) => wrong.push(format!("{}: {why}", client.name)),
@@ -85,21 +93,46 @@ async fn op_07_foreign_clients_connect_call_refresh_and_hear_a_no_in_both_dialec
     Table { name: "clients", head, rows }.must_stand_in_the_document();
 }
 
+/// The sandbox wants the state at the token endpoint, as Follow Up Boss is said to.
+#[tokio::test(flavor = "multi_thread")]
+async fn sb_06_foreign_clients_of_follow_up_boss_pass_in_the_sandbox() {
+    let (installed, sandbox) = (Installed::find(), Arc::new(Sandbox::start()));
+    let app = App {
+        issuer: sandbox.issuer().to_owned(),
+        client_id: sandbox.app(FIXED, "clientId").to_owned(),
+        client_secret: Some(sandbox.app(FIXED, "clientSecret").to_owned()),
+    };
+    let lives = FOR_FOLLOW_UP_BOSS.iter().map(|client| {
+        let (app, installed, mut person) = (app.clone(), installed.clone(), Person::InSandbox(sandbox.clone()));
+        (client, tokio::spawn(async move { run(*client, &app, &installed, &mut person).await }))
+    });
+    for (client, life) in lives.collect::<Vec<_>>() {
+        if let Err(why) = life.await.unwrap_or_else(|panic| Err(panic.to_string())) {
+            panic!("{}: {why}", client.name);
+        }
+    }
+}
+
 /// Its row, or what went wrong.
 async fn life(client: Client, app: &App, installed: &Installed, notes: Arc<Notes>) -> Result<Vec<String>, String> {
     let mut person = Person::before(app, notes.clone());
-    let lived = match client.program {
-        Program::Script(line) => {
-            let script = Script { line, app, access_token: None };
-            program::run(installed, script, &mut person).await.map(|finished| finished.version)
-        }
-        Program::Crate(settings) => Ok(oauth2_crate::live(settings, app, &mut person).await),
-    };
+    let lived = run(client, app, installed, &mut person).await;
     let story = notes.story(&app.client_id);
     let version = lived.map_err(|why| format!("{why}\nuntil then: {}", story.result()))?;
     whole(&story)?;
     let settings = story.settings(app.client_secret.as_deref());
     Ok(vec![client.name.to_owned(), version, story.dialect(), settings, story.result()])
+}
+
+/// The version of its library, or what went wrong.
+async fn run(client: Client, app: &App, installed: &Installed, person: &mut Person) -> Result<String, String> {
+    match client.program {
+        Program::Script(line) => {
+            let script = Script { line, app, access_token: None };
+            program::run(installed, script, person).await.map(|finished| finished.version)
+        }
+        Program::Crate(settings) => Ok(oauth2_crate::live(settings, app, person).await),
+    }
 }
 
 /// Whether nothing is missing of the life of a client: a script that forgot a step would pass for one that works.

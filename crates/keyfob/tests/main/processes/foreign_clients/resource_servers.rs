@@ -2,16 +2,22 @@
 //!
 //! nginx has its test beside the gate (`gate/behind_nginx.rs`).
 
-use super::super::gate::guarding::{Api, call, saw};
+use super::super::gate::guarding::{Api, call, saw, until};
+use super::super::visitor::{http_client, send};
 use super::apache::Apache;
 use super::authority::{App, Authority, Kind, Prepared};
 use super::installed::Installed;
 use super::person::Person;
 use super::program::{self, Script};
 use super::table::Table;
+use std::time::Duration;
 
 /// The name under which Apache asks.
 const APACHE: &str = "apache";
+
+const INTROSPECTION: &str = "introspection";
+/// For the end of what Apache remembers, a second at most; more than it takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server that signs in one way, its resource server's secret, and an app of it.
 async fn signing(algorithm: &str) -> (Authority, String, App) {
@@ -40,10 +46,10 @@ async fn op_07_foreign_resource_servers_know_our_tokens_and_refuse_others() {
             rows.push(vec![name.to_owned(), finished.version, how, finished.proved.join(", ")]);
         }
         let introspection = format!(
-            "introspect {0}/oauth/introspect introspect.auth=client_secret_basic&client_id={APACHE}&client_secret={secret}",
+            "introspect {0}/oauth/introspect introspect.auth=client_secret_basic&client_id={APACHE}&client_secret={secret}&expiry=1",
             app.issuer
         );
-        rows.push(behind_apache(&authority, &app, algorithm, "introspection", &introspection).await);
+        rows.push(behind_apache(&authority, &app, algorithm, INTROSPECTION, &introspection).await);
         if algorithm == "ES256" {
             // Its library of JOSE knows no EdDSA.
             let keys = format!("jwks_uri {0}/oauth/jwks verify.iss={0}", app.issuer);
@@ -74,6 +80,17 @@ async fn behind_apache(authority: &Authority, app: &App, algorithm: &str, by: &s
     for token in [None, Some("nonsense"), Some(forged.as_str())] {
         assert_eq!(call(&apache.base, "/v1/people", token, &[]).await.status, 401, "{token:?}: {}", apache.said());
     }
-    let result = format!("{algorithm} accepted with its claims, none and nonsense refused, altered refused");
+    let mut result = format!("{algorithm} accepted with its claims, none and nonsense refused, altered refused");
+    if by == INTROSPECTION {
+        let (http, partner) = (http_client(), app.partner());
+        let revoke = http
+            .post(format!("{}/oauth/revoke", app.issuer))
+            .basic_auth(partner.client_id, Some(partner.client_secret));
+        let fields = keyfob_protocol::form::encode([("token", access_token.as_str())]);
+        let revoked = send(revoke.header("content-type", "application/x-www-form-urlencoded").body(fields)).await;
+        assert_eq!(revoked.expect("an answer").status, 200);
+        until(&apache.base, "/v1/people", &access_token, 401, PATIENCE).await;
+        result.push_str(", revoked refused");
+    }
     vec!["mod_oauth2 (Apache)".to_owned(), "Debian's".to_owned(), by.to_owned(), result]
 }

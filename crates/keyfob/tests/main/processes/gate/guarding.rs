@@ -84,7 +84,13 @@ pub(in crate::processes) async fn call(
 }
 
 /// Calls until the answer has this status; for `patience` at most.
-pub(super) async fn until(base: &str, path: &str, token: &str, status: u16, patience: Duration) -> Answer {
+pub(in crate::processes) async fn until(
+    base: &str,
+    path: &str,
+    token: &str,
+    status: u16,
+    patience: Duration,
+) -> Answer {
     let since = Instant::now();
     loop {
         let answer = call(base, path, Some(token), &[]).await;
