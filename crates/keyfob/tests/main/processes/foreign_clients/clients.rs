@@ -55,7 +55,9 @@ const FOR_FOLLOW_UP_BOSS: &[Client] = &[
 const FOR_OAUTH: &[Client] = &[
     script("openid-client (npm)", "openid-client.mjs", Kind::Rotating),
     script("oauth4webapi (npm)", "oauth4webapi.mjs", Kind::Confidential),
+    script("passport-oauth2 (npm)", "passport-oauth2.mjs", Kind::Confidential),
     script("Authlib (PyPI)", "authlib_flow.py", Kind::Rotating),
+    script("httpx-oauth (PyPI)", "httpx_oauth_flow.py", Kind::Confidential),
     oauth2_crate("oauth2 (crates.io), no PKCE", Settings { followupboss: false, pkce: false }, Kind::Confidential),
     oauth2_crate("oauth2 (crates.io), public, PKCE", Settings { followupboss: false, pkce: true }, Kind::Public),
 ];

@@ -34,12 +34,18 @@ impl Table {
         let is = self.markdown();
         if renew && stands != is {
             write(&path, &format!("{before}{start}{is}{end}{after}"));
-        } else {
-            assert_eq!(
-                stands, is,
-                "the run differs from docs/interoperability.md. If that is right: {RENEW}=1 cargo nextest run -p keyfob foreign_clients"
-            );
+            return;
         }
+        let lines = |of: &str, other: &str| {
+            let only = of.lines().filter(|line| !other.lines().any(|known| known == *line));
+            only.collect::<Vec<_>>().join("\n")
+        };
+        assert!(
+            stands == is,
+            "docs/interoperability.md says\n{}\nand the run\n{}\nIf the run is right: {RENEW}=1 cargo nextest run -p keyfob foreign_clients",
+            lines(stands, &is),
+            lines(&is, stands)
+        );
     }
 
     fn markdown(&self) -> String {
