@@ -38,8 +38,9 @@ impl Apache {
             modules.join("\n")
         );
         std::fs::write(directory.path().join("apache.conf"), whole).expect("written");
-        let program = ["/usr/sbin/apache2"].into_iter().find(|path| Path::new(path).exists());
-        let mut command = Command::new(program.unwrap_or("apache2"));
+        // Debian keeps it where only root's PATH leads.
+        let sbin = "/usr/sbin/apache2";
+        let mut command = Command::new(if Path::new(sbin).exists() { sbin } else { "apache2" });
         command.args(["-X", "-f"]).arg(directory.path().join("apache.conf"));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn();
         let child = child.expect("Apache is installed: apt-get install apache2-bin libapache2-mod-oauth2");
