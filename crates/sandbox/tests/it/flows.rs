@@ -1,16 +1,10 @@
-//! Both dialects, start to end over real sockets: with our client library and with the `oauth2` crate.
+//! Both dialects, start to end over real sockets, with our client library. Libraries of others: `crates/keyfob/tests/main/processes/foreign_clients`.
 
 use std::sync::atomic::Ordering;
 
 use keyfob_client::{ConnectionError, Provider};
 use keyfob_sandbox::SandboxOptions;
-use oauth2::basic::BasicClient;
-use oauth2::{
-    AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, PkceCodeChallenge, RedirectUrl, RefreshToken,
-    ResponseType, TokenResponse, TokenUrl,
-};
 use serde_json::{Value, json};
-use url::Url;
 
 use super::integration::Integration;
 use super::running::{Running, get, kept_in};
@@ -163,75 +157,4 @@ async fn sb_05_a_reset_puts_the_apps_back() {
     let seeded: Vec<_> = running.announcement.apps.iter().map(|app| app.client_id.clone()).collect();
     assert_eq!(client_ids, seeded);
     assert_eq!(listed[0]["redirectUris"], json!(running.announcement.apps[0].redirect_uris));
-}
-
-/// Sends for the `oauth2` crate; redirects are not followed.
-async fn carry(request: oauth2::HttpRequest) -> Result<oauth2::HttpResponse, reqwest::Error> {
-    let client =
-        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().tls_certs_only([]).build()?;
-    let response = client.execute(request.try_into()?).await?;
-    let mut answer = http::Response::builder().status(response.status());
-    for (name, value) in response.headers() {
-        answer = answer.header(name, value);
-    }
-    let body = response.bytes().await?.to_vec();
-    Ok(answer.body(body).expect("what came is well-formed"))
-}
-
-#[tokio::test]
-async fn the_oauth2_crate_walks_the_followupboss_dialect() {
-    let running = Running::start().await;
-    let app = &running.announcement.apps[0];
-    let origin = running.origin();
-    let client = BasicClient::new(ClientId::new(app.client_id.clone()))
-        .set_client_secret(ClientSecret::new(app.client_secret.clone().expect("confidential")))
-        .set_auth_uri(AuthUrl::new(format!("{origin}/oauth/authorize")).expect("a URL"))
-        .set_token_uri(TokenUrl::new(format!("{origin}/oauth/token")).expect("a URL"))
-        .set_redirect_uri(RedirectUrl::new(app.redirect_uris[0].clone()).expect("a URL"));
-    let (url, state) =
-        client.authorize_url(CsrfToken::new_random).set_response_type(&ResponseType::new("auth_code".to_owned())).url();
-    let redirect = Url::parse(&running.decide(url.as_str(), "approve").await).expect("a URL");
-    let answer = |name: &str| redirect.query_pairs().find(|(n, _)| n == name).expect("answered").1.into_owned();
-    assert_eq!((answer("response").as_str(), answer("state")), ("approved", state.secret().clone()));
-    let tokens = client
-        .exchange_code(AuthorizationCode::new(answer("code")))
-        .add_extra_param("state", state.secret())
-        .request_async(&carry)
-        .await
-        .expect("tokens");
-    let bearer = format!("Bearer {}", tokens.access_token().secret());
-    let identity = get(&format!("{origin}/v1/identity"), &[("Authorization", &bearer)]).await;
-    assert_eq!((identity.status, user_of(&identity.json())), (200, 1));
-    let refresh_token = tokens.refresh_token().expect("one").clone();
-    let refreshed = client.exchange_refresh_token(&refresh_token).request_async(&carry).await.expect("tokens");
-    assert_eq!(refreshed.refresh_token().map(RefreshToken::secret), Some(refresh_token.secret()));
-}
-
-#[tokio::test]
-async fn the_oauth2_crate_walks_the_standard_dialect() {
-    let running = Running::start().await;
-    let app = &running.announcement.apps[2];
-    let origin = running.origin();
-    let client = BasicClient::new(ClientId::new(app.client_id.clone()))
-        .set_auth_uri(AuthUrl::new(format!("{origin}/oauth/authorize")).expect("a URL"))
-        .set_token_uri(TokenUrl::new(format!("{origin}/oauth/token")).expect("a URL"))
-        .set_redirect_uri(RedirectUrl::new(app.redirect_uris[0].clone()).expect("a URL"));
-    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-    let (url, state) = client.authorize_url(CsrfToken::new_random).set_pkce_challenge(challenge).url();
-    let redirect = Url::parse(&running.decide(url.as_str(), "approve").await).expect("a URL");
-    let answer = |name: &str| redirect.query_pairs().find(|(n, _)| n == name).expect("answered").1.into_owned();
-    assert_eq!((answer("iss").as_str(), answer("state")), (origin, state.secret().clone()));
-    let tokens = client
-        .exchange_code(AuthorizationCode::new(answer("code")))
-        .set_pkce_verifier(verifier)
-        .request_async(&carry)
-        .await
-        .expect("tokens");
-    assert_eq!(tokens.expires_in().map(|left| left.as_secs()), Some(3600));
-    let refresh_token = tokens.refresh_token().expect("one").clone();
-    let refreshed = client.exchange_refresh_token(&refresh_token).request_async(&carry).await.expect("tokens");
-    assert_ne!(refreshed.refresh_token().map(RefreshToken::secret), Some(refresh_token.secret()));
-    let bearer = format!("Bearer {}", refreshed.access_token().secret());
-    let identity = get(&format!("{origin}/v1/identity"), &[("Authorization", &bearer)]).await;
-    assert_eq!(identity.status, 200);
 }

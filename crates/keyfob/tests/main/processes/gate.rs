@@ -3,5 +3,5 @@
 mod alone;
 mod authority;
 mod behind_nginx;
-mod guarding;
+pub(super) mod guarding;
 mod of_three_nodes;

@@ -23,6 +23,7 @@ mod crashes;
 mod disks;
 mod explaining;
 mod faults;
+mod foreign_clients;
 mod gate;
 mod listening;
 mod master_key;

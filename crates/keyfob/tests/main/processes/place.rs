@@ -90,8 +90,15 @@ impl Place {
 
     /// The same with something on its standard input.
     pub(super) fn json_with(&self, arguments: &[&str], input: &str) -> Value {
+        self.json_where(&[], arguments, input)
+    }
+
+    /// The same where these stand in the environment instead.
+    pub(super) fn json_where(&self, environment: &[(&str, &str)], arguments: &[&str], input: &str) -> Value {
         let arguments = [arguments, &["--json"]].concat();
-        let told = told(self.command(&arguments), input);
+        let mut command = self.command(&arguments);
+        command.envs(environment.iter().copied());
+        let told = told(command, input);
         assert_eq!(told.code, Some(0), "{arguments:?}: {told:?}");
         serde_json::from_str(&told.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {told:?}"))
     }

@@ -15,18 +15,18 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The directory and what is in the environment.
-pub(super) struct Desk {
+pub(in crate::processes) struct Desk {
     directory: TempDir,
     environment: Vec<(&'static str, String)>,
 }
 
 /// A `keyfob connect` that waits for its answer.
-pub(super) struct Connecting {
+pub(in crate::processes) struct Connecting {
     child: Child,
     stdin: Option<ChildStdin>,
     stderr: JoinHandle<String>,
     /// What the user has to open.
-    pub(super) url: String,
+    pub(in crate::processes) url: String,
 }
 
 impl Desk {
@@ -39,12 +39,17 @@ impl Desk {
         if let Some(secret) = sandbox.announced["apps"][app]["clientSecret"].as_str() {
             environment.push(("KEYFOB_CLIENT_SECRET", secret.to_owned()));
         }
+        Desk::with(environment)
+    }
+
+    /// With these in the environment.
+    pub(in crate::processes) fn with(environment: Vec<(&'static str, String)>) -> Desk {
         Desk { directory: tempfile::tempdir().expect("a directory"), environment }
     }
 
     /// With nothing in the environment.
     pub(super) fn bare() -> Desk {
-        Desk { directory: tempfile::tempdir().expect("a directory"), environment: Vec::new() }
+        Desk::with(Vec::new())
     }
 
     /// Without this in its environment.
@@ -62,7 +67,7 @@ impl Desk {
     }
 
     /// What stands in a connection's file.
-    pub(super) fn kept(&self, name: &str) -> Value {
+    pub(in crate::processes) fn kept(&self, name: &str) -> Value {
         let text = std::fs::read_to_string(self.file(name)).expect("the connection's file");
         serde_json::from_str(&text).expect("JSON")
     }
@@ -86,7 +91,7 @@ impl Desk {
     }
 
     /// Runs a command that must succeed.
-    pub(super) fn does(&self, arguments: &[&str]) -> Told {
+    pub(in crate::processes) fn does(&self, arguments: &[&str]) -> Told {
         let told = self.run(arguments);
         assert_eq!(told.code, Some(0), "{arguments:?}: {told:?}");
         told
@@ -99,7 +104,7 @@ impl Desk {
     }
 
     /// Begins `keyfob connect` with these arguments and waits for the address to open.
-    pub(super) fn begin(&self, arguments: &[&str]) -> Connecting {
+    pub(in crate::processes) fn begin(&self, arguments: &[&str]) -> Connecting {
         self.begin_with(arguments, "")
     }
 
@@ -157,7 +162,7 @@ impl Connecting {
     }
 
     /// Pastes these lines, ends the input, and waits for the end.
-    pub(super) fn pastes(mut self, lines: &[&str]) -> Told {
+    pub(in crate::processes) fn pastes(mut self, lines: &[&str]) -> Told {
         let mut stdin = self.stdin.take().expect("a pipe");
         for line in lines {
             // It may have ended by itself.

@@ -3,8 +3,8 @@
 //! `sandbox` and `desk` are the actors, `between` stands on the wire.
 
 mod between;
-mod desk;
-mod sandbox;
+pub(super) mod desk;
+pub(super) mod sandbox;
 
 mod callbacks;
 mod crashes;

@@ -15,13 +15,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// An API that answers with the headers that it saw.
-pub(super) struct Api {
-    pub(super) address: SocketAddr,
+pub(in crate::processes) struct Api {
+    pub(in crate::processes) address: SocketAddr,
     server: JoinHandle<()>,
 }
 
 impl Api {
-    pub(super) async fn start() -> Api {
+    pub(in crate::processes) async fn start() -> Api {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let router = Router::new().fallback(tell);
@@ -43,7 +43,7 @@ async fn tell(request: Request) -> Json<Value> {
 }
 
 /// The values of a header that the API saw.
-pub(super) fn saw(answer: &Answer, name: &str) -> Vec<String> {
+pub(in crate::processes) fn saw(answer: &Answer, name: &str) -> Vec<String> {
     let told: Value = serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"));
     let headers = told["headers"].as_array().expect("headers").iter();
     headers.filter(|pair| pair[0] == name).map(|pair| pair[1].as_str().expect("text").to_owned()).collect()
@@ -67,7 +67,12 @@ pub(super) fn start(command: Command) -> Serving {
 }
 
 /// GET with a token and header lines.
-pub(super) async fn call(base: &str, path: &str, token: Option<&str>, headers: &[(&str, &str)]) -> Answer {
+pub(in crate::processes) async fn call(
+    base: &str,
+    path: &str,
+    token: Option<&str>,
+    headers: &[(&str, &str)],
+) -> Answer {
     let mut request = http_client().get(format!("{base}{path}"));
     if let Some(token) = token {
         request = request.bearer_auth(token);
@@ -79,7 +84,13 @@ pub(super) async fn call(base: &str, path: &str, token: Option<&str>, headers: &
 }
 
 /// Calls until the answer has this status; for `patience` at most.
-pub(super) async fn until(base: &str, path: &str, token: &str, status: u16, patience: Duration) -> Answer {
+pub(in crate::processes) async fn until(
+    base: &str,
+    path: &str,
+    token: &str,
+    status: u16,
+    patience: Duration,
+) -> Answer {
     let since = Instant::now();
     loop {
         let answer = call(base, path, Some(token), &[]).await;
