@@ -7,10 +7,11 @@ use crate::cache::{TokenCache, VerifiedToken};
 use crate::caller::Caller;
 use crate::challenge::Challenge;
 use crate::keys::{KeySetProblem, VerificationKeys};
+use crate::protected_resource::ProtectedResource;
 use crate::revoked::RevocationSet;
 use crate::verify::{Expectations, InvalidReason, TokenProblem, verify};
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, Response};
 use keyfob_protocol::access_token::JwkSet;
 use keyfob_protocol::bearer::{self, PresentedBearer};
 use keyfob_protocol::{Clock, Timestamp};
@@ -46,16 +47,19 @@ pub struct GateConfig {
     pub fub_status: bool,
     /// When the feed falls silent.
     pub without_news: WithoutNews,
+    /// How clients learn of the authority (RFC 9728); `None`: they are not told.
+    pub announced: Option<ProtectedResource>,
 }
 
 impl GateConfig {
-    /// RFC status codes; refuses after 30 s without news.
+    /// RFC status codes; refuses after 30 s without news; announces nothing.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> GateConfig {
         GateConfig {
             issuer: issuer.into(),
             audience: audience.into(),
             fub_status: false,
             without_news: WithoutNews::RefuseAfter(MAX_STALE),
+            announced: None,
         }
     }
 }
@@ -73,6 +77,7 @@ pub struct Gate {
     expected: Expectations,
     fub_status: bool,
     without_news: WithoutNews,
+    announced: Option<ProtectedResource>,
     clock: Arc<dyn Clock>,
     keys: RwLock<Arc<KeysInForce>>,
     /// `keys.epoch`, readable without the lock.
@@ -94,6 +99,7 @@ impl Gate {
             expected: Expectations { issuer: config.issuer, audience: config.audience },
             fub_status: config.fub_status,
             without_news: config.without_news,
+            announced: config.announced,
             clock,
             keys: RwLock::default(),
             key_epoch: AtomicU64::new(0),
@@ -128,6 +134,16 @@ impl Gate {
     /// The authority whose tokens it takes, as in `iss`.
     pub fn issuer(&self) -> &str {
         &self.expected.issuer
+    }
+
+    /// What it tells clients of the authority (RFC 9728).
+    pub fn announced(&self) -> Option<&ProtectedResource> {
+        self.announced.as_ref()
+    }
+
+    /// The whole answer to a caller who does not pass, with where the authority is announced.
+    pub fn refuse<B: From<String>>(&self, challenge: &Challenge) -> Response<B> {
+        challenge.response(self.announced())
     }
 
     /// Whether it can judge tokens now; if not, every one of them is answered with [`Challenge::CannotDecide`].

@@ -27,6 +27,8 @@ pub struct Options {
     /// What the gate of this node does while the store cannot be followed. A node that shares its store with others learns of their
     /// revocations by following only, so it must not go on without news for ever.
     pub without_news: WithoutNews,
+    /// Where the API is that the gate of this process guards; `None`: at the issuer, as `/v1/identity` is.
+    pub api: Option<String>,
     /// Whether answers carry HSTS (matrix SE-03); off on a plain loopback listener.
     pub strict_transport: bool,
 }
@@ -46,6 +48,7 @@ impl Default for Options {
             legacy_get: true,
             without_news: WithoutNews::KeepServing,
             secure_cookies: true,
+            api: None,
             strict_transport: true,
         }
     }

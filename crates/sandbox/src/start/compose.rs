@@ -51,8 +51,13 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
     let node = Node::open(NodeParts {
         store: parts.store,
         opener,
-        settings: Settings::new(&addresses.authority),
-        options: Options { brand: brand(), fub_status: options.fub_status, ..Options::plain_loopback() },
+        settings: Settings { audience: addresses.api.clone(), ..Settings::new(&addresses.authority) },
+        options: Options {
+            brand: brand(),
+            fub_status: options.fub_status,
+            api: Some(addresses.api.clone()),
+            ..Options::plain_loopback()
+        },
         clock: clock.clone(),
         clock_health: parts.clock_health,
         entropy: parts.entropy.clone(),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub(crate) async fn identity(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
     let caller = match doorway.gate.check(request.headers()) {
         Ok(caller) => caller,
-        Err(challenge) => return challenge.response(),
+        Err(challenge) => return doorway.gate.refuse(&challenge),
     };
     match who(&doorway, UserId(caller.user), AccountId(caller.account)).await {
         Ok(Some(identity)) => Json(identity).into_response(),

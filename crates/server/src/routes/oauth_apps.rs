@@ -109,7 +109,7 @@ pub(crate) async fn revoke_access(State(doorway): State<Arc<Doorway>>, request: 
         // A genuine token whose grant has ended already has nothing left to revoke; every other refusal is the gate's.
         Err(challenge) => match revoked_before(&doorway, request.headers()) {
             Some(_) => return nothing_to_revoke(),
-            None => return Challenge::response(&challenge),
+            None => return doorway.gate.refuse(&challenge),
         },
     };
     match revoke(&doorway, &system, &caller).await {

@@ -182,3 +182,44 @@ async fn pk_06_s256_is_listed_and_nothing_else_works() {
         assert_eq!(answer.status() == 200, works, "{method}: {}", answer.status());
     }
 }
+
+const RESOURCE: &str = "/.well-known/oauth-protected-resource";
+
+#[tokio::test]
+async fn md_05_the_api_of_the_authority_itself_is_announced_and_named_in_its_challenges() {
+    let server = TestServer::start().await;
+    let answer = server.get(RESOURCE).await;
+    assert_eq!((answer.status(), answer.header("access-control-allow-origin")), (200, Some("*")));
+    let base = "https://auth.example.com";
+    let expected = json!({ "resource": base, "authorization_servers": [base], "bearer_methods_supported": ["header"] });
+    assert_eq!(answer.json(), expected);
+    let named = format!("resource_metadata=\"{base}{RESOURCE}\"");
+    for token in [None, Some("x")] {
+        let refused = match token {
+            None => server.get("/v1/identity").await,
+            Some(token) => server.call("/v1/identity", token).await,
+        };
+        let challenge = refused.header("www-authenticate").expect("a challenge").to_owned();
+        assert!(refused.status() == 401 && challenge.ends_with(&named), "{challenge}");
+    }
+    // What a client reads there is what it may ask the authority for.
+    let app = server.confidential_app("Listing Lantern").await;
+    let fields = [("response_type", "code"), ("state", "s"), ("resource", base)];
+    let code = Browser::new(&server).connect(&app.authorize_url_with(&fields)).await.code();
+    let access = app.exchange(&server, &code).await.at("access_token");
+    assert_eq!(server.call("/v1/identity", &access).await.status(), 200);
+    for other in [format!("{RESOURCE}/"), format!("{RESOURCE}/v1"), format!("{RESOURCE}/v1/identity")] {
+        assert_eq!(server.get(&other).await.status(), 404, "{other}");
+    }
+    assert_eq!(send(&server, "POST", RESOURCE, &[]).await.status(), 405);
+}
+
+#[tokio::test]
+async fn md_05_an_api_elsewhere_is_not_announced_here() {
+    let audience = "https://api.example.com".to_owned();
+    let settings = Settings { audience, ..Settings::new("https://auth.example.com") };
+    let server = TestServer::start_with(TestServerOptions { settings, ..TestServerOptions::default() }).await;
+    assert_eq!(server.get(RESOURCE).await.status(), 404);
+    let challenge = server.get("/v1/identity").await.header("www-authenticate").expect("a challenge").to_owned();
+    assert_eq!(challenge, "Bearer realm=\"api\"");
+}
