@@ -129,7 +129,8 @@ impl Challenge {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(value) = self.www_authenticate(resource) {
-            let value = HeaderValue::try_from(value).expect("invariant: realm, codes, scopes and the resource are printable ASCII");
+            let value = HeaderValue::try_from(value)
+                .expect("invariant: realm, codes, scopes and the resource are printable ASCII");
             headers.insert(WWW_AUTHENTICATE, value);
         }
         if let Some(seconds) = self.retry_after() {

@@ -96,7 +96,7 @@ impl Gate {
     /// A gate that cannot decide anything yet: give it keys, revocations and a first [`RevocationSet::mark_synced`].
     pub fn new(config: GateConfig, clock: Arc<dyn Clock>) -> Gate {
         Gate {
-            expected: Expectations { issuer: config.issuer, audience: config.audience },
+            expected: Expectations { issuer: config.issuer, audience: Some(config.audience) },
             fub_status: config.fub_status,
             without_news: config.without_news,
             announced: config.announced,
@@ -198,18 +198,21 @@ impl Gate {
         }
     }
 
-    /// Who holds this token, for those who got it by another way than a header, such as introspection.
+    /// Who holds this token, whomever it is meant for: for those who ask about it, as introspection does, and never let anybody in by it.
+    /// Remembers nothing, so that no answer to one who asks is an answer to another.
     ///
     /// # Errors
-    /// The [`Challenge`] that the token would get in a header.
-    pub fn check_token(&self, token: &str) -> Result<Arc<Caller>, Challenge> {
+    /// The [`Challenge`] that the token would get in a header of its own API.
+    pub fn holder_of(&self, token: &str) -> Result<Caller, Challenge> {
         let now = self.clock.now();
         self.can_decide(now)?;
-        let judged = match self.known(token.as_bytes()) {
-            Some(known) => self.still_good(&known, now),
-            None => self.first_sight(token, now),
-        };
-        judged.map_err(|problem| self.challenge(problem))
+        let anywhere = Expectations { audience: None, ..self.expected.clone() };
+        let caller = verify(token, &self.keys_in_force().keys, &anywhere, now);
+        let caller = caller.map_err(|problem| self.challenge(problem))?;
+        match self.revocations.refuses(&caller) {
+            true => Err(self.challenge(InvalidReason::Revoked.into())),
+            false => Ok(caller),
+        }
     }
 
     /// The holder of a genuine, unexpired token that only the revocation set refuses. For the one question that a revoked token may

@@ -23,7 +23,7 @@ pub mod protected_resource;
 pub mod revoked;
 pub mod verify;
 
-pub use caller::Caller;
+pub use caller::{Caller, Holder};
 pub use challenge::Challenge;
 pub use gate::{Gate, GateConfig, MAX_STALE, WithoutNews};
 pub use keys::{KeySetProblem, VerificationKeys};

@@ -3,7 +3,10 @@
 //! The resource is the audience: what a client reads as `resource` is what it asks the authority for (RFC 8707) and what its token must be
 //! meant for. So there is nothing to configure twice, and an audience that is no URL is announced nowhere.
 
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL,
+    CONTENT_TYPE,
+};
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 
@@ -38,9 +41,9 @@ impl ProtectedResource {
         let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'?' | b'#' | b'@');
         let reachable = match scheme {
             "https" => true,
-            "http" => ["127.0.0.1", "[::1]"].iter().any(|host| {
-                authority.strip_prefix(host).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-            }),
+            "http" => ["127.0.0.1", "[::1]"]
+                .iter()
+                .any(|host| authority.strip_prefix(host).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))),
             _ => false,
         };
         if !reachable || authority.is_empty() || !rest.bytes().all(plain) {
@@ -74,18 +77,31 @@ impl ProtectedResource {
         if path != self.path {
             return None;
         }
-        let reads = matches!(*method, Method::GET | Method::HEAD);
         let body = if *method == Method::GET { self.document.clone() } else { String::new() };
+        // Public, and asked for by clients in browsers (matrix MD-06).
+        let (status, headers) = match *method {
+            Method::GET | Method::HEAD => (
+                StatusCode::OK,
+                &[
+                    (CONTENT_TYPE, "application/json"),
+                    (CACHE_CONTROL, "public, max-age=300"),
+                    (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+                ][..],
+            ),
+            Method::OPTIONS => (
+                StatusCode::NO_CONTENT,
+                &[
+                    (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+                    (ACCESS_CONTROL_ALLOW_METHODS, "GET"),
+                    (ACCESS_CONTROL_ALLOW_HEADERS, "*"),
+                ][..],
+            ),
+            _ => (StatusCode::METHOD_NOT_ALLOWED, &[(ALLOW, "GET, HEAD, OPTIONS")][..]),
+        };
         let mut response = Response::new(B::from(body));
-        let headers = response.headers_mut();
-        if reads {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-            // Public, and asked for by clients in browsers (matrix MD-06).
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        } else {
-            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        *response.status_mut() = status;
+        for (name, value) in headers {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         Some(response)
     }
@@ -104,7 +120,10 @@ mod tests {
         for (audience, expected) in [
             ("https://api.example.com", "https://api.example.com/.well-known/oauth-protected-resource"),
             ("https://api.example.com/", "https://api.example.com/.well-known/oauth-protected-resource"),
-            ("https://api.example.com:8443/crm", "https://api.example.com:8443/.well-known/oauth-protected-resource/crm"),
+            (
+                "https://api.example.com:8443/crm",
+                "https://api.example.com:8443/.well-known/oauth-protected-resource/crm",
+            ),
             ("https://api.example.com/crm/", "https://api.example.com/.well-known/oauth-protected-resource/crm/"),
             ("http://127.0.0.1:4000", "http://127.0.0.1:4000/.well-known/oauth-protected-resource"),
             ("http://[::1]/v1", "http://[::1]/.well-known/oauth-protected-resource/v1"),

@@ -1,6 +1,7 @@
 //! Every route, as a table: from a URL you know the file.
 
 use crate::around::around;
+use crate::cors;
 use crate::doorway::Doorway;
 use crate::routes::{
     about_token, assets, authorize, connections, decision, health, identity, jwks, metadata, not_found, oauth_apps,
@@ -42,11 +43,14 @@ fn routes() -> Router<Arc<Doorway>> {
         .route("/oauth/authorize/sign-in", post(sign_in::for_interaction))
         .route("/oauth/authorize/decision", post(decision::decide))
         .route(TOKEN, any(token::token))
-        .route("/oauth/jwks", get(jwks::jwks))
-        .route("/oauth/revoke", post(about_token::revoke))
+        .route("/oauth/jwks", get(jwks::jwks).options(cors::of_a_public_document))
+        .route("/oauth/revoke", any(about_token::revoke))
         .route("/oauth/introspect", post(about_token::introspect))
         .route("/oauth/revocations", get(revocations::revocations))
-        .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
+        .route(
+            "/.well-known/oauth-authorization-server",
+            get(metadata::authorization_server).options(cors::of_a_public_document),
+        )
         .route(RESOURCE, any(protected_resource::protected_resource))
         .route(RESOURCE_PATHS, any(protected_resource::protected_resource))
         .route("/sign-in", post(sign_in::on_its_own))

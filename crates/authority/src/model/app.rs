@@ -113,7 +113,7 @@ pub struct AppPolicy {
     pub secret_in_body: bool,
     /// Whether PKCE is required; public clients always need it.
     pub require_pkce: bool,
-    /// OAuth 2.1: with PKCE, `redirect_uri` may be left out at the token endpoint.
+    /// OAuth 2.1: PKCE is required, and with it `redirect_uri` may be left out at the token endpoint.
     pub redirect_uri_optional: bool,
     /// Whether followupboss answers carry `iss` (decision D4).
     pub iss_in_followupboss: bool,
@@ -121,6 +121,10 @@ pub struct AppPolicy {
     pub one_grant_per_user: bool,
     /// Which redirect URIs may be registered.
     pub redirect_uris: RedirectUriRules,
+    /// Whether the app may have tokens for itself (RFC 6749 section 4.4): without a user, without a refresh token, for its own scope.
+    pub client_credentials: bool,
+    /// Origins of the pages that a public app consists of (matrix MD-06), as browsers spell them.
+    pub origins: Vec<String>,
     /// Scopes the app may ask for; none declared: the grant is the user's whole role.
     pub allowed_scope: Scope,
     /// Scopes it gets without asking.
@@ -144,6 +148,8 @@ impl Default for AppPolicy {
             iss_in_followupboss: false,
             one_grant_per_user: false,
             redirect_uris: RedirectUriRules::Web,
+            client_credentials: false,
+            origins: Vec::new(),
             allowed_scope: Scope::empty(),
             default_scope: Scope::empty(),
         }
@@ -156,9 +162,9 @@ impl AppPolicy {
         self.public || self.refresh == RefreshPolicy::Rotating
     }
 
-    /// Whether an authorize request needs a challenge (RFC 9700 section 2.1.1).
+    /// Whether an authorize request needs a challenge (RFC 9700 section 2.1.1): of a public app, one of the OAuth 2.1 profile, or by choice.
     pub fn needs_pkce(&self) -> bool {
-        self.public || self.require_pkce
+        self.public || self.require_pkce || self.redirect_uri_optional
     }
 }
 

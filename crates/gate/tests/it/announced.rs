@@ -83,7 +83,12 @@ async fn md_05_each_front_serves_the_document_and_names_it_in_the_challenge() {
             let head = ask(&front, "HEAD", &document).await;
             assert_eq!((head.status, head.body.as_str()), (200, ""));
             let posted = ask(&front, "POST", &document).await;
-            assert_eq!((posted.status, &posted.headers[header::ALLOW]), (405, &"GET, HEAD".parse().unwrap()));
+            assert_eq!((posted.status, &posted.headers[header::ALLOW]), (405, &"GET, HEAD, OPTIONS".parse().unwrap()));
+            let preflight = ask(&front, "OPTIONS", &document).await;
+            assert_eq!(
+                (preflight.status, &preflight.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN]),
+                (204, &"*".parse().unwrap())
+            );
 
             let refused = ask(&front, "GET", "/check").await;
             let expected = format!("Bearer realm=\"api\", resource_metadata=\"{AUDIENCE}{document}\"");

@@ -121,7 +121,7 @@ fn br_11_a_gate_without_keys_or_before_its_first_sync_cannot_decide() {
     unsynced.gate.set_keys(&unsynced.key_set()).unwrap();
     assert!(!unsynced.gate.revocations().first_sync_done());
     assert_eq!(unsynced.call(&token).unwrap_err(), Challenge::CannotDecide, "no sync");
-    assert_eq!(unsynced.gate.check_token(&token).unwrap_err(), Challenge::CannotDecide);
+    assert_eq!(unsynced.gate.holder_of(&token).unwrap_err(), Challenge::CannotDecide);
     assert_eq!(unsynced.gate.check(&HeaderMap::new()).unwrap_err(), Challenge::NoCredentials);
 }
 

@@ -9,6 +9,7 @@ use keyfob_authority::Decision;
 use keyfob_authority::model::{App, AppId, AppPolicy, RefreshPolicy, System};
 use keyfob_authority::register::{NewApp, RegisterRefusal};
 use keyfob_protocol::redirect_uri::RedirectUriRules;
+use keyfob_protocol::scope::Scope;
 use keyfob_protocol::{Secret, Timestamp};
 use serde_json::{Value, json};
 
@@ -98,6 +99,19 @@ pub(crate) struct PolicyArgs {
     /// Refresh tokens rotate.
     #[arg(long)]
     rotating: bool,
+    /// An origin whose pages may call the token and revocation endpoints, like https://app.example.com; repeatable. Replaces all earlier ones.
+    /// For public apps that run in a browser.
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+    /// It may have tokens for itself, without a user (grant_type=client_credentials).
+    #[arg(long)]
+    client_credentials: bool,
+    /// The scopes that it may ask for, separated by spaces. An app without any gets the user's whole role.
+    #[arg(long = "scope", value_name = "SCOPES")]
+    allowed_scope: Option<String>,
+    /// The scopes that it gets without asking; among those of --scope.
+    #[arg(long, value_name = "SCOPES")]
+    default_scope: Option<String>,
     /// Fields of the policy as JSON: {"stateAtToken":"present","reuse":"end"}. See `keyfob app show APP --json`.
     #[arg(long, value_name = "JSON")]
     policy: Option<String>,
@@ -119,10 +133,18 @@ impl PolicyArgs {
         Ok(AppPolicy {
             public: policy.public || self.public || self.native,
             redirect_uris: if self.native { RedirectUriRules::Native } else { policy.redirect_uris },
+            origins: if self.origins.is_empty() { policy.origins } else { self.origins.clone() },
+            client_credentials: policy.client_credentials || self.client_credentials,
+            allowed_scope: scope("--scope", self.allowed_scope.as_deref())?.unwrap_or(policy.allowed_scope),
+            default_scope: scope("--default-scope", self.default_scope.as_deref())?.unwrap_or(policy.default_scope),
             refresh: if self.rotating { RefreshPolicy::Rotating } else { policy.refresh },
             ..policy
         })
     }
+}
+
+fn scope(flag: &str, text: Option<&str>) -> anyhow::Result<Option<Scope>> {
+    text.map(Scope::parse).transpose().map_err(|error| Exit::Refused.because(format!("{flag}: {error}")))
 }
 
 pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow::Result<()> {

@@ -9,6 +9,7 @@ use super::answer;
 use super::caller::{ApiCaller, Via};
 use super::error::ApiError;
 use super::state::ApiState;
+use crate::seed::User;
 
 const BASIC_CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"Follow Up Boss API\"");
 
@@ -21,11 +22,12 @@ pub(super) fn caller(state: &ApiState, headers: &HeaderMap) -> Result<ApiCaller,
     if authorizations.next().is_some() || bearer::parse(authorization.as_bytes()) != bearer::PresentedBearer::Absent {
         let token = state.gate().check(headers).map_err(|challenge| Box::new(state.gate().refuse(&challenge)))?;
         // A token may outlive what it was issued for: the data may have been reset, or restored from an older file.
-        return match state.seed().users.iter().find(|user| user.id == token.user) {
-            Some(user) if user.account == token.account => {
-                Ok(ApiCaller { user: user.id, account: user.account, via: Via::Token(token) })
-            }
-            _ => {
+        let holder = token.holder;
+        let named =
+            |user: &&User| holder.is_some_and(|holder| (user.id, user.account) == (holder.user, holder.account));
+        return match state.seed().users.iter().find(named) {
+            Some(user) => Ok(ApiCaller { user: user.id, account: user.account, via: Via::Token(token) }),
+            None => {
                 Err(Box::new(ApiError::not_found("The user of this access token does not exist here.").into_response()))
             }
         };
@@ -38,9 +40,10 @@ pub(super) fn caller(state: &ApiState, headers: &HeaderMap) -> Result<ApiCaller,
     };
     match state.user_of_key(&basic.id) {
         Some(user) => Ok(ApiCaller { user: user.id, account: user.account, via: Via::ApiKey }),
-        None if looks_like_a_token(&basic.id) || looks_like_a_token(basic.secret.raw.expose()) => {
-            Err(unauthorized(state, "An access token does not work as HTTP Basic; send it as \"Authorization: Bearer\"."))
-        }
+        None if looks_like_a_token(&basic.id) || looks_like_a_token(basic.secret.raw.expose()) => Err(unauthorized(
+            state,
+            "An access token does not work as HTTP Basic; send it as \"Authorization: Bearer\".",
+        )),
         None => Err(unauthorized(state, "There is no such API key.")),
     }
 }
