@@ -154,6 +154,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             let system = find_system(opened, &system).await?;
             let new = NewApp { name, redirect_uris, policy: policy.over(AppPolicy::default())? };
             let registered = granted(authority.register_app(&system, new, now).await?)?;
+            say_what_it_gets(opened, &registered.app);
             with_secret(&registered.app, registered.client_secret.as_ref(), json)
         }
         Command::List { system } => {
@@ -174,7 +175,9 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 redirect_uris: if redirect_uris.is_empty() { kept() } else { redirect_uris },
                 policy: policy.over(app.policy.clone())?,
             };
-            show(&granted(authority.update_app(app.id, new, read_at, now).await?)?, json)
+            let app = granted(authority.update_app(app.id, new, read_at, now).await?)?;
+            say_what_it_gets(opened, &app);
+            show(&app, json)
         }
         Command::Enable { app } => set_enabled(opened, &app, true, json).await,
         Command::Disable { app } => set_enabled(opened, &app, false, json).await,
@@ -198,6 +201,24 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             done(authority.retire_secret(app.id, secret, at, now).await?, "secret", "")?;
             changed(json, "secret", secret, &format!("stops working at {}", at.to_utc()))
         }
+    }
+}
+
+/// Declared scopes bind only apps that are held to some (decision D18), which nobody guesses.
+fn say_what_it_gets(opened: &Opened, app: &App) {
+    let declared = &opened.authority.settings().scopes;
+    if declared.is_empty() {
+        return;
+    }
+    if app.policy.allowed_scope.is_empty() {
+        output::say(&format!(
+            "note: {} is held to no scope, so a user who connects it gives it their whole role, whatever scopes are declared. \
+             `keyfob app update {} --scope \"…\"` holds it to some.",
+            app.name, app.client_id
+        ));
+    }
+    for token in app.policy.allowed_scope.tokens().filter(|token| declared.iter().all(|scope| scope.name != *token)) {
+        output::say(&format!("note: the scope {token} is not declared; the consent page has no words for it."));
     }
 }
 

@@ -28,5 +28,6 @@ mod listening;
 mod master_key;
 mod moves;
 mod on_postgres;
+mod registering;
 mod restores;
 mod two_processes;
