@@ -16,6 +16,7 @@ use keyfob_authority::store::{Administered, Administration, GrantChange, GrantWr
 use keyfob_authority::{Authority, Decision, Settings, secrets};
 use keyfob_protocol::pkce::CodeVerifier;
 use keyfob_protocol::redirect_uri::RedirectUriRules;
+use keyfob_protocol::resource::Resources;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::time::DAY;
 use keyfob_protocol::token_name::GrantId;
@@ -258,6 +259,7 @@ impl Sowing<'_> {
             salt: salt.try_into().expect("invariant: half of 32 bytes"),
             dialect: Dialect::OAuth,
             scope: Scope::empty(),
+            resources: Resources::none(),
             created_at: made,
             state,
         }

@@ -10,56 +10,76 @@ use keyfob_protocol::{Entropy, Secret, Timestamp, base62, entropy};
 
 pub(crate) struct AccessTokens {
     issuer: String,
-    audience: String,
     lifetime: i64,
 }
 
 impl AccessTokens {
     pub(crate) fn new(settings: &Settings) -> AccessTokens {
-        AccessTokens {
-            issuer: settings.issuer.clone(),
-            audience: settings.audience.clone(),
-            lifetime: settings.access_token_lifetime,
-        }
+        AccessTokens { issuer: settings.issuer.clone(), lifetime: settings.access_token_lifetime }
     }
 
-    /// Issues an access token beside `refresh_token`. `spell_scope`: whether the reply names the scope (matrix TK-02).
-    #[expect(clippy::too_many_arguments, reason = "each is one fact of the token; a struct would only rename them")]
+    /// Issues an access token, beside the refresh token of its terms.
     pub(crate) fn issue(
         &self,
         now: Timestamp,
         keys: &Keyring,
         entropy: &dyn Entropy,
-        app: &App,
-        grant: &Grant,
-        holder: &Holder,
-        scope: &Scope,
-        refresh_token: Secret<String>,
+        terms: Terms<'_>,
     ) -> Result<IssuedTokens, Fault> {
+        let Terms { app, subject, scope, audience, refresh_token } = terms;
         let jti: [u8; 16] = entropy::random(entropy)?;
         let scope = (!scope.is_empty()).then(|| scope.to_string());
+        let (sub, gid, acc) = match subject {
+            Subject::User(grant, holder) => {
+                let account = holder.account.map_or(0, |(account, _)| account.0);
+                (grant.user.0.to_string(), Some(grant.id.to_text()), Some(account))
+            }
+            Subject::App => (app.client_id.clone(), None, None),
+        };
+        let tokens_after = |of: fn(&Holder) -> Timestamp| match subject {
+            Subject::User(_, holder) => reached_by(of(holder), now),
+            Subject::App => None,
+        };
         let claims = AccessTokenClaims {
             iss: self.issuer.clone(),
-            sub: grant.user.0.to_string(),
-            aud: Audience::One(self.audience.clone()),
+            sub,
+            aud: audience,
             client_id: app.client_id.clone(),
             iat: now,
             exp: now.plus(self.lifetime),
             nbf: None,
             jti: base62::encode(&jti),
             scope: scope.clone(),
-            gid: grant.id.to_text(),
-            acc: holder.account.map_or(0, |(account, _)| account.0),
+            gid,
+            acc,
             app: app.id.0,
             after: IssuedAfter {
                 app: reached_by(app.tokens_after, now),
-                user: reached_by(holder.user_tokens_after, now),
-                account: reached_by(holder.account_tokens_after, now),
+                user: tokens_after(|holder| holder.user_tokens_after),
+                account: tokens_after(|holder| holder.account_tokens_after),
             },
         };
         let access_token = keys.signing_key(now).sign(&claims)?;
         Ok(IssuedTokens { access_token, refresh_token, issued_at: now, expires_in: self.lifetime, scope })
     }
+}
+
+/// What a token says.
+pub(crate) struct Terms<'t> {
+    pub(crate) app: &'t App,
+    pub(crate) subject: Subject<'t>,
+    pub(crate) scope: &'t Scope,
+    pub(crate) audience: Audience,
+    pub(crate) refresh_token: Option<Secret<String>>,
+}
+
+/// For whom the app acts.
+#[derive(Clone, Copy)]
+pub(crate) enum Subject<'t> {
+    /// For whoever gave this grant.
+    User(&'t Grant, &'t Holder),
+    /// For itself.
+    App,
 }
 
 /// The revocation up to `not_before`, where it would refuse a token of this second.

@@ -21,7 +21,7 @@ impl Authority {
         revocations: Vec<NewRevocation>,
     ) -> Result<Administered, Fault> {
         let done = self.store.administer(change, ledger, revocations.clone()).await?;
-        self.apps.clear();
+        self.forget_registered();
         if let Administered::Done(_) = done {
             self.tell_gate(&revocations);
         }

@@ -3,11 +3,14 @@
 use crate::access_tokens::AccessTokens;
 use crate::app_cache::AppCache;
 use crate::keys::Keyring;
+use crate::registered::Kept;
 use crate::store::{GrantWrite, NewRevocation, Store, StoreError, Written};
 use arc_swap::ArcSwap;
 use keyfob_protocol::access_token::JwkSet;
+use keyfob_protocol::resource::Resources;
 use keyfob_protocol::time::{DAY, HOUR, MINUTE};
 use keyfob_protocol::{Entropy, EntropyFailed, Timestamp};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -121,6 +124,8 @@ pub struct Authority {
     pub(crate) settings: Settings,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) apps: AppCache,
+    pub(crate) resources: Kept<Resources>,
+    pub(crate) origins: Kept<BTreeSet<String>>,
     pub(crate) access_tokens: AccessTokens,
     sink: Arc<dyn RevocationSink>,
 }
@@ -141,6 +146,8 @@ impl Authority {
             settings,
             entropy,
             apps: AppCache::default(),
+            resources: Kept::default(),
+            origins: Kept::default(),
             access_tokens,
             sink,
         }
@@ -166,12 +173,19 @@ impl Authority {
         self.keys.load_full()
     }
 
-    /// Forgets what is cached of apps, and takes these keys: called when the settings version has moved.
+    /// Forgets what is cached of what is registered, and takes these keys: called when the settings version has moved.
     pub fn reload(&self, keys: Option<Keyring>) {
         if let Some(keys) = keys {
             self.keys.store(Arc::new(keys));
         }
+        self.forget_registered();
+    }
+
+    /// Forgets what is cached of apps and resource servers.
+    pub(crate) fn forget_registered(&self) {
         self.apps.clear();
+        self.resources.clear();
+        self.origins.clear();
     }
 
     /// Writes, and tells the gate of this process once it is durable.

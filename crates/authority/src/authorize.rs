@@ -9,6 +9,7 @@ use keyfob_protocol::callback::{self, AuthorizeAnswer, AuthorizeErrorCode};
 use keyfob_protocol::form::Form;
 use keyfob_protocol::redirect_uri::RegisteredRedirectUri;
 use keyfob_protocol::{Dialect, Timestamp};
+use std::sync::Arc;
 
 /// What becomes of an authorize request.
 #[derive(Debug)]
@@ -90,7 +91,7 @@ impl Authority {
             let nearest = nearest(app, &received);
             return Ok(AuthorizeOutcome::Page(DestinationRefusal::RedirectUri { received, nearest }));
         };
-        match self.freeze(app, &redirect_uri, form, flow, now) {
+        match self.freeze(app, &redirect_uri, form, flow, now).await {
             Ok(begun) => Ok(AuthorizeOutcome::Interact(Box::new(begun))),
             Err(NotFrozen::Refused(refusal)) => {
                 let redirect = self.refuse_on(app, &redirect_uri, &refusal);
@@ -106,7 +107,7 @@ impl Authority {
         }
     }
 
-    fn freeze(
+    async fn freeze(
         &self,
         app: &App,
         redirect_uri: &RegisteredRedirectUri,
@@ -115,8 +116,11 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Begun, NotFrozen> {
         let request = AuthorizeRequest::read(form)?;
-        let audiences = std::slice::from_ref(&self.settings.audience);
-        let scope = law::authorize::granted_scope(&app.policy, audiences, &request)?;
+        let known = match request.resources.is_empty() {
+            true => Arc::default(),
+            false => self.known_resources().await?,
+        };
+        let scope = law::authorize::granted_scope(&app.policy, &known, &request)?;
         let refused = |state| AuthorizeRefusal {
             code: AuthorizeErrorCode::InvalidRequest,
             description: "the request is too large".to_owned(),
@@ -129,6 +133,7 @@ impl Authority {
             dialect: request.dialect,
             state: request.state.clone(),
             scope,
+            resources: request.resources.clone(),
             code_challenge: request.code_challenge,
             prompt_login: request.prompt_login,
         };

@@ -113,6 +113,7 @@ macro_rules! store_conformance {
             }
             revocations {
                 revocations_are_numbered_once_and_for_all
+                a_token_without_a_grant_is_revoked
                 a_reader_that_follows_misses_none
             }
             sessions {

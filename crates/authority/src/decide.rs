@@ -150,6 +150,7 @@ impl Authority {
             salt: entropy::random(&*self.entropy)?,
             dialect: interaction.dialect,
             scope: interaction.scope.clone(),
+            resources: interaction.resources.clone(),
             created_at: now,
             state,
         })

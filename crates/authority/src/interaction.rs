@@ -6,6 +6,7 @@
 use crate::keys::Keyring;
 use crate::model::{AppId, SessionId};
 use keyfob_protocol::pkce::CodeChallenge;
+use keyfob_protocol::resource::Resources;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::GrantId;
 use keyfob_protocol::{Dialect, Entropy, EntropyFailed, Timestamp};
@@ -40,6 +41,8 @@ pub struct Interaction {
     pub code_challenge: Option<CodeChallenge>,
     prompt_login: bool,
     signed_in: Option<[u8; 32]>,
+    /// For which APIs.
+    pub resources: Resources,
 }
 
 /// What goes into an interaction beside what it makes up itself.
@@ -49,6 +52,7 @@ pub(crate) struct Frozen {
     pub(crate) dialect: Dialect,
     pub(crate) state: Option<String>,
     pub(crate) scope: Scope,
+    pub(crate) resources: Resources,
     pub(crate) code_challenge: Option<CodeChallenge>,
     pub(crate) prompt_login: bool,
 }
@@ -73,7 +77,7 @@ impl Interaction {
         entropy: &dyn Entropy,
     ) -> Result<Interaction, EntropyFailed> {
         let grant = GrantId::new(now, keyfob_protocol::entropy::random(entropy)?);
-        let Frozen { app, redirect_uri, dialect, state, scope, code_challenge, prompt_login } = frozen;
+        let Frozen { app, redirect_uri, dialect, state, scope, resources, code_challenge, prompt_login } = frozen;
         Ok(Interaction {
             grant: grant.0,
             flow,
@@ -86,6 +90,7 @@ impl Interaction {
             code_challenge,
             prompt_login,
             signed_in: None,
+            resources,
         })
     }
 

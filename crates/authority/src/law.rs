@@ -4,3 +4,4 @@ pub mod authorize;
 pub mod holder;
 pub mod redeem;
 pub mod refresh;
+pub mod target;

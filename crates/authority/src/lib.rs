@@ -9,6 +9,7 @@ mod app_cache;
 mod authenticate;
 pub mod authority;
 pub mod authorize;
+mod client_credentials;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod decide;
@@ -23,6 +24,7 @@ pub mod passwords;
 mod redeem;
 mod refresh;
 pub mod register;
+mod registered;
 mod resource_servers;
 pub mod revoke;
 pub mod revoke_token;

@@ -1,11 +1,12 @@
 //! Redeeming a code (rows T-13 to T-20): one conditional write `Approved -> Active`.
 
+use crate::access_tokens::{Subject, Terms};
 use crate::authority::{ATTEMPTS, Authority, Decision, Fault};
 use crate::law;
 use crate::law::redeem::RedeemRuling;
 use crate::model::{ActiveGrant, App, EndReason, Grant, GrantState, LedgerEntry, LedgerKind};
 use crate::store::{GrantChange, GrantWrite, HeldGrant, Written};
-use crate::token::TokenDecision;
+use crate::token::{Target, TokenDecision};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::time::HOUR;
 use keyfob_protocol::token_name::{PresentedToken, TokenKind};
@@ -17,7 +18,7 @@ impl Authority {
         &self,
         app: &App,
         presented: &PresentedRedemption<'_>,
-        known_target: bool,
+        target: &Target,
         now: Timestamp,
     ) -> Result<TokenDecision, Fault> {
         let refuse = |refusal| Ok(Decision::Refused(refusal));
@@ -55,22 +56,18 @@ impl Authority {
                     if let Some(problem) = law::holder::problem(&holder) {
                         return refuse(TokenRefusal::Holder(problem));
                     }
-                    if !known_target {
+                    let Some(audience) = self.audience(target, &grant).await? else {
                         return refuse(TokenRefusal::InvalidTarget);
-                    }
-                    let refresh_token = key.refresh_token(next.generation, next.branch);
-                    let scope = &grant.scope;
-                    // Signed before the write: once the code is spent, nothing may fail any more.
-                    let issued = self.access_tokens.issue(
-                        now,
-                        &keys,
-                        &*self.entropy,
+                    };
+                    let terms = Terms {
                         app,
-                        &grant,
-                        &holder,
-                        scope,
-                        refresh_token,
-                    )?;
+                        subject: Subject::User(&grant, &holder),
+                        scope: &grant.scope,
+                        audience,
+                        refresh_token: Some(key.refresh_token(next.generation, next.branch)),
+                    };
+                    // Signed before the write: once the code is spent, nothing may fail any more.
+                    let issued = self.access_tokens.issue(now, &keys, &*self.entropy, terms)?;
                     if self.activate(&grant, next, now).await? == Written::Won {
                         return Ok(Decision::Granted(issued));
                     }

@@ -1,11 +1,12 @@
 //! Refreshing (rows T-17 to T-20): one conditional write on one primary key, by the two-token rule.
 
+use crate::access_tokens::{Subject, Terms};
 use crate::authority::{ATTEMPTS, Authority, Decision, Fault};
 use crate::law;
 use crate::law::refresh::{PresentedPosition, RefreshNote, RefreshRuling, RefreshTerms};
 use crate::model::{ActiveGrant, App, EndReason, Grant, GrantState, LedgerEntry, LedgerKind};
 use crate::store::{GrantChange, GrantWrite, HeldGrant, Written};
-use crate::token::TokenDecision;
+use crate::token::{Target, TokenDecision};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::{PresentedToken, TokenKind};
@@ -17,7 +18,7 @@ impl Authority {
         &self,
         app: &App,
         presented: &PresentedRefresh<'_>,
-        known_target: bool,
+        target: &Target,
         now: Timestamp,
     ) -> Result<TokenDecision, Fault> {
         let refuse = |refusal| Ok(Decision::Refused(refusal));
@@ -64,14 +65,19 @@ impl Authority {
             let Some(scope) = narrowed(&grant.scope, presented.scope) else {
                 return refuse(TokenRefusal::InvalidScope);
             };
-            if !known_target {
+            let Some(audience) = self.audience(target, &grant).await? else {
                 return refuse(TokenRefusal::InvalidTarget);
-            }
+            };
             let current = next.as_ref().unwrap_or(&row);
-            let refresh_token = key.refresh_token(current.generation, current.branch);
+            let terms = Terms {
+                app,
+                subject: Subject::User(&grant, &holder),
+                scope: &scope,
+                audience,
+                refresh_token: Some(key.refresh_token(current.generation, current.branch)),
+            };
             // Signed before the write: once the successor stands, nothing may fail any more.
-            let issued =
-                self.access_tokens.issue(now, &keys, &*self.entropy, app, &grant, &holder, &scope, refresh_token)?;
+            let issued = self.access_tokens.issue(now, &keys, &*self.entropy, terms)?;
             let Some(next) = next else { return Ok(Decision::Granted(issued)) };
             if self.advance(&grant, next, note, now).await? == Written::Won {
                 return Ok(Decision::Granted(issued));

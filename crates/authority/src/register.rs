@@ -5,6 +5,7 @@ use crate::model::{App, AppId, AppPolicy, AppSecret, LedgerEntry, LedgerKind, Sy
 use crate::secrets;
 use crate::store::{Administered, Administration, Replacement};
 use aws_lc_rs::constant_time;
+use keyfob_protocol::origin;
 use keyfob_protocol::redirect_uri::{RedirectUriError, RegisteredRedirectUri};
 use keyfob_protocol::{Secret, Timestamp, entropy};
 use thiserror::Error;
@@ -54,6 +55,9 @@ pub enum RegisterRefusal {
     /// One is there twice.
     #[error("redirectUris: {0:?} is listed more than once")]
     Repeated(String),
+    /// An origin cannot be one.
+    #[error("origins: {0:?} is not the origin of a page, like https://app.example.com, as a browser spells it")]
+    Origin(String),
     /// The policy contradicts itself.
     #[error("policy: {0}")]
     Policy(&'static str),
@@ -122,6 +126,7 @@ impl Authority {
         let entry = entry.with_detail(format!("added {}", app.client_id));
         match self.store.administer(Administration::AddApp(app.clone()), vec![entry], Vec::new()).await? {
             Administered::Done(id) => {
+                self.forget_registered();
                 app.id = AppId(id);
                 if let Some(stored) = self.store.app(app.id).await? {
                     // The numbers of its secrets were the store's to choose.
@@ -206,6 +211,15 @@ fn checked(new: &NewApp) -> Result<(String, Vec<RegisteredRedirectUri>), Registe
     }
     if !(0..=600).contains(&new.policy.replay_window) {
         return Err(RegisterRefusal::Policy("replayWindow must be 0 to 600 seconds"));
+    }
+    if new.policy.client_credentials && new.policy.public {
+        return Err(RegisterRefusal::Policy("clientCredentials is for apps with a secret (RFC 6749 section 4.4)"));
+    }
+    if !new.policy.origins.is_empty() && !new.policy.public {
+        return Err(RegisterRefusal::Policy("origins are for public apps: a page in a browser keeps no secret"));
+    }
+    if let Some(origin) = new.policy.origins.iter().find(|origin| !origin::is_origin(origin)) {
+        return Err(RegisterRefusal::Origin(origin.clone()));
     }
     if !new.policy.default_scope.within(&new.policy.allowed_scope) {
         return Err(RegisterRefusal::Policy("defaultScope must be within allowedScope"));

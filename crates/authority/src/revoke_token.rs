@@ -42,6 +42,24 @@ impl Authority {
         Ok(TokenRevocation::Revoked)
     }
 
+    /// Revokes the access token that an app has for itself, which somebody has verified to be this app's.
+    ///
+    /// # Errors
+    /// [`Fault`] where the store fails.
+    pub async fn revoke_own_token(
+        &self,
+        app: &App,
+        jti: &str,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<TokenRevocation, Fault> {
+        let revocation = token_revocation(jti, expires_at, now);
+        let entry = LedgerEntry { app: Some(app.id), ..LedgerEntry::new(now, LedgerKind::TokenRevoked) };
+        self.store.revoke(revocation.clone(), entry).await?;
+        self.tell_gate(&[revocation]);
+        Ok(TokenRevocation::Revoked)
+    }
+
     /// Revokes one access token of a grant, which somebody has verified to be this app's. The grant goes on.
     ///
     /// # Errors
@@ -53,13 +71,7 @@ impl Authority {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<TokenRevocation, Fault> {
-        let revocation = NewRevocation {
-            kind: RevokedKind::Token,
-            id: jti.to_owned(),
-            not_before: now,
-            // The minute is for gates whose clocks are behind.
-            until: expires_at.plus(MINUTE),
-        };
+        let revocation = token_revocation(jti, expires_at, now);
         for _ in 0..ATTEMPTS {
             let Some(held) = self.store.held_grant(grant).await? else { return Ok(TokenRevocation::NothingToRevoke) };
             let grant = held.grant;
@@ -76,5 +88,15 @@ impl Authority {
             }
         }
         Err(Fault::Contended)
+    }
+}
+
+fn token_revocation(jti: &str, expires_at: Timestamp, now: Timestamp) -> NewRevocation {
+    NewRevocation {
+        kind: RevokedKind::Token,
+        id: jti.to_owned(),
+        not_before: now,
+        // The minute is for gates whose clocks are behind.
+        until: expires_at.plus(MINUTE),
     }
 }

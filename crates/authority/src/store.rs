@@ -286,6 +286,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Writes entries that record no other write.
     async fn record(&self, entries: Vec<LedgerEntry>) -> Result<(), StoreError>;
+    /// Revokes what no row stands for, with its entry. Not an administration: it changes no settings version. The revocation may stand twice
+    /// where the answer was lost; that changes nothing.
+    async fn revoke(&self, revocation: NewRevocation, entry: LedgerEntry) -> Result<(), StoreError>;
     /// Entries, newest first, at most `limit`.
     async fn ledger(&self, filter: LedgerFilter, limit: u32) -> Result<Vec<LedgerEntry>, StoreError>;
 

@@ -2,11 +2,15 @@
 
 use crate::app_cache::CachedApp;
 use crate::authority::{Authority, Decision, Fault};
-use crate::model::LegacyGet;
+use crate::law;
+use crate::model::{Grant, LegacyGet};
 use keyfob_protocol::Timestamp;
+use keyfob_protocol::access_token::Audience;
+use keyfob_protocol::resource::Resources;
 use keyfob_protocol::token_refusal::TokenRefusal;
 use keyfob_protocol::token_reply::IssuedTokens;
 use keyfob_protocol::token_request::{GrantType, PresentedTokenRequest, ReplyShape};
+use std::sync::Arc;
 
 /// What a token request comes to.
 pub type TokenDecision = Decision<IssuedTokens, TokenRefusal>;
@@ -37,14 +41,35 @@ impl Authority {
         {
             return Err(TokenRefusal::UnauthorizedClient("the legacy GET is switched off for it; use POST").into());
         }
-        let known_target = request.resources().all(|resource| resource == self.settings.audience);
+        let target = Target(request.resources());
         Ok(match grant_type {
             GrantType::AuthorizationCode => {
                 let presented = request.redemption(app.app.policy.redirect_uri_optional)?;
-                self.redeem(&app.app, &presented, known_target, now).await?
+                self.redeem(&app.app, &presented, &target, now).await?
             }
-            GrantType::RefreshToken => self.refresh(&app.app, &request.refresh()?, known_target, now).await?,
+            GrantType::RefreshToken => self.refresh(&app.app, &request.refresh()?, &target, now).await?,
+            GrantType::ClientCredentials => self.client_credentials(&app.app, request.scope(), &target, now).await?,
         })
+    }
+}
+
+/// For which APIs the token is asked for: an error where one of them is none. It is refused in its place of table T, after the grant.
+pub(crate) struct Target(Result<Resources, TokenRefusal>);
+
+impl Authority {
+    /// The `aud` of a token under this grant; `None`: row T-20.
+    pub(crate) async fn audience(&self, target: &Target, grant: &Grant) -> Result<Option<Audience>, Fault> {
+        let Ok(asked) = &target.0 else { return Ok(None) };
+        // Most grants name no resource, and then nobody has to know which there are.
+        let known = if grant.resources.is_empty() { Arc::default() } else { self.known_resources().await? };
+        Ok(law::target::audience(asked, &grant.resources, &known, &self.settings.audience))
+    }
+
+    /// The `aud` of a token that an app has for itself; `None`: row T-20.
+    pub(crate) async fn own_audience(&self, target: &Target) -> Result<Option<Audience>, Fault> {
+        let Ok(asked) = &target.0 else { return Ok(None) };
+        let known = if asked.is_empty() { Arc::default() } else { self.known_resources().await? };
+        Ok(law::target::own_audience(asked, &known, &self.settings.audience))
     }
 }
 

@@ -43,8 +43,8 @@ fn claims(number: usize) -> AccessTokenClaims {
         nbf: None,
         jti: format!("{number:022}"),
         scope: None,
-        gid: GrantId([7; 16]).to_text(),
-        acc: 5,
+        gid: Some(GrantId([7; 16]).to_text()),
+        acc: Some(5),
         app: 3,
         after: IssuedAfter::default(),
     }

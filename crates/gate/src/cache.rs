@@ -100,16 +100,14 @@ fn lock(set: &Mutex<Set>) -> MutexGuard<'_, Set> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use keyfob_protocol::access_token::IssuedAfter;
-    use keyfob_protocol::token_name::GrantId;
+    use keyfob_protocol::access_token::{Audience, IssuedAfter};
 
     fn token(text: &str, expires_at: i64) -> Arc<VerifiedToken> {
         let caller = Caller {
-            user: 1,
-            account: 1,
+            holder: None,
             app: 1,
             client_id: String::new(),
-            grant: GrantId([0; 16]),
+            audience: Audience::One(String::new()),
             jti: String::new(),
             scope: None,
             issued_at: Timestamp(0),

@@ -2,6 +2,7 @@
 //!
 //! One exhaustive table. The reason within an invalid token stays with the resource server.
 
+use crate::protected_resource::ProtectedResource;
 use crate::verify::InvalidReason;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
@@ -60,21 +61,27 @@ impl Challenge {
         }
     }
 
-    /// The `WWW-Authenticate` value; none where other credentials would not help.
-    pub fn www_authenticate(&self) -> Option<String> {
+    /// The `WWW-Authenticate` value, with where the resource is announced, if it is; none where other credentials would not help.
+    pub fn www_authenticate(&self, resource: Option<&ProtectedResource>) -> Option<String> {
         let error = match self {
-            Challenge::NoCredentials => return Some(format!("Bearer realm=\"{REALM}\"")),
+            Challenge::NoCredentials => None,
             Challenge::CannotDecide => return None,
-            Challenge::SeveralCredentials => "invalid_request",
-            Challenge::InvalidToken { .. } | Challenge::ExpiredToken => "invalid_token",
-            Challenge::InsufficientScope { .. } => "insufficient_scope",
+            Challenge::SeveralCredentials => Some("invalid_request"),
+            Challenge::InvalidToken { .. } | Challenge::ExpiredToken => Some("invalid_token"),
+            Challenge::InsufficientScope { .. } => Some("insufficient_scope"),
         };
-        let mut value = format!("Bearer realm=\"{REALM}\", error=\"{error}\"");
+        let mut value = format!("Bearer realm=\"{REALM}\"");
+        if let Some(error) = error {
+            value.push_str(&format!(", error=\"{error}\""));
+        }
         if let Challenge::InsufficientScope { required } = self
             && !required.is_empty()
         {
             // A scope holds neither quotes nor backslashes, so it needs no escaping.
             value.push_str(&format!(", scope=\"{required}\""));
+        }
+        if let Some(resource) = resource {
+            value.push_str(&format!(", resource_metadata=\"{}\"", resource.url()));
         }
         Some(value)
     }
@@ -115,14 +122,15 @@ impl Challenge {
         matches!(self, Challenge::CannotDecide).then_some(RETRY_AFTER_SECONDS)
     }
 
-    /// The whole answer.
-    pub fn response<B: From<String>>(&self) -> Response<B> {
+    /// The whole answer, of a gate that announces this resource, if any: see [`crate::Gate::refuse`].
+    pub fn response<B: From<String>>(&self, resource: Option<&ProtectedResource>) -> Response<B> {
         let mut response = Response::new(B::from(self.body()));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(value) = self.www_authenticate() {
-            let value = HeaderValue::try_from(value).expect("invariant: realm, codes and scopes are printable ASCII");
+        if let Some(value) = self.www_authenticate(resource) {
+            let value = HeaderValue::try_from(value)
+                .expect("invariant: realm, codes, scopes and the resource are printable ASCII");
             headers.insert(WWW_AUTHENTICATE, value);
         }
         if let Some(seconds) = self.retry_after() {

@@ -7,10 +7,11 @@ use crate::cache::{TokenCache, VerifiedToken};
 use crate::caller::Caller;
 use crate::challenge::Challenge;
 use crate::keys::{KeySetProblem, VerificationKeys};
+use crate::protected_resource::ProtectedResource;
 use crate::revoked::RevocationSet;
 use crate::verify::{Expectations, InvalidReason, TokenProblem, verify};
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, Response};
 use keyfob_protocol::access_token::JwkSet;
 use keyfob_protocol::bearer::{self, PresentedBearer};
 use keyfob_protocol::{Clock, Timestamp};
@@ -46,16 +47,19 @@ pub struct GateConfig {
     pub fub_status: bool,
     /// When the feed falls silent.
     pub without_news: WithoutNews,
+    /// How clients learn of the authority (RFC 9728); `None`: they are not told.
+    pub announced: Option<ProtectedResource>,
 }
 
 impl GateConfig {
-    /// RFC status codes; refuses after 30 s without news.
+    /// RFC status codes; refuses after 30 s without news; announces nothing.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> GateConfig {
         GateConfig {
             issuer: issuer.into(),
             audience: audience.into(),
             fub_status: false,
             without_news: WithoutNews::RefuseAfter(MAX_STALE),
+            announced: None,
         }
     }
 }
@@ -73,6 +77,7 @@ pub struct Gate {
     expected: Expectations,
     fub_status: bool,
     without_news: WithoutNews,
+    announced: Option<ProtectedResource>,
     clock: Arc<dyn Clock>,
     keys: RwLock<Arc<KeysInForce>>,
     /// `keys.epoch`, readable without the lock.
@@ -91,9 +96,10 @@ impl Gate {
     /// A gate that cannot decide anything yet: give it keys, revocations and a first [`RevocationSet::mark_synced`].
     pub fn new(config: GateConfig, clock: Arc<dyn Clock>) -> Gate {
         Gate {
-            expected: Expectations { issuer: config.issuer, audience: config.audience },
+            expected: Expectations { issuer: config.issuer, audience: Some(config.audience) },
             fub_status: config.fub_status,
             without_news: config.without_news,
+            announced: config.announced,
             clock,
             keys: RwLock::default(),
             key_epoch: AtomicU64::new(0),
@@ -128,6 +134,16 @@ impl Gate {
     /// The authority whose tokens it takes, as in `iss`.
     pub fn issuer(&self) -> &str {
         &self.expected.issuer
+    }
+
+    /// What it tells clients of the authority (RFC 9728).
+    pub fn announced(&self) -> Option<&ProtectedResource> {
+        self.announced.as_ref()
+    }
+
+    /// The whole answer to a caller who does not pass, with where the authority is announced.
+    pub fn refuse<B: From<String>>(&self, challenge: &Challenge) -> Response<B> {
+        challenge.response(self.announced())
     }
 
     /// Whether it can judge tokens now; if not, every one of them is answered with [`Challenge::CannotDecide`].
@@ -182,18 +198,21 @@ impl Gate {
         }
     }
 
-    /// Who holds this token, for those who got it by another way than a header, such as introspection.
+    /// Who holds this token, whomever it is meant for: for those who ask about it, as introspection does, and never let anybody in by it.
+    /// Remembers nothing, so that no answer to one who asks is an answer to another.
     ///
     /// # Errors
-    /// The [`Challenge`] that the token would get in a header.
-    pub fn check_token(&self, token: &str) -> Result<Arc<Caller>, Challenge> {
+    /// The [`Challenge`] that the token would get in a header of its own API.
+    pub fn holder_of(&self, token: &str) -> Result<Caller, Challenge> {
         let now = self.clock.now();
         self.can_decide(now)?;
-        let judged = match self.known(token.as_bytes()) {
-            Some(known) => self.still_good(&known, now),
-            None => self.first_sight(token, now),
-        };
-        judged.map_err(|problem| self.challenge(problem))
+        let anywhere = Expectations { audience: None, ..self.expected.clone() };
+        let caller = verify(token, &self.keys_in_force().keys, &anywhere, now);
+        let caller = caller.map_err(|problem| self.challenge(problem))?;
+        match self.revocations.refuses(&caller) {
+            true => Err(self.challenge(InvalidReason::Revoked.into())),
+            false => Ok(caller),
+        }
     }
 
     /// The holder of a genuine, unexpired token that only the revocation set refuses. For the one question that a revoked token may

@@ -1,5 +1,8 @@
 //! The gate as a tower layer: requests pass with their [`Caller`] in the extensions, or are answered with a challenge.
 //!
+//! Where the gate announces its resource, the layer answers for that document itself, since whoever asks for it has no token yet. A layer
+//! of a part of a router only sees that path if it is routed there.
+//!
 //! Nothing else of a request is touched, so a handler still sees the `Authorization` header. Bodies are not read: a handler that
 //! parses a form and finds an `access_token` in it beside the header answers [`crate::Challenge::SeveralCredentials`] itself (BR-04).
 
@@ -57,12 +60,16 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let announced = self.gate.announced();
+        if let Some(document) = announced.and_then(|it| it.answer(request.method(), request.uri().path())) {
+            return Either::Right(ready(Ok(document)));
+        }
         match self.gate.check(request.headers()) {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
                 Either::Left(self.inner.call(request))
             }
-            Err(challenge) => Either::Right(ready(Ok(challenge.response()))),
+            Err(challenge) => Either::Right(ready(Ok(self.gate.refuse(&challenge)))),
         }
     }
 }

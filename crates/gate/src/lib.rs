@@ -19,13 +19,15 @@ pub mod front;
 pub mod gate;
 pub mod keys;
 pub mod layer;
+pub mod protected_resource;
 pub mod revoked;
 pub mod verify;
 
-pub use caller::Caller;
+pub use caller::{Caller, Holder};
 pub use challenge::Challenge;
 pub use gate::{Gate, GateConfig, MAX_STALE, WithoutNews};
 pub use keys::{KeySetProblem, VerificationKeys};
 pub use layer::GateLayer;
+pub use protected_resource::ProtectedResource;
 pub use revoked::{RevocationSet, UnreadableRevocation};
 pub use verify::{Expectations, InvalidReason, TokenProblem};

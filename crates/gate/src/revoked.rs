@@ -121,11 +121,13 @@ impl RevocationSet {
         }
         let entries = self.read();
         let (at, after) = (caller.issued_at, &caller.issued_after);
-        entries.grants.contains_key(&caller.grant.0)
-            || entries.tokens.contains_key(caller.jti.as_str())
+        entries.tokens.contains_key(caller.jti.as_str())
             || entries.apps.get(&caller.app).is_some_and(|wide| wide.covers(at, after.app))
-            || entries.users.get(&caller.user).is_some_and(|wide| wide.covers(at, after.user))
-            || entries.accounts.get(&caller.account).is_some_and(|wide| wide.covers(at, after.account))
+            || caller.holder.is_some_and(|holder| {
+                entries.grants.contains_key(&holder.grant.0)
+                    || entries.users.get(&holder.user).is_some_and(|wide| wide.covers(at, after.user))
+                    || entries.accounts.get(&holder.account).is_some_and(|wide| wide.covers(at, after.account))
+            })
     }
 
     /// Number of entries: a metric.

@@ -18,8 +18,8 @@ pub const CLOCK_LEEWAY: i64 = 60;
 pub struct Expectations {
     /// The authority, compared byte for byte with `iss`.
     pub issuer: String,
-    /// Must be among `aud`.
-    pub audience: String,
+    /// Must be among `aud`. `None`: any will do, for who asks about a token and does not take it.
+    pub audience: Option<String>,
 }
 
 /// Why a token is refused. Callers learn `Expired` or `Invalid`, never the reason within (BR-03).
@@ -91,7 +91,7 @@ pub fn verify(
     if claims.iss != expected.issuer {
         return Err(InvalidReason::WrongIssuer.into());
     }
-    if !claims.aud.contains(&expected.audience) {
+    if expected.audience.as_ref().is_some_and(|audience| !claims.aud.contains(audience)) {
         return Err(InvalidReason::WrongAudience.into());
     }
     if claims.iat > now.plus(CLOCK_LEEWAY) {

@@ -218,7 +218,14 @@ pub(crate) async fn run(command: ConfigCommand, place: &Place, json: bool) -> an
                 keyfob_server::listen::tls::Tls::load(&tls.certificate, &tls.key)
                     .map_err(|error| Exit::Refused.because(format!("tls: {error}")))?;
             }
-            check_data(&config).await?;
+            let unscoped = check_data(&config).await?;
+            if !unscoped.is_empty() {
+                output::say(&format!(
+                    "note: scopes are declared, and these apps are held to none, so they get their users' whole role: {}. \
+                     `keyfob app update APP --scope` holds an app to some.",
+                    unscoped.join(", ")
+                ));
+            }
             let found = serde_json::json!({
                 "issuer": config.issuer,
                 "listen": config.listen,
@@ -226,6 +233,7 @@ pub(crate) async fn run(command: ConfigCommand, place: &Place, json: bool) -> an
                 "data": config.data,
                 "store": config.store.to_string(),
                 "masterKeyFile": config.master_key_file,
+                "appsWithoutScope": unscoped,
             });
             output::data(json, &found, || {
                 format!(
@@ -242,8 +250,9 @@ pub(crate) async fn run(command: ConfigCommand, place: &Place, json: bool) -> an
     }
 }
 
-/// The master key opens the data, and both belong to this issuer. Where there is no data, nothing is made.
-async fn check_data(config: &Config) -> anyhow::Result<()> {
+/// The master key opens the data, and both belong to this issuer. Where there is no data, nothing is made. Returns the client ids of enabled
+/// apps that are held to no scope although scopes are declared.
+async fn check_data(config: &Config) -> anyhow::Result<Vec<String>> {
     match Data::open(config, Absent::Refuse).await {
         Ok(Data { store, opener, .. }) => {
             // A store that nobody claimed yet has nothing to check.
@@ -251,13 +260,18 @@ async fn check_data(config: &Config) -> anyhow::Result<()> {
                 Some(identity) => ours(opener.fits(&identity)).and(ours(opener.keys(&*store).await).map(drop)),
                 None => Ok(()),
             };
+            let apps = match checked.is_ok() && !config.scopes.is_empty() {
+                true => store.apps(None).await?,
+                false => Vec::new(),
+            };
             store.close().await;
-            checked
+            let unscoped = apps.into_iter().filter(|app| app.enabled && app.policy.allowed_scope.is_empty());
+            checked.map(|()| unscoped.map(|app| app.client_id).collect())
         }
         Err(error) if Exit::of(&error) == Some(Exit::NotFound) && config.master_key_file.exists() => {
-            master_key::kept(&config.master_key_file, &SystemEntropy::new()).map(drop)
+            master_key::kept(&config.master_key_file, &SystemEntropy::new()).map(|_| Vec::new())
         }
-        Err(error) if Exit::of(&error) == Some(Exit::NotFound) => Ok(()),
+        Err(error) if Exit::of(&error) == Some(Exit::NotFound) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }

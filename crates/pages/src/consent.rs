@@ -34,6 +34,8 @@ pub struct Consent {
     pub user_role: String,
     /// What is asked for; empty means the whole role.
     pub granted: Vec<Permission>,
+    /// The APIs that the app asks access to, as URIs; empty: the platform's own, which goes without saying.
+    pub resources: Vec<String>,
     /// The sealed authorization request, for the hidden field `interaction`.
     pub interaction: String,
     /// For the hidden field `csrf`.

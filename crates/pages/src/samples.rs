@@ -106,6 +106,7 @@ pub fn consent() -> Consent {
         user_email: "dana.reyes@example.com".to_owned(),
         user_role: "Agent".to_owned(),
         granted: Vec::new(),
+        resources: Vec::new(),
         interaction: "kfint_2mXo9sealed".to_owned(),
         csrf: "csrf-token".to_owned(),
         action: "/oauth/authorize/decision".to_owned(),
@@ -125,6 +126,7 @@ fn consent_with_permissions() -> Consent {
             permission("Add notes", "Write notes on those people in your name."),
             permission("Stay connected", "Keep access while you are away, until you take it back."),
         ],
+        resources: vec!["https://api.example.com/crm".to_owned()],
         ..consent()
     }
 }

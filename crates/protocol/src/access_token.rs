@@ -1,6 +1,7 @@
 //! Access tokens: what they say, as a signed JWT of type `at+jwt` (RFC 9068), and how one is taken apart unverified.
 
 use crate::Timestamp;
+use crate::resource::Resources;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,7 @@ impl SigningAlgorithm {
 pub struct AccessTokenClaims {
     /// The authority.
     pub iss: String,
-    /// The user, as decimal digits.
+    /// The user, as decimal digits; the client id where an app acts for itself (RFC 9068 section 2.2).
     pub sub: String,
     /// Who should accept the token.
     pub aud: Audience,
@@ -52,10 +53,12 @@ pub struct AccessTokenClaims {
     /// The granted scope; absent where the grant is the user's whole role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// The grant, in the form of [`crate::token_name::GrantId::to_text`].
-    pub gid: String,
-    /// The user's account.
-    pub acc: i64,
+    /// The grant, in the form of [`crate::token_name::GrantId::to_text`]; absent where an app acts for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<String>,
+    /// The user's account; absent likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acc: Option<i64>,
     /// The app's number, by which a revocation names it.
     pub app: i64,
     /// Which revocations it was issued after, where `iat` alone does not show it.
@@ -96,6 +99,16 @@ pub enum Audience {
 }
 
 impl Audience {
+    /// These resources; `otherwise` where there are none.
+    pub fn of(resources: &Resources, otherwise: &str) -> Audience {
+        let mut named: Vec<String> = resources.iter().map(str::to_owned).collect();
+        match named.len() {
+            0 => Audience::One(otherwise.to_owned()),
+            1 => Audience::One(named.remove(0)),
+            _ => Audience::Many(named),
+        }
+    }
+
     /// Whether `audience` is among them.
     pub fn contains(&self, audience: &str) -> bool {
         match self {

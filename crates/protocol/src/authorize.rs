@@ -8,6 +8,7 @@ use crate::Dialect;
 use crate::callback::AuthorizeErrorCode;
 use crate::form::Form;
 use crate::pkce::CodeChallenge;
+use crate::resource::Resources;
 use crate::scope::Scope;
 use thiserror::Error;
 
@@ -79,8 +80,8 @@ pub struct AuthorizeRequest {
     pub code_challenge: Option<CodeChallenge>,
     /// Whether the user must sign in anew, whatever session there is.
     pub prompt_login: bool,
-    /// Resources that the tokens are for (RFC 8707).
-    pub resources: Vec<String>,
+    /// Resources that the tokens are for (RFC 8707); none: those of the authority's own API.
+    pub resources: Resources,
 }
 
 /// A refusal that goes to the redirect URI.
@@ -171,7 +172,8 @@ impl AuthorizeRequest {
         }
         let scope = value("scope").map(Scope::parse).transpose();
         let scope = scope.map_err(|error| refuse(AuthorizeErrorCode::InvalidScope, error.to_string()))?;
-        let resources = form.all("resource").map(str::to_owned).collect();
+        let resources = Resources::parse(form.all("resource"));
+        let resources = resources.map_err(|error| refuse(AuthorizeErrorCode::InvalidTarget, error.to_string()))?;
         Ok(AuthorizeRequest { dialect, state, scope, code_challenge, prompt_login, resources })
     }
 }
@@ -253,6 +255,8 @@ mod tests {
             ("prompt=none", InvalidRequest),
             ("prompt=Login", InvalidRequest),
             ("scope=%22", InvalidScope),
+            ("resource=api", InvalidTarget),
+            ("resource=https://api.example.com&resource=https://api.example.com%23x", InvalidTarget),
         ] {
             assert_eq!(refused(&format!("response_type=code&{parameter}")).0, code, "{parameter}");
         }

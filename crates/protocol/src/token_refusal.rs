@@ -239,7 +239,7 @@ impl TokenRefusal {
             },
             MissingGrantType => "The parameter grant_type is missing.".to_owned(),
             UnsupportedGrantType => {
-                "grant_type must be auth_code, authorization_code or refresh_token, in lower case.".to_owned()
+                "grant_type must be auth_code, authorization_code, refresh_token or (by POST) client_credentials, in lower case.".to_owned()
             }
             UnauthorizedClient(what) => format!("This app is not allowed to do this: {what}."),
             MissingParameters(names) => format!("Required parameters are missing: {}.", names.join(", ")),

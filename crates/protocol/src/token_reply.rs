@@ -10,8 +10,8 @@ use thiserror::Error;
 pub struct IssuedTokens {
     /// The access token.
     pub access_token: Secret<String>,
-    /// The refresh token.
-    pub refresh_token: Secret<String>,
+    /// The refresh token; none where an app got the access token for itself (RFC 6749 section 4.4.3).
+    pub refresh_token: Option<Secret<String>>,
     /// When the access token was issued.
     pub issued_at: Timestamp,
     /// Its lifetime in seconds.
@@ -25,7 +25,8 @@ struct RfcBody<'a> {
     access_token: &'a str,
     token_type: &'static str,
     expires_in: i64,
-    refresh_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'a str>,
 }
@@ -40,7 +41,8 @@ struct LegacyBody<'a> {
 struct LegacyData<'a> {
     access_token: &'a str,
     token_type: &'static str,
-    refresh_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
     ttl: String,
     issued_at: String,
     expires_at: String,
@@ -50,7 +52,7 @@ impl IssuedTokens {
     /// The JSON body in this shape.
     pub fn to_json(&self, shape: ReplyShape) -> String {
         let access_token = self.access_token.expose().as_str();
-        let refresh_token = self.refresh_token.expose().as_str();
+        let refresh_token = self.refresh_token.as_ref().map(|token| token.expose().as_str());
         let json = match shape {
             ReplyShape::Rfc6749 => serde_json::to_string(&RfcBody {
                 access_token,
@@ -186,7 +188,7 @@ mod tests {
     fn issued() -> IssuedTokens {
         IssuedTokens {
             access_token: Secret::from("at"),
-            refresh_token: Secret::from("rt"),
+            refresh_token: Some(Secret::from("rt")),
             issued_at: Timestamp(1_738_022_399),
             expires_in: 3600,
             scope: None,

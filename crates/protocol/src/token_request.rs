@@ -8,6 +8,7 @@ use crate::Secret;
 use crate::basic::{self, PresentedSecret};
 use crate::form::Form;
 use crate::pkce::CodeVerifier;
+use crate::resource::Resources;
 use crate::token_refusal::TokenRefusal;
 
 /// The method decides the shape of the answer.
@@ -98,6 +99,8 @@ pub enum GrantType {
     AuthorizationCode,
     /// `refresh_token`.
     RefreshToken,
+    /// `client_credentials` (RFC 6749 section 4.4): the app for itself. By POST only; Follow Up Boss's GET knows nothing of it.
+    ClientCredentials,
 }
 
 /// A token request whose form and client authentication are well-formed.
@@ -186,6 +189,7 @@ impl<'a> PresentedTokenRequest<'a> {
             None => Err(TokenRefusal::MissingGrantType),
             Some("auth_code" | "authorization_code") => Ok(GrantType::AuthorizationCode),
             Some("refresh_token") => Ok(GrantType::RefreshToken),
+            Some("client_credentials") if self.shape == ReplyShape::Rfc6749 => Ok(GrantType::ClientCredentials),
             Some(_) => Err(TokenRefusal::UnsupportedGrantType),
         }
     }
@@ -215,14 +219,19 @@ impl<'a> PresentedTokenRequest<'a> {
         }
     }
 
+    /// The scope that an app asks for itself; `None` asks for its default.
+    pub fn scope(&self) -> Option<&str> {
+        self.value("scope")
+    }
+
     /// The token that a revocation or an introspection is about (row T-12 for its absence).
     pub fn token(&self) -> Result<&str, TokenRefusal> {
         self.value("token").ok_or_else(|| TokenRefusal::MissingParameters(vec!["token"]))
     }
 
-    /// Resources that the access token is to be for (RFC 8707 section 2.2).
-    pub fn resources(&self) -> impl Iterator<Item = &str> {
-        self.form.all("resource")
+    /// Resources that the access token is to be for (RFC 8707 section 2.2; row T-20 where one is none).
+    pub fn resources(&self) -> Result<Resources, TokenRefusal> {
+        Resources::parse(self.form.all("resource")).map_err(|_| TokenRefusal::InvalidTarget)
     }
 
     fn value(&self, name: &'static str) -> Option<&str> {

@@ -35,6 +35,8 @@ pub struct Options {
     pub trusted_proxies: Vec<IpNet>,
     /// Requests in work at once; further ones are turned away at once with 503, or 429 at the token endpoint (matrix RL-03).
     pub most_requests: usize,
+    /// Where the API is that the gate of this process guards; `None`: at the issuer, as `/v1/identity` is.
+    pub api: Option<String>,
     /// Whether answers carry HSTS (matrix SE-03); off on a plain loopback listener.
     pub strict_transport: bool,
 }
@@ -57,6 +59,7 @@ impl Default for Options {
             trusted_proxies: Vec::new(),
             most_requests: 1024,
             secure_cookies: true,
+            api: None,
             strict_transport: true,
         }
     }

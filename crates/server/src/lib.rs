@@ -7,6 +7,7 @@
 mod around;
 pub mod clock_health;
 mod cookies;
+mod cors;
 pub mod doorway;
 pub mod feed;
 pub mod follow;

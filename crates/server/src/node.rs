@@ -15,7 +15,7 @@ use keyfob_authority::passwords::Passwords;
 use keyfob_authority::sign_in::LocalPasswords;
 use keyfob_authority::store::Store;
 use keyfob_authority::{Authority, Fault, Settings};
-use keyfob_gate::{Gate, GateConfig};
+use keyfob_gate::{Gate, GateConfig, ProtectedResource};
 use keyfob_protocol::{Clock, Entropy};
 use std::sync::Arc;
 
@@ -57,7 +57,12 @@ impl Node {
         let NodeParts { store, opener, settings, options, clock, clock_health, entropy, tick_mark } = parts;
         let keyring = opener.open(&*store, clock.now(), &*entropy).await?;
         let passwords = Arc::new(Passwords::new(&*entropy).map_err(Fault::from)?);
+        // Announced where it is: a client must not use a document that it did not find beside what it called (RFC 9728 section 3.3).
+        let is_here = options.api.as_ref().unwrap_or(&settings.issuer) == &settings.audience;
+        let scopes: Vec<String> = settings.scopes.iter().map(|scope| scope.name.clone()).collect();
+        let announced = ProtectedResource::new(&settings.issuer, &settings.audience, &scopes).filter(|_| is_here);
         let gate_config = GateConfig {
+            announced,
             fub_status: options.fub_status,
             without_news: options.without_news,
             ..GateConfig::new(&settings.issuer, &settings.audience)

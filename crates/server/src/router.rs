@@ -1,10 +1,11 @@
 //! Every route, as a table: from a URL you know the file.
 
 use crate::around::around;
+use crate::cors;
 use crate::doorway::Doorway;
 use crate::routes::{
     about_token, assets, authorize, connections, decision, health, identity, jwks, metadata, not_found, oauth_apps,
-    revocations, sign_in, token,
+    protected_resource, revocations, sign_in, token,
 };
 use axum::Router;
 use axum::http::Method;
@@ -14,6 +15,10 @@ use std::sync::Arc;
 
 /// The token endpoint, which is counted by row of table T instead of by status.
 pub(crate) const TOKEN: &str = "/oauth/token";
+
+/// Of the API that is served here, and of those beneath a path.
+const RESOURCE: &str = keyfob_gate::protected_resource::WELL_KNOWN;
+const RESOURCE_PATHS: &str = "/.well-known/oauth-protected-resource/{*path}";
 
 /// The authority's routes, `/v1/identity` among them. Paths match exactly (matrix SE-06).
 pub fn router(doorway: Arc<Doorway>) -> Router {
@@ -38,11 +43,16 @@ fn routes() -> Router<Arc<Doorway>> {
         .route("/oauth/authorize/sign-in", post(sign_in::for_interaction))
         .route("/oauth/authorize/decision", post(decision::decide))
         .route(TOKEN, any(token::token))
-        .route("/oauth/jwks", get(jwks::jwks))
-        .route("/oauth/revoke", post(about_token::revoke))
+        .route("/oauth/jwks", get(jwks::jwks).options(cors::of_a_public_document))
+        .route("/oauth/revoke", any(about_token::revoke))
         .route("/oauth/introspect", post(about_token::introspect))
         .route("/oauth/revocations", get(revocations::revocations))
-        .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
+        .route(
+            "/.well-known/oauth-authorization-server",
+            get(metadata::authorization_server).options(cors::of_a_public_document),
+        )
+        .route(RESOURCE, any(protected_resource::protected_resource))
+        .route(RESOURCE_PATHS, any(protected_resource::protected_resource))
         .route("/sign-in", post(sign_in::on_its_own))
         .route("/sign-out", post(connections::sign_out))
         .route("/connections", get(connections::list))

@@ -13,6 +13,7 @@ pub(crate) mod metadata;
 pub(crate) mod not_found;
 pub(crate) mod oauth_apps;
 pub(crate) mod posted;
+pub(crate) mod protected_resource;
 pub(crate) mod revocations;
 pub(crate) mod sign_in;
 pub(crate) mod token;

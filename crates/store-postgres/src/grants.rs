@@ -7,7 +7,7 @@ macro_rules! columns {
     () => {
         "g.id, g.app, g.user_id, g.root_key, g.salt, g.dialect, g.scope, g.created_at, g.stage, g.generation, g.branch, \
          g.parent_branch, g.rotated_at, g.last_used_at, g.code_expires_at, g.code_challenge, g.code_binding, g.request_digest, \
-         g.redirect_uri, g.state_digest, g.end_reason, g.ended_at"
+         g.redirect_uri, g.state_digest, g.end_reason, g.ended_at, g.resources"
     };
 }
 

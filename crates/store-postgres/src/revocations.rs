@@ -1,11 +1,15 @@
 //! The revocation feed's entries. They are numbered in the order of their commits: whoever writes one holds the lock on the store's single
 //! row before the number is drawn and until the commit, so that a reader who asks for what came after a number misses none.
 
+use std::sync::LazyLock;
+
+use keyfob_authority::model::LedgerEntry;
 use keyfob_authority::store::NewRevocation;
 use keyfob_protocol::revocation::{Revocation, RevokedKind};
 
 use crate::columns::{get, named, time};
 use crate::engine::{Engine, Fault, Session};
+use crate::ledger;
 
 const KINDS: [RevokedKind; 5] =
     [RevokedKind::Grant, RevokedKind::Token, RevokedKind::App, RevokedKind::User, RevokedKind::Account];
@@ -36,6 +40,44 @@ pub(crate) async fn append(session: &Session, entries: &[NewRevocation]) -> Resu
              FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY \
              AS r(kind, id, not_before, until_time, n) ORDER BY r.n",
             &[&kinds, &ids, &not_before, &until],
+        )
+        .await
+        .map(drop)
+}
+
+/// One revocation, `$10` to `$13`, after the store's row, and then its record.
+static REVOKE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH counted AS (UPDATE store SET tick = tick WHERE one = 1 RETURNING one), \
+         revoked AS (INSERT INTO revocations (kind, id, not_before, until_time) \
+         SELECT $10::text, $11::text, $12::bigint, $13::bigint FROM counted) {}",
+        ledger::APPEND
+    )
+});
+
+/// Appends one by itself, with its record. Sent once: an entry that stands twice would be a lie, and whoever asked may ask again.
+pub(crate) async fn revoke(engine: &Engine, revocation: &NewRevocation, entry: &LedgerEntry) -> Result<(), Fault> {
+    let NewRevocation { kind, id, not_before, until } = revocation;
+    let ledger::Columns { at, kind: what, grant, app, user, account, system, detail, once } =
+        ledger::Columns::of(std::slice::from_ref(entry));
+    engine
+        .write_once(
+            &REVOKE,
+            &[
+                &at,
+                &what,
+                &grant,
+                &app,
+                &user,
+                &account,
+                &system,
+                &detail,
+                &once,
+                &name(*kind),
+                id,
+                &not_before.0,
+                &until.0,
+            ],
         )
         .await
         .map(drop)

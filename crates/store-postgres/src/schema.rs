@@ -3,8 +3,11 @@
 use crate::engine::Schema;
 
 /// Numbered from 1 by place, as in the SQLite store. Once released, a migration never changes.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_rows.sql"), include_str!("migrations/0002_rotation_and_feed.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_rows.sql"),
+    include_str!("migrations/0002_rotation_and_feed.sql"),
+    include_str!("migrations/0003_resources.sql"),
+];
 
 /// "Keyfob" and a number, as the advisory lock of whoever migrates.
 const LOCK: i64 = 0x4b65_7966_6f62_0001;

@@ -112,6 +112,12 @@ impl Store for PostgresStore {
         ledger::record(&self.engine, &entries).await.map_err(store_error)
     }
 
+    async fn revoke(&self, revocation: NewRevocation, entry: LedgerEntry) -> Result<(), StoreError> {
+        revocations::revoke(&self.engine, &revocation, &entry).await.map_err(store_error)?;
+        self.engine.news().tell();
+        Ok(())
+    }
+
     async fn ledger(&self, filter: LedgerFilter, limit: u32) -> Result<Vec<LedgerEntry>, StoreError> {
         ledger::list(&self.engine, filter, limit).await.map_err(store_error)
     }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use keyfob_authority::model::{ActiveGrant, AppId, Grant, GrantState, UserId};
 use keyfob_authority::store::{GrantChange, GrantWrite, Store as _, Written};
+use keyfob_protocol::resource::Resources;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::GrantId;
 use keyfob_protocol::{Dialect, Timestamp};
@@ -64,6 +65,7 @@ async fn seed(store: &Arc<SqliteStore>, rows: u64) {
             salt: salt.to_be_bytes(),
             dialect: Dialect::FollowUpBoss,
             scope: Scope::empty(),
+            resources: Resources::none(),
             created_at: NOW,
             state: rotated(1, NOW),
         };

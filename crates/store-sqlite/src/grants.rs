@@ -8,6 +8,7 @@ use keyfob_authority::model::{
 };
 use keyfob_authority::store::{GrantChange, GrantFilter, GrantWrite, HeldGrant, Written};
 use keyfob_protocol::pkce::CodeChallenge;
+use keyfob_protocol::resource::Resources;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::GrantId;
 use keyfob_protocol::{Dialect, Timestamp};
@@ -20,7 +21,7 @@ use crate::{ledger, revocations, settings};
 static HELD: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {COLUMNS}, (SELECT settings_version FROM store) FROM grants g WHERE g.id = ?"));
 /// The settings version's place behind [`COLUMNS`].
-const VERSION: usize = 22;
+const VERSION: usize = 23;
 
 pub(crate) fn held(connection: &Connection, holders: &Holders, id: GrantId) -> Result<Option<HeldGrant>> {
     let read =
@@ -85,8 +86,8 @@ fn insert(connection: &Connection, grant: &Grant, nonce: u64) -> Result<bool> {
         .prepare_cached(
             "INSERT INTO grants (id, stage, generation, branch, parent_branch, rotated_at, last_used_at, nonce, app, user_id, \
              root_key, salt, dialect, scope, created_at, code_expires_at, code_challenge, code_binding, request_digest, \
-             redirect_uri, state_digest, end_reason, ended_at) \
-             VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
+             redirect_uri, state_digest, end_reason, ended_at, resources) \
+             VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
             grant.id.0,
@@ -112,6 +113,7 @@ fn insert(connection: &Connection, grant: &Grant, nonce: u64) -> Result<bool> {
             state.state_digest,
             state.end_reason,
             state.ended_at,
+            grant.resources.to_string(),
         ])?;
     Ok(inserted == 1)
 }
@@ -216,7 +218,7 @@ impl StateColumns<'_> {
 /// costs more than reading it.
 const COLUMNS: &str = "g.id, g.app, g.user_id, g.root_key, g.salt, g.dialect, g.scope, g.created_at, g.stage, g.generation, \
      g.branch, g.parent_branch, g.rotated_at, g.last_used_at, g.code_expires_at, g.code_challenge, g.code_binding, \
-     g.request_digest, g.redirect_uri, g.state_digest, g.end_reason, g.ended_at";
+     g.request_digest, g.redirect_uri, g.state_digest, g.end_reason, g.ended_at, g.resources";
 
 fn read(row: &Row<'_>) -> Result<Grant> {
     Ok(Grant {
@@ -227,6 +229,8 @@ fn read(row: &Row<'_>) -> Result<Grant> {
         salt: row.get(4)?,
         dialect: named(row, 5, [Dialect::FollowUpBoss, Dialect::OAuth], Dialect::name)?,
         scope: Scope::parse(row.get_ref(6)?.as_str()?).map_err(|error| senseless("grants.scope", error))?,
+        resources: Resources::from_text(row.get_ref(22)?.as_str()?)
+            .map_err(|error| senseless("grants.resources", error))?,
         created_at: Timestamp(row.get(7)?),
         state: read_state(row)?,
     })

@@ -22,15 +22,16 @@ fn read(row: &Row<'_>) -> Result<ResourceServer> {
         name: row.get("name")?,
         secret_digest: row.get("secret_digest")?,
         enabled: row.get("enabled")?,
+        resource: row.get("resource")?,
         created_at: time(row, "created_at")?,
     })
 }
 
-const TABLE: Table = Table { name: "resource_servers", columns: "name, secret_digest, enabled, created_at" };
+const TABLE: Table = Table { name: "resource_servers", columns: "name, secret_digest, enabled, created_at, resource" };
 
 fn whole(server: &ResourceServer) -> impl Params {
-    let ResourceServer { id, name, secret_digest, enabled, created_at } = server;
-    (id.0, name, secret_digest, enabled, created_at.0)
+    let ResourceServer { id, name, secret_digest, enabled, resource, created_at } = server;
+    (id.0, name, secret_digest, enabled, created_at.0, resource)
 }
 
 pub(crate) fn add(connection: &Connection, server: &ResourceServer) -> Result<Administered> {

@@ -8,8 +8,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::engine::Fault;
 
 /// Numbered from 1 by place. Once released, a migration never changes.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_rows.sql"), include_str!("migrations/0002_rotation_and_feed.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_rows.sql"),
+    include_str!("migrations/0002_rotation_and_feed.sql"),
+    include_str!("migrations/0003_resources.sql"),
+];
 
 /// "Keyf": stands in the file's header, so that no other program's database is taken for ours.
 const APPLICATION_ID: i64 = 0x4b65_7966;

@@ -143,6 +143,14 @@ impl Store for SqliteStore {
         self.write(move |connection| ledger::append(connection, &entries)).await
     }
 
+    async fn revoke(&self, revocation: NewRevocation, entry: LedgerEntry) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            ledger::append(connection, std::slice::from_ref(&entry))?;
+            revocations::append(connection, std::slice::from_ref(&revocation))
+        })
+        .await
+    }
+
     async fn ledger(&self, filter: LedgerFilter, limit: u32) -> Result<Vec<LedgerEntry>, StoreError> {
         self.long_read(move |connection| ledger::list(connection, filter, limit)).await
     }

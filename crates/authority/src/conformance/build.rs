@@ -6,6 +6,7 @@ use crate::model::{
 };
 use crate::store::{Administered, Administration, GrantChange, GrantWrite, NewRevocation, Replacement, Store, Written};
 use keyfob_protocol::redirect_uri::RegisteredRedirectUri;
+use keyfob_protocol::resource::Resources;
 use keyfob_protocol::revocation::RevokedKind;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::GrantId;
@@ -31,6 +32,7 @@ pub fn approved(number: u32) -> Grant {
         salt: [9; 16],
         dialect: Dialect::FollowUpBoss,
         scope: Scope::parse("people notes").unwrap(),
+        resources: Resources::parse(["https://notes.example.com", "urn:example:people"]).unwrap(),
         created_at: NOW,
         state: GrantState::Approved(ApprovedGrant {
             code_expires_at: NOW.plus(900),

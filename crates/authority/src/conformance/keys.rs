@@ -74,13 +74,15 @@ pub async fn resource_servers_come_and_go(place: &impl Place) {
         name: name.to_owned(),
         secret_digest: [7; 32],
         enabled: true,
+        resource: (name == "api").then(|| "https://api.example.com".to_owned()),
         created_at: NOW,
     };
     let add = |server| Administration::AddResourceServer(server);
     assert_eq!(administer(&*store, add(server(0, "gate"))).await, Administered::Done(1));
     assert_eq!(administer(&*store, add(server(0, "gate"))).await, Administered::Conflict);
     let Administered::Done(second) = administer(&*store, add(server(0, "api"))).await else { panic!("a free name") };
-    let disabled = ResourceServer { enabled: false, secret_digest: [8; 32], ..server(1, "gate") };
+    let resource = Some("urn:example:gate".to_owned());
+    let disabled = ResourceServer { enabled: false, secret_digest: [8; 32], resource, ..server(1, "gate") };
     let update = Administration::UpdateResourceServer(replacing(&*store, disabled.clone()).await);
     assert_eq!(administer(&*store, update).await, Administered::Done(1));
     assert_eq!(store.resource_server_by_name("gate").await.unwrap(), Some(disabled.clone()));

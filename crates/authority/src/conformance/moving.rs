@@ -51,10 +51,10 @@ fn is_nullable(table: &Table, column: Column) -> bool {
     match table.name {
         "grants" => !["stage", "generation", "branch", "parent_branch", "nonce", "app", "user_id", "root_key", "salt"]
             .into_iter()
-            .chain(["dialect", "scope", "created_at"])
+            .chain(["dialect", "scope", "resources", "created_at"])
             .any(|name| name == column.name),
         "ledger" => !["at", "kind", "detail"].contains(&column.name),
-        _ => ["password_hash", "expires_at", "last_used_at", "retired_at"].contains(&column.name),
+        _ => ["password_hash", "expires_at", "last_used_at", "retired_at", "resource"].contains(&column.name),
     }
 }
 

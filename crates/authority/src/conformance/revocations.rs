@@ -2,8 +2,8 @@
 
 use super::Place;
 use super::build::{NOW, account, active, approved, id, insert, revocation, update, win};
-use crate::model::{Account, EndReason, Grant, GrantState};
-use crate::store::{Administration, NewRevocation, Store};
+use crate::model::{Account, EndReason, Grant, GrantState, LedgerEntry, LedgerKind};
+use crate::store::{Administration, LedgerFilter, NewRevocation, Store};
 use keyfob_protocol::revocation::RevokedKind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,6 +32,27 @@ pub async fn revocations_are_numbered_once_and_for_all(place: &impl Place) {
     let entry = NewRevocation { kind: RevokedKind::Token, id: "8".to_owned(), not_before: NOW, until: NOW };
     store.administer(Administration::AddAccount(account()), vec![], vec![entry]).await.unwrap();
     assert!(store.revocations(0, 100).await.unwrap()[0].number > all[4].number);
+}
+
+/// What no row stands for is revoked with its entry, in order with everything else, and administers nothing.
+pub async fn a_token_without_a_grant_is_revoked(place: &impl Place) {
+    let store = place.open().await;
+    let before = store.settings_version().await.unwrap();
+    let entry = |detail: &str| LedgerEntry::new(NOW, LedgerKind::TokenRevoked).with_detail(detail);
+    let revoked = |name: &str| NewRevocation {
+        kind: RevokedKind::Token,
+        id: name.to_owned(),
+        not_before: NOW,
+        until: NOW.plus(60),
+    };
+    store.revoke(revoked("one"), entry("first")).await.unwrap();
+    store.revoke(revoked("two"), entry("second")).await.unwrap();
+    let feed = store.revocations(0, 100).await.unwrap();
+    let named: Vec<_> = feed.iter().map(|entry| (entry.id.as_str(), entry.not_before, entry.until)).collect();
+    assert_eq!(named, [("one", NOW, NOW.plus(60)), ("two", NOW, NOW.plus(60))]);
+    let ledger = store.ledger(LedgerFilter::default(), 10).await.unwrap();
+    assert_eq!(ledger, [entry("second"), entry("first")]);
+    assert_eq!(store.settings_version().await.unwrap(), before);
 }
 
 /// A reader asks for what came after the last number it saw. An entry that commits behind it would never be seen, and its token would

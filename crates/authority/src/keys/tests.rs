@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::{AppId, EndReason, GrantState, UserId};
 use keyfob_protocol::Dialect;
+use keyfob_protocol::resource::Resources;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::{GrantId, PresentedToken, TokenKind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,6 +49,7 @@ fn grant() -> Grant {
         salt: [9; 16],
         dialect: Dialect::OAuth,
         scope: Scope::empty(),
+        resources: Resources::none(),
         created_at: NOW,
         state: GrantState::Ended { reason: EndReason::Denied, at: NOW },
     }

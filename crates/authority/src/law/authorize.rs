@@ -3,12 +3,13 @@
 use crate::model::AppPolicy;
 use keyfob_protocol::authorize::{AuthorizeRefusal, AuthorizeRequest};
 use keyfob_protocol::callback::AuthorizeErrorCode;
+use keyfob_protocol::resource::Resources;
 use keyfob_protocol::scope::Scope;
 
 /// The scope that a consent would grant, or the refusal that goes to the redirect URI.
 pub fn granted_scope(
     policy: &AppPolicy,
-    audiences: &[String],
+    known: &Resources,
     request: &AuthorizeRequest,
 ) -> Result<Scope, AuthorizeRefusal> {
     let refuse = |code, description: &str| AuthorizeRefusal {
@@ -20,7 +21,7 @@ pub fn granted_scope(
     if policy.needs_pkce() && request.code_challenge.is_none() {
         return Err(refuse(AuthorizeErrorCode::InvalidRequest, "this app must send code_challenge (PKCE, S256)"));
     }
-    if request.resources.iter().any(|resource| !audiences.contains(resource)) {
+    if !request.resources.within(known) {
         return Err(refuse(AuthorizeErrorCode::InvalidTarget, "the resource is not known here"));
     }
     let asked = request.scope.as_ref().filter(|scope| !scope.is_empty());

@@ -92,6 +92,9 @@ impl AppSecret {
 }
 
 /// What may happen with an app. Every field has a default; unknown fields are refused.
+///
+/// A field that came later is not written while it has its default: nodes of the version before, which refuse it, go on beside us until
+/// somebody uses it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct AppPolicy {
@@ -113,7 +116,7 @@ pub struct AppPolicy {
     pub secret_in_body: bool,
     /// Whether PKCE is required; public clients always need it.
     pub require_pkce: bool,
-    /// OAuth 2.1: with PKCE, `redirect_uri` may be left out at the token endpoint.
+    /// OAuth 2.1: PKCE is required, and with it `redirect_uri` may be left out at the token endpoint.
     pub redirect_uri_optional: bool,
     /// Whether followupboss answers carry `iss` (decision D4).
     pub iss_in_followupboss: bool,
@@ -121,6 +124,12 @@ pub struct AppPolicy {
     pub one_grant_per_user: bool,
     /// Which redirect URIs may be registered.
     pub redirect_uris: RedirectUriRules,
+    /// Whether the app may have tokens for itself (RFC 6749 section 4.4): without a user, without a refresh token, for its own scope.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub client_credentials: bool,
+    /// Origins of the pages that a public app consists of (matrix MD-06), as browsers spell them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
     /// Scopes the app may ask for; none declared: the grant is the user's whole role.
     pub allowed_scope: Scope,
     /// Scopes it gets without asking.
@@ -144,6 +153,8 @@ impl Default for AppPolicy {
             iss_in_followupboss: false,
             one_grant_per_user: false,
             redirect_uris: RedirectUriRules::Web,
+            client_credentials: false,
+            origins: Vec::new(),
             allowed_scope: Scope::empty(),
             default_scope: Scope::empty(),
         }
@@ -156,9 +167,9 @@ impl AppPolicy {
         self.public || self.refresh == RefreshPolicy::Rotating
     }
 
-    /// Whether an authorize request needs a challenge (RFC 9700 section 2.1.1).
+    /// Whether an authorize request needs a challenge (RFC 9700 section 2.1.1): of a public app, one of the OAuth 2.1 profile, or by choice.
     pub fn needs_pkce(&self) -> bool {
-        self.public || self.require_pkce
+        self.public || self.require_pkce || self.redirect_uri_optional
     }
 }
 
@@ -216,4 +227,45 @@ pub enum LegacyGet {
     Warn,
     /// It works until then.
     OffAfter(Timestamp),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the first version wrote, and reads.
+    const FIRST: [&str; 15] = [
+        "public",
+        "refresh",
+        "replayWindow",
+        "reuse",
+        "stateAtToken",
+        "codeReuse",
+        "legacyGet",
+        "secretInBody",
+        "requirePkce",
+        "redirectUriOptional",
+        "issInFollowupboss",
+        "oneGrantPerUser",
+        "redirectUris",
+        "allowedScope",
+        "defaultScope",
+    ];
+
+    #[test]
+    fn a_policy_that_uses_nothing_newer_is_read_by_the_version_before() {
+        let fields = |policy: &AppPolicy| -> Vec<String> {
+            let written = serde_json::to_value(policy).expect("plain data");
+            written.as_object().expect("an object").keys().cloned().collect()
+        };
+        assert_eq!(fields(&AppPolicy::default()), FIRST);
+        let newer = AppPolicy {
+            client_credentials: true,
+            origins: vec!["https://a.example".to_owned()],
+            ..AppPolicy::default()
+        };
+        assert!(fields(&newer).iter().any(|field| field == "clientCredentials"));
+        let read: AppPolicy = serde_json::from_value(serde_json::to_value(&newer).expect("plain data")).expect("ours");
+        assert_eq!(read, newer);
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::{AppId, UserId};
 use keyfob_protocol::pkce::CodeChallenge;
+use keyfob_protocol::resource::Resources;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::GrantId;
 use keyfob_protocol::{Dialect, Timestamp};
@@ -23,6 +24,8 @@ pub struct Grant {
     pub dialect: Dialect,
     /// What was granted.
     pub scope: Scope,
+    /// For which APIs (RFC 8707); none: the authority's own (decision D17).
+    pub resources: Resources,
     /// When the user decided.
     pub created_at: Timestamp,
     /// The lifecycle.

@@ -123,7 +123,10 @@ pub static TABLES: &[Table] = &[
             int("last_used_at"),
         ],
     ),
-    numbered("resource_servers", &[int("id"), text("name"), blob("secret_digest"), bool("enabled"), int("created_at")]),
+    numbered(
+        "resource_servers",
+        &[int("id"), text("name"), blob("secret_digest"), bool("enabled"), int("created_at"), text("resource")],
+    ),
     keyed("sessions", &[blob("id"), int("user_id"), int("authenticated_at"), int("last_seen_at")]),
     keyed(
         "grants",
@@ -151,6 +154,7 @@ pub static TABLES: &[Table] = &[
             blob("state_digest"),
             text("end_reason"),
             int("ended_at"),
+            text("resources"),
         ],
     ),
     numbered(

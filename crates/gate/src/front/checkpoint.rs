@@ -5,6 +5,8 @@ use super::metrics::GateMetrics;
 use crate::challenge::Challenge;
 use crate::gate::Gate;
 use crate::verify::InvalidReason;
+use axum::extract::Request;
+use axum::response::Response;
 use http::HeaderMap;
 use keyfob_protocol::scope::Scope;
 use std::sync::Arc;
@@ -27,6 +29,16 @@ impl Checkpoint {
         let judged = self.judge(headers, required);
         self.metrics.count_check(judged.as_ref().err());
         judged
+    }
+
+    /// The document of the resource that is announced, if it is what the request asks for. Not a check: nobody has a token yet.
+    pub(super) fn document(&self, request: &Request) -> Option<Response> {
+        self.gate.announced()?.answer(request.method(), request.uri().path())
+    }
+
+    /// The whole answer to a caller who does not pass.
+    pub(crate) fn refuse(&self, challenge: &Challenge) -> Response {
+        self.gate.refuse(challenge)
     }
 
     /// Counts what happened to a request that passed.

@@ -31,13 +31,24 @@ impl ForwardAuth {
         ForwardAuth { checkpoint, passed }
     }
 
-    /// Its route.
+    /// Its route, and that of the announced resource, to which the web server passes the API's well-known path (RFC 9728).
     pub fn router(self) -> Router {
         Router::new().fallback(answer).with_state(self)
+    }
+
+    fn refuse(&self, challenge: &Challenge) -> Response {
+        let mut response = self.checkpoint.refuse(challenge);
+        if response.status() == StatusCode::BAD_REQUEST {
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+        }
+        response
     }
 }
 
 async fn answer(State(endpoint): State<ForwardAuth>, request: Request) -> Response {
+    if let Some(document) = endpoint.checkpoint.document(&request) {
+        return document;
+    }
     let beneath = match request.uri().path().strip_prefix(PATH) {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => !matches!(rest, "" | "/"),
         _ => return status(StatusCode::NOT_FOUND),
@@ -48,7 +59,7 @@ async fn answer(State(endpoint): State<ForwardAuth>, request: Request) -> Respon
         tracing::error!(
             "the query of the check URL is malformed, so no request passes; write it like /check?scope=a%20b"
         );
-        return refused(&Challenge::CannotDecide);
+        return endpoint.refuse(&Challenge::CannotDecide);
     };
     match endpoint.checkpoint.check(request.headers(), &required) {
         Ok(identity) => {
@@ -56,7 +67,7 @@ async fn answer(State(endpoint): State<ForwardAuth>, request: Request) -> Respon
             *response.headers_mut() = identity;
             response
         }
-        Err(challenge) => refused(&challenge),
+        Err(challenge) => endpoint.refuse(&challenge),
     }
 }
 
@@ -69,14 +80,6 @@ fn required_scope(query: &str) -> Option<Scope> {
         let scope = Scope::parse(text).ok().filter(|scope| !scope.is_empty())?;
         Some(required.union(&scope))
     })
-}
-
-fn refused(challenge: &Challenge) -> Response {
-    let mut response = challenge.response::<Body>();
-    if response.status() == StatusCode::BAD_REQUEST {
-        *response.status_mut() = StatusCode::UNAUTHORIZED;
-    }
-    response
 }
 
 fn status(status: StatusCode) -> Response {

@@ -10,16 +10,16 @@ type Row = (&'static str, fn(&Caller) -> Option<String>);
 
 /// Every identity header.
 const TABLE: [Row; 7] = [
-    // The user that the app acts for.
-    ("x-auth-user", |caller| Some(caller.user.to_string())),
+    // The user that the app acts for; absent, with the two of theirs, where it acts for itself.
+    ("x-auth-user", |caller| caller.holder.map(|holder| holder.user.to_string())),
     // That user's account.
-    ("x-auth-account", |caller| Some(caller.account.to_string())),
+    ("x-auth-account", |caller| caller.holder.map(|holder| holder.account.to_string())),
     // The app, by number.
     ("x-auth-app", |caller| Some(caller.app.to_string())),
     // The app, by client id.
     ("x-auth-client-id", |caller| Some(caller.client_id.clone())),
     // The grant behind the token.
-    ("x-auth-grant", |caller| Some(caller.grant.to_text())),
+    ("x-auth-grant", |caller| caller.holder.map(|holder| holder.grant.to_text())),
     // Absent where the grant is the user's whole role.
     ("x-auth-scope", |caller| caller.scope.as_ref().map(ToString::to_string)),
     // When the token ends, in seconds since 1970.

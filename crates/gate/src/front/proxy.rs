@@ -52,13 +52,16 @@ impl Proxy {
         Proxy { checkpoint, config }
     }
 
-    /// Answers every path. Finds the client's address in the extensions, as [`ConnectInfo`].
+    /// Answers every path; that of the announced resource itself, everything else for the upstream. Finds the client's address in the extensions, as [`ConnectInfo`].
     pub fn router(self) -> Router {
         Router::new().fallback(answer).with_state(Arc::new(self))
     }
 
     async fn forward(&self, mut request: Request) -> Result<Response, Failure> {
         target::check(&request)?;
+        if let Some(document) = self.checkpoint.document(&request) {
+            return Ok(document);
+        }
         let required = self.config.scoped_paths.required(request.uri().path())?;
         let identity = self.checkpoint.check(request.headers(), &required).map_err(Failure::Challenged)?;
         self.rewrite(&mut request, identity);
@@ -94,5 +97,5 @@ impl Proxy {
 }
 
 async fn answer(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
-    proxy.forward(request).await.unwrap_or_else(|failure| failure.response())
+    proxy.forward(request).await.unwrap_or_else(|failure| failure.response(&proxy.checkpoint))
 }

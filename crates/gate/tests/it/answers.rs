@@ -9,7 +9,7 @@ use serde_json::json;
 
 /// Status, every header and the body, as text.
 fn wire(challenge: &Challenge) -> String {
-    let response: Response<String> = challenge.response();
+    let response: Response<String> = challenge.response(None);
     let mut text = format!("{}\n", response.status().as_u16());
     for (name, value) in response.headers() {
         text.push_str(&format!("{name}: {}\n", value.to_str().unwrap()));
@@ -101,7 +101,7 @@ fn br_06_a_scope_that_does_not_reach_is_403_and_names_what_is_needed() {
     let whole_role = world.call(&world.token(&claims())).unwrap();
     assert_eq!(whole_role.permits(&scope("people events")), Ok(()));
     let role = Challenge::InsufficientScope { required: Scope::empty() };
-    assert_eq!(role.www_authenticate().unwrap(), "Bearer realm=\"api\", error=\"insufficient_scope\"");
+    assert_eq!(role.www_authenticate(None).unwrap(), "Bearer realm=\"api\", error=\"insufficient_scope\"");
 }
 
 const CANNOT_DECIDE: &str = "503\ncontent-type: application/json\nretry-after: 1\n\
@@ -121,7 +121,7 @@ fn br_11_a_gate_without_keys_or_before_its_first_sync_cannot_decide() {
     unsynced.gate.set_keys(&unsynced.key_set()).unwrap();
     assert!(!unsynced.gate.revocations().first_sync_done());
     assert_eq!(unsynced.call(&token).unwrap_err(), Challenge::CannotDecide, "no sync");
-    assert_eq!(unsynced.gate.check_token(&token).unwrap_err(), Challenge::CannotDecide);
+    assert_eq!(unsynced.gate.holder_of(&token).unwrap_err(), Challenge::CannotDecide);
     assert_eq!(unsynced.gate.check(&HeaderMap::new()).unwrap_err(), Challenge::NoCredentials);
 }
 

@@ -12,7 +12,12 @@ fn send(world: &World, request: Request<String>) -> Response<String> {
     let service = service_fn(|request: Request<String>| async move {
         let caller = Caller::of(request.extensions()).expect("the layer lets no one else through");
         let authorized = request.headers().contains_key(header::AUTHORIZATION);
-        let text = format!("user {} at {} with {}, header {authorized}", caller.user, request.uri(), request.body());
+        let text = format!(
+            "user {} at {} with {}, header {authorized}",
+            caller.holder.expect("a user").user,
+            request.uri(),
+            request.body()
+        );
         Ok::<_, Infallible>(Response::new(text))
     });
     let guarded = GateLayer::new(world.gate.clone()).layer(service);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests too; clippy exempts only the tests themselves")]
 
+mod announced;
 mod answers;
 mod follow;
 mod forward_auth;

@@ -1,11 +1,15 @@
 //! Which texts open the gate: signature, header and claims.
 
-use crate::issuer::{AUDIENCE, HOUR, ISSUED, SigningKey, World, claims, header, invalid, sign, signing_input, with};
+use crate::issuer::{
+    AUDIENCE, GRANT, HOUR, ISSUED, SigningKey, World, claims, header, invalid, sign, signing_input, with,
+};
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use keyfob_gate::{Challenge, InvalidReason};
+use keyfob_gate::{Challenge, Holder, InvalidReason};
+use keyfob_protocol::revocation::RevokedKind;
+use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::{TokenKind, TokenName};
 use serde_json::{Value, json};
 
@@ -13,8 +17,9 @@ use serde_json::{Value, json};
 fn jw_01_a_token_with_every_claim_names_its_caller() {
     let world = World::new();
     let caller = world.call(&world.token(&with(claims(), "scope", json!("people notes")))).unwrap();
-    assert_eq!((caller.user, caller.account, caller.app, caller.client_id.as_str()), (42, 5, 3, "app-one"));
-    assert_eq!((caller.grant, caller.jti.as_str()), (crate::issuer::GRANT, "token-one"));
+    let holder = Holder { user: 42, account: 5, grant: crate::issuer::GRANT };
+    assert_eq!((caller.holder, caller.app, caller.client_id.as_str()), (Some(holder), 3, "app-one"));
+    assert_eq!(caller.jti, "token-one");
     assert_eq!(caller.scope.as_ref().unwrap().to_string(), "notes people");
     assert_eq!((caller.issued_at, caller.expires_at), (ISSUED, ISSUED.plus(HOUR)));
 }
@@ -25,6 +30,59 @@ fn jw_01_each_required_claim_is_required() {
     for claim in ["iss", "sub", "aud", "client_id", "iat", "exp", "jti", "gid", "acc", "app"] {
         let token = world.token(&with(claims(), claim, Value::Null));
         assert_eq!(world.call(&token).unwrap_err(), invalid(InvalidReason::MalformedClaims), "{claim}");
+    }
+}
+
+/// Claims of a token that an app has for itself.
+fn own_claims() -> Value {
+    let own = with(claims(), "sub", json!("app-one"));
+    with(with(own, "gid", Value::Null), "acc", Value::Null)
+}
+
+#[test]
+fn tk_16_an_app_that_acts_for_itself_has_no_holder_and_no_role_in_place_of_a_scope() {
+    let world = World::new();
+    let caller = world.call(&world.token(&own_claims())).unwrap();
+    assert_eq!((caller.holder, caller.app, caller.client_id.as_str()), (None, 3, "app-one"));
+    let notes = Scope::parse("notes").unwrap();
+    assert!(caller.permits(&Scope::empty()).is_ok());
+    assert_eq!(caller.permits(&notes).unwrap_err(), Challenge::InsufficientScope { required: notes.clone() });
+    let scoped = world.call(&world.token(&with(own_claims(), "scope", json!("notes")))).unwrap();
+    assert!(scoped.permits(&notes).is_ok());
+}
+
+#[test]
+fn tk_16_the_two_forms_of_claims_do_not_mix() {
+    let world = World::new();
+    let numbered = with(with(own_claims(), "client_id", json!("42")), "sub", json!("42"));
+    let caller = world.call(&world.token(&numbered)).unwrap();
+    assert_eq!(caller.holder, None, "a client id that looks like a user's number names no user");
+    for (claim, value) in [
+        ("sub", json!("app-two")),
+        ("sub", json!("42")),
+        ("gid", json!(GRANT.to_text())),
+        ("acc", json!(5)),
+        ("app", Value::Null),
+    ] {
+        let token = world.token(&with(own_claims(), claim, value.clone()));
+        assert_eq!(world.call(&token).unwrap_err(), invalid(InvalidReason::MalformedClaims), "{claim} {value}");
+    }
+}
+
+#[test]
+fn tk_16_revocations_of_the_app_and_of_the_token_stop_it_and_those_of_users_do_not() {
+    for (kind, id, stops) in [
+        (RevokedKind::App, "3", true),
+        (RevokedKind::Token, "token-one", true),
+        (RevokedKind::User, "42", false),
+        (RevokedKind::User, "0", false),
+        (RevokedKind::Account, "0", false),
+    ] {
+        let world = World::new();
+        let token = world.token(&own_claims());
+        assert!(world.call(&token).is_ok());
+        world.revoke(kind, id, ISSUED);
+        assert_eq!(world.call(&token).is_err(), stops, "{kind:?} {id}");
     }
 }
 

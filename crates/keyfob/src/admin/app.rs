@@ -9,6 +9,7 @@ use keyfob_authority::Decision;
 use keyfob_authority::model::{App, AppId, AppPolicy, RefreshPolicy, System};
 use keyfob_authority::register::{NewApp, RegisterRefusal};
 use keyfob_protocol::redirect_uri::RedirectUriRules;
+use keyfob_protocol::scope::Scope;
 use keyfob_protocol::{Secret, Timestamp};
 use serde_json::{Value, json};
 
@@ -98,6 +99,19 @@ pub(crate) struct PolicyArgs {
     /// Refresh tokens rotate.
     #[arg(long)]
     rotating: bool,
+    /// An origin whose pages may call the token and revocation endpoints, like https://app.example.com; repeatable. Replaces all earlier ones.
+    /// For public apps that run in a browser.
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+    /// It may have tokens for itself, without a user (grant_type=client_credentials).
+    #[arg(long)]
+    client_credentials: bool,
+    /// The scopes that it may ask for, separated by spaces. An app without any gets the user's whole role.
+    #[arg(long = "scope", value_name = "SCOPES")]
+    allowed_scope: Option<String>,
+    /// The scopes that it gets without asking; among those of --scope.
+    #[arg(long, value_name = "SCOPES")]
+    default_scope: Option<String>,
     /// Fields of the policy as JSON: {"stateAtToken":"present","reuse":"end"}. See `keyfob app show APP --json`.
     #[arg(long, value_name = "JSON")]
     policy: Option<String>,
@@ -119,10 +133,18 @@ impl PolicyArgs {
         Ok(AppPolicy {
             public: policy.public || self.public || self.native,
             redirect_uris: if self.native { RedirectUriRules::Native } else { policy.redirect_uris },
+            origins: if self.origins.is_empty() { policy.origins } else { self.origins.clone() },
+            client_credentials: policy.client_credentials || self.client_credentials,
+            allowed_scope: scope("--scope", self.allowed_scope.as_deref())?.unwrap_or(policy.allowed_scope),
+            default_scope: scope("--default-scope", self.default_scope.as_deref())?.unwrap_or(policy.default_scope),
             refresh: if self.rotating { RefreshPolicy::Rotating } else { policy.refresh },
             ..policy
         })
     }
+}
+
+fn scope(flag: &str, text: Option<&str>) -> anyhow::Result<Option<Scope>> {
+    text.map(Scope::parse).transpose().map_err(|error| Exit::Refused.because(format!("{flag}: {error}")))
 }
 
 pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow::Result<()> {
@@ -132,6 +154,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             let system = find_system(opened, &system).await?;
             let new = NewApp { name, redirect_uris, policy: policy.over(AppPolicy::default())? };
             let registered = granted(authority.register_app(&system, new, now).await?)?;
+            say_what_it_gets(opened, &registered.app);
             with_secret(&registered.app, registered.client_secret.as_ref(), json)
         }
         Command::List { system } => {
@@ -152,7 +175,9 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 redirect_uris: if redirect_uris.is_empty() { kept() } else { redirect_uris },
                 policy: policy.over(app.policy.clone())?,
             };
-            show(&granted(authority.update_app(app.id, new, read_at, now).await?)?, json)
+            let app = granted(authority.update_app(app.id, new, read_at, now).await?)?;
+            say_what_it_gets(opened, &app);
+            show(&app, json)
         }
         Command::Enable { app } => set_enabled(opened, &app, true, json).await,
         Command::Disable { app } => set_enabled(opened, &app, false, json).await,
@@ -176,6 +201,24 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             done(authority.retire_secret(app.id, secret, at, now).await?, "secret", "")?;
             changed(json, "secret", secret, &format!("stops working at {}", at.to_utc()))
         }
+    }
+}
+
+/// Declared scopes bind only apps that are held to some (decision D18), which nobody guesses.
+fn say_what_it_gets(opened: &Opened, app: &App) {
+    let declared = &opened.authority.settings().scopes;
+    if declared.is_empty() {
+        return;
+    }
+    if app.policy.allowed_scope.is_empty() {
+        output::say(&format!(
+            "note: {} is held to no scope, so a user who connects it gives it their whole role, whatever scopes are declared. \
+             `keyfob app update {} --scope \"…\"` holds it to some.",
+            app.name, app.client_id
+        ));
+    }
+    for token in app.policy.allowed_scope.tokens().filter(|token| declared.iter().all(|scope| scope.name != *token)) {
+        output::say(&format!("note: the scope {token} is not declared; the consent page has no words for it."));
     }
 }
 

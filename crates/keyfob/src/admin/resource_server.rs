@@ -9,6 +9,7 @@ use keyfob_authority::Fault;
 use keyfob_authority::model::{ResourceServer, ResourceServerId};
 use keyfob_authority::secrets;
 use keyfob_authority::store::Replacement;
+use keyfob_protocol::resource::Resources;
 use keyfob_protocol::{Secret, entropy};
 use serde_json::json;
 
@@ -19,6 +20,17 @@ pub(crate) enum Command {
         /// What it authenticates as: letters, digits, - and _; unique.
         #[arg(long)]
         name: String,
+        /// The resource that it serves (RFC 8707), like https://api.example.com: apps may then ask for tokens for it, and it may ask about
+        /// those. Default: the authority's own API (api_audience).
+        #[arg(long, value_name = "URI")]
+        resource: Option<String>,
+    },
+    /// Say which resource it serves. Grants for the earlier one get no more tokens for it.
+    SetResource {
+        id: i64,
+        /// As at `add`; without it, the authority's own API.
+        #[arg(long, value_name = "URI")]
+        resource: Option<String>,
     },
     /// List all resource servers.
     List,
@@ -38,21 +50,33 @@ const TAKEN: &str = "a resource server with this name exists already";
 pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow::Result<()> {
     let (authority, now) = (&opened.authority, opened.now());
     match command {
-        Command::Add { name } => {
+        Command::Add { name, resource } => {
+            check(resource.as_deref())?;
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
             if name.is_empty() || !name.bytes().all(plain) {
                 return Err(Exit::Refused.because("--name must be letters, digits, - and _"));
             }
             let secret = fresh_secret(opened)?;
             let secret_digest = secrets::digest(secret.expose());
-            let server =
-                ResourceServer { id: ResourceServerId(0), name, secret_digest, enabled: true, created_at: now };
+            let server = ResourceServer {
+                id: ResourceServerId(0),
+                name,
+                secret_digest,
+                enabled: true,
+                resource,
+                created_at: now,
+            };
             let id = done(authority.add_resource_server(server.clone(), now).await?, WHAT, TAKEN)?;
             with_secret(&ResourceServer { id: ResourceServerId(id), ..server }, &secret, json)
         }
+        Command::SetResource { id, resource } => {
+            check(resource.as_deref())?;
+            replace(opened, id, "resource", |row| ResourceServer { resource, ..row }).await?;
+            changed(json, WHAT, id, "serves another resource")
+        }
         Command::List => {
             let servers = opened.store.resource_servers().await?;
-            output::data(json, &servers, || table(&["ID", "STATUS", "NAME"], servers.iter().map(row)))
+            output::data(json, &servers, || table(&["ID", "STATUS", "NAME", "RESOURCE"], servers.iter().map(row)))
         }
         Command::NewSecret { id } => {
             let secret = fresh_secret(opened)?;
@@ -67,6 +91,10 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             changed(json, WHAT, id, "removed")
         }
     }
+}
+
+fn check(resource: Option<&str>) -> anyhow::Result<()> {
+    Resources::parse(resource).map(drop).map_err(|error| Exit::Refused.because(format!("--resource: {error}")))
 }
 
 async fn set_enabled(opened: &Opened, id: i64, enabled: bool, json: bool) -> anyhow::Result<()> {
@@ -96,7 +124,8 @@ fn fresh_secret(opened: &Opened) -> anyhow::Result<Secret<String>> {
 }
 
 fn with_secret(server: &ResourceServer, secret: &Secret<String>, json: bool) -> anyhow::Result<()> {
-    let document = json!({ "id": server.id, "name": server.name, "secret": secret.expose() });
+    let document =
+        json!({ "id": server.id, "name": server.name, "resource": server.resource, "secret": secret.expose() });
     output::data(json, &document, || {
         format!(
             "resource server {}: {}\nsecret: {}\nThe secret is shown this once.",
@@ -109,5 +138,6 @@ fn with_secret(server: &ResourceServer, secret: &Secret<String>, json: bool) -> 
 
 fn row(server: &ResourceServer) -> Vec<String> {
     let status = if server.enabled { "enabled" } else { "disabled" };
-    vec![server.id.to_string(), status.to_owned(), server.name.clone()]
+    let resource = server.resource.clone().unwrap_or_else(|| "-".to_owned());
+    vec![server.id.to_string(), status.to_owned(), server.name.clone(), resource]
 }

@@ -51,7 +51,7 @@ fub_status = false
 # Whether GET /oauth/token works at all. On: it is the documented way of the followupboss dialect. Secrets in URLs end up in logs of proxies.
 legacy_get = true
 
-# The `aud` of access tokens. Default: the issuer.
+# The `aud` of access tokens for which no resource was asked, and the resource (RFC 8707) of resource servers that name none. Default: the issuer.
 # api_audience = "https://api.example.com"
 
 # Seconds a code lives, 60 to 900. 15 minutes is what Follow Up Boss documents.
@@ -70,7 +70,7 @@ name = "Keyfob"
 # certificate = "fullchain.pem"
 # key = "privkey.pem"
 
-# Without scopes a grant is the user's whole role, as at Follow Up Boss.
+# Without scopes a grant is the user's whole role, as at Follow Up Boss. They bind the apps that are held to some (keyfob app add --scope).
 # [[scopes]]
 # name = "people:read"
 # title = "Read people"

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use keyfob_gate::follow::FollowConfig;
 use keyfob_gate::front::ProxyConfig;
 use keyfob_gate::front::proxy::{ScopedPaths, Upstream};
-use keyfob_gate::{GateConfig, WithoutNews};
+use keyfob_gate::{GateConfig, ProtectedResource, WithoutNews};
 use keyfob_protocol::Secret;
 use keyfob_protocol::scope::Scope;
 use serde::Deserialize;
@@ -95,8 +95,11 @@ impl GateSettings {
         }
         let authority = file.authority.clone().ok_or_else(|| missing("authority"))?;
         let issuer = file.issuer.clone().unwrap_or_else(|| authority.trim_end_matches('/').to_owned());
+        let audience = file.audience.clone().unwrap_or_else(|| issuer.clone());
         let gate = GateConfig {
-            audience: file.audience.clone().unwrap_or_else(|| issuer.clone()),
+            // The issuer's own URL is where the authority is, not this API.
+            announced: ProtectedResource::new(&issuer, &audience, &[]).filter(|_| audience != issuer),
+            audience,
             issuer,
             fub_status: file.fub_status,
             without_news: without_news(&file)?,

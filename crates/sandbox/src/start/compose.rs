@@ -51,10 +51,11 @@ pub(super) async fn compose(options: SandboxOptions, parts: Parts) -> Result<Run
     let node = Node::open(NodeParts {
         store: parts.store,
         opener,
-        settings: Settings::new(&addresses.authority),
+        settings: Settings { audience: addresses.api.clone(), ..Settings::new(&addresses.authority) },
         options: Options {
             brand: brand(),
             fub_status: options.fub_status,
+            api: Some(addresses.api.clone()),
             holds_back: false,
             ..Options::plain_loopback()
         },

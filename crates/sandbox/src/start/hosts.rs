@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
+use keyfob_gate::protected_resource::WELL_KNOWN;
 
 use super::Addresses;
 use crate::control;
@@ -18,7 +19,7 @@ pub(super) enum Part {
     Whole,
     /// `/oauth`, the pages and `/sandbox`.
     Authority,
-    /// `/v1`.
+    /// `/v1`, and where it is announced.
     Api,
     /// `/demo` and its style sheets.
     Demo,
@@ -29,8 +30,8 @@ impl Part {
         let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         match self {
             Part::Whole => true,
-            Part::Authority => !below("/v1") && !below("/demo"),
-            Part::Api => below("/v1"),
+            Part::Authority => !below("/v1") && !below("/demo") && !below(WELL_KNOWN),
+            Part::Api => below("/v1") || below(WELL_KNOWN),
             Part::Demo => below("/demo") || below("/assets"),
         }
     }

@@ -131,8 +131,8 @@ impl Sandbox {
             nbf: None,
             jti: format!("jti-{}-{}", user.id, now.0),
             scope: None,
-            gid: GrantId::parse(&"0".repeat(22)).map_or_else(String::new, |grant| grant.to_text()),
-            acc: user.account,
+            gid: GrantId::parse(&"0".repeat(22)).map(|grant| grant.to_text()),
+            acc: Some(user.account),
             app: 1,
             after: IssuedAfter::default(),
         };

@@ -82,7 +82,11 @@ async fn sb_01_the_api_challenges_for_basic_first_and_bearer_second() {
         let got = get(&format!("{}{path}", running.origin()), &[]).await;
         assert_eq!(got.status, 401);
         let challenges = got.all("www-authenticate");
-        assert_eq!(challenges, ["Basic realm=\"Follow Up Boss API\"", "Bearer realm=\"api\""]);
+        let bearer = format!(
+            "Bearer realm=\"api\", resource_metadata=\"{}/.well-known/oauth-protected-resource\"",
+            running.origin()
+        );
+        assert_eq!(challenges, ["Basic realm=\"Follow Up Boss API\"", bearer.as_str()]);
         assert!(!got.message().is_empty());
         assert!(got.headers.iter().all(|(name, _)| !name.starts_with("x-ratelimit")));
     }
@@ -97,6 +101,23 @@ async fn sb_02_an_api_key_works_as_basic_on_the_same_listener() {
     assert_eq!((got.status, &got.json()["user"]["id"]), (200, &json!(1)));
 }
 
+/// Where the API is announced (RFC 9728).
+const RESOURCE: &str = "/.well-known/oauth-protected-resource";
+
+#[tokio::test]
+async fn md_05_the_api_announces_itself_on_its_own_host() {
+    for separate_hosts in [false, true] {
+        let running = Running::start_with(SandboxOptions { separate_hosts, ..options() }).await;
+        let api = running.announcement.api.trim_end_matches("/v1").to_owned();
+        let told = get(&format!("{api}{RESOURCE}"), &[]).await;
+        assert_eq!((told.status, &told.json()["resource"]), (200, &json!(api)));
+        assert_eq!(told.json()["authorization_servers"], json!([running.origin()]));
+        assert_eq!(get(&format!("{api}{RESOURCE}/v1"), &[]).await.status, 404);
+        let challenges = get(&format!("{api}/v1/identity"), &[]).await.all("www-authenticate").join(" ");
+        assert!(challenges.contains(&format!("resource_metadata=\"{api}{RESOURCE}\"")), "{challenges}");
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_host_fails_where_the_parts_have_hosts_of_their_own() {
     let running = Running::start_with(SandboxOptions { separate_hosts: true, ..options() }).await;
@@ -106,9 +127,11 @@ async fn a_wrong_host_fails_where_the_parts_have_hosts_of_their_own() {
     for (origin, path, status) in [
         (&authority, "/.well-known/oauth-authorization-server", 200),
         (&authority, "/v1/identity", 404),
+        (&authority, RESOURCE, 404),
         (&authority, "/demo", 404),
         (&authority, "/sandbox/credentials", 200),
         (&api, "/v1/identity", 401),
+        (&api, RESOURCE, 200),
         (&api, "/v1/oauthApps", 401),
         (&api, "/oauth/authorize", 404),
         (&api, "/oauth/token", 404),
@@ -118,6 +141,7 @@ async fn a_wrong_host_fails_where_the_parts_have_hosts_of_their_own() {
         (&demo, "/assets/brand.css", 200),
         (&demo, "/oauth/authorize", 404),
         (&demo, "/v1/identity", 404),
+        (&demo, RESOURCE, 404),
         (&demo, "/", 303),
     ] {
         let got = get(&format!("{origin}{path}"), &[]).await;

@@ -2,14 +2,15 @@
 //!
 //! Both are new with the standard, so they know no other statuses than the RFCs'.
 
+use crate::cors::for_registered_origins;
 use crate::doorway::Doorway;
 use crate::limits;
 use crate::request_id::RequestId;
 use crate::restraint::Peer;
 use crate::routes::token::{answer, refuse_status, spelled};
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use axum::http::{StatusCode, request};
+use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use axum::http::{Method, StatusCode, request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use keyfob_authority::revoke_token::TokenRevocation;
@@ -43,8 +44,15 @@ impl From<Fault> for Stop {
     }
 }
 
-/// `POST /oauth/revoke`
+/// `POST /oauth/revoke`, the handler for every method.
 pub(crate) async fn revoke(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
+    for_registered_origins(&doorway, request, |request| answered_revocation(&doorway, request)).await
+}
+
+async fn answered_revocation(doorway: &Doorway, request: Request) -> Response {
+    if request.method() != Method::POST {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")]).into_response();
+    }
     let (now, id) = (doorway.now(), RequestId::of(&request));
     let (parts, body) = match read(request).await {
         Ok(read) => read,
@@ -52,7 +60,7 @@ pub(crate) async fn revoke(State(doorway): State<Arc<Doorway>>, request: Request
     };
     let revoked = async {
         let presented = PresentedTokenRequest::read_about_token(http_parts(&parts, &body))?;
-        restrained(&doorway, &parts, &presented, now, revoked(&doorway, &presented, now)).await
+        restrained(doorway, &parts, &presented, now, revoked(doorway, &presented, now)).await
     };
     match revoked.await {
         // Also for what was no token of ours: there is nothing left to revoke (RFC 7009 section 2.2).
@@ -89,7 +97,12 @@ async fn revoked(doorway: &Doorway, presented: &PresentedTokenRequest<'_>, now: 
     let came_to = match authority.revoke_refresh_token(&app.app, token, now).await? {
         TokenRevocation::NothingToRevoke => match live(doorway, token)? {
             Some(caller) if caller.app != app.app.id.0 => TokenRevocation::AnotherClients,
-            Some(caller) => authority.revoke_access_token(caller.grant, &caller.jti, caller.expires_at, now).await?,
+            Some(Caller { holder: Some(holder), jti, expires_at, .. }) => {
+                authority.revoke_access_token(holder.grant, &jti, expires_at, now).await?
+            }
+            Some(Caller { holder: None, jti, expires_at, .. }) => {
+                authority.revoke_own_token(&app.app, &jti, expires_at, now).await?
+            }
             None => TokenRevocation::NothingToRevoke,
         },
         came_to => came_to,
@@ -117,27 +130,30 @@ pub(crate) async fn introspect(State(doorway): State<Arc<Doorway>>, request: Req
     }
 }
 
-/// Of access tokens only: a refresh token is nobody's business but the authority's.
+/// Of access tokens that are meant for whoever asks (RFC 7662 section 4); a refresh token is nobody's business but the authority's.
 async fn introspected(doorway: &Doorway, presented: &PresentedTokenRequest<'_>, now: Timestamp) -> Result<Value, Stop> {
     let authority = &doorway.authority;
     let PresentedClient::Secret { client_id, secret, .. } = presented.client() else {
         return Err(TokenRefusal::MissingAuthentication.into());
     };
-    if authority.authenticate_resource_server(client_id, secret).await?.is_none() {
+    let Some(server) = authority.authenticate_resource_server(client_id, secret).await? else {
         return Err(match authority.authenticate(presented.client(), ReplyShape::Rfc6749, now).await? {
             Decision::Granted(_) => Stop::NotAResourceServer,
             Decision::Refused(refusal) => refusal.into(),
         });
-    }
-    let Some(caller) = live(doorway, presented.token()?)? else { return Ok(json!({ "active": false })) };
+    };
     let settings = authority.settings();
+    let served = server.resource.as_ref().unwrap_or(&settings.audience);
+    let Some(caller) = live(doorway, presented.token()?)?.filter(|caller| caller.audience.contains(served)) else {
+        return Ok(json!({ "active": false }));
+    };
     let mut told = json!({
         "active": true,
         "token_type": "Bearer",
         "client_id": caller.client_id,
-        "sub": caller.user.to_string(),
+        "sub": caller.holder.map_or_else(|| caller.client_id.clone(), |holder| holder.user.to_string()),
         "iss": settings.issuer,
-        "aud": settings.audience,
+        "aud": caller.audience,
         "iat": caller.issued_at,
         "exp": caller.expires_at,
         "jti": caller.jti,
@@ -148,9 +164,9 @@ async fn introspected(doorway: &Doorway, presented: &PresentedTokenRequest<'_>, 
     Ok(told)
 }
 
-/// The holder of an access token that works now.
-fn live(doorway: &Doorway, token: &str) -> Result<Option<Arc<Caller>>, Stop> {
-    match doorway.gate.check_token(token) {
+/// The holder of an access token that works now, at whichever API.
+fn live(doorway: &Doorway, token: &str) -> Result<Option<Caller>, Stop> {
+    match doorway.gate.holder_of(token) {
         Ok(caller) => Ok(Some(caller)),
         Err(Challenge::CannotDecide) => Err(Stop::CannotDecide),
         Err(_) => Ok(None),

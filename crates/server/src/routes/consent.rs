@@ -40,6 +40,7 @@ pub(crate) fn page(
         user_email: user.email.clone(),
         user_role: user.role.name().to_owned(),
         granted: permissions(doorway, &interaction.scope),
+        resources: interaction.resources.iter().map(str::to_owned).collect(),
         interaction: sealed.to_owned(),
         csrf: doorway.authority.consent_csrf(interaction, signed_in),
         action: "/oauth/authorize/decision".to_owned(),

@@ -15,9 +15,12 @@ use std::sync::Arc;
 pub(crate) async fn identity(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
     let caller = match doorway.gate.check(request.headers()) {
         Ok(caller) => caller,
-        Err(challenge) => return challenge.response(),
+        Err(challenge) => return doorway.gate.refuse(&challenge),
     };
-    match who(&doorway, UserId(caller.user), AccountId(caller.account)).await {
+    let Some(holder) = caller.holder else {
+        return oauth_apps::error(StatusCode::FORBIDDEN, "This access token is the app's own: it acts for no user.");
+    };
+    match who(&doorway, UserId(holder.user), AccountId(holder.account)).await {
         Ok(Some(identity)) => Json(identity).into_response(),
         Ok(None) => {
             oauth_apps::error(StatusCode::FORBIDDEN, "The user or the account behind this token is not active.")

@@ -21,7 +21,7 @@ pub(crate) async fn authorization_server(State(doorway): State<Arc<Doorway>>) ->
         "jwks_uri": format!("{issuer}/oauth/jwks"),
         "response_types_supported": ["code", "auth_code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],

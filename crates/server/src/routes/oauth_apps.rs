@@ -11,7 +11,7 @@ use keyfob_authority::model::{App, AppId, AppPolicy, EndReason, System};
 use keyfob_authority::register::{NewApp, RegisterRefusal, RegisteredApp};
 use keyfob_authority::revoke::Ended;
 use keyfob_authority::{Decision, Fault};
-use keyfob_gate::{Caller, Challenge};
+use keyfob_gate::Caller;
 use keyfob_protocol::bearer::{self, PresentedBearer};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -109,7 +109,7 @@ pub(crate) async fn revoke_access(State(doorway): State<Arc<Doorway>>, request: 
         // A genuine token whose grant has ended already has nothing left to revoke; every other refusal is the gate's.
         Err(challenge) => match revoked_before(&doorway, request.headers()) {
             Some(_) => return nothing_to_revoke(),
-            None => return Challenge::response(&challenge),
+            None => return doorway.gate.refuse(&challenge),
         },
     };
     match revoke(&doorway, &system, &caller).await {
@@ -122,7 +122,9 @@ pub(crate) async fn revoke_access(State(doorway): State<Arc<Doorway>>, request: 
 async fn revoke(doorway: &Doorway, system: &System, caller: &Caller) -> Result<Ended, Fault> {
     match doorway.authority.store().app(AppId(caller.app)).await? {
         Some(app) if app.system == system.id => {
-            doorway.authority.end_grant(caller.grant, EndReason::RevokedByApp, doorway.now()).await
+            // A token that an app has for itself has no grant behind it.
+            let Some(holder) = caller.holder else { return Ok(Ended::NothingToEnd) };
+            doorway.authority.end_grant(holder.grant, EndReason::RevokedByApp, doorway.now()).await
         }
         _ => Ok(Ended::NothingToEnd),
     }

@@ -1,5 +1,6 @@
 //! `/oauth/token`: bytes to a token request, the law's answer back in the shape of the method (table T).
 
+use crate::cors::for_registered_origins;
 use crate::doorway::Doorway;
 use crate::limits;
 use crate::request_id::RequestId;
@@ -22,11 +23,15 @@ use std::sync::Arc;
 
 /// The handler, for every method: HEAD must not run GET's (matrix TK-12).
 pub(crate) async fn token(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
+    for_registered_origins(&doorway, request, |request| answered(&doorway, request)).await
+}
+
+async fn answered(doorway: &Doorway, request: Request) -> Response {
     let now = doorway.now();
     let id = RequestId::of(&request);
     let shape = if request.method() == Method::POST { ReplyShape::Rfc6749 } else { ReplyShape::Legacy };
     if !serves_token(request.method(), doorway.options.legacy_get) {
-        let mut response = refused(&doorway, &TokenRefusal::MethodNotAllowed, shape);
+        let mut response = refused(doorway, &TokenRefusal::MethodNotAllowed, shape);
         let allow = token_methods(doorway.options.legacy_get);
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
         return response;
@@ -49,7 +54,7 @@ pub(crate) async fn token(State(doorway): State<Arc<Doorway>>, request: Request)
     });
     let peer = Peer::of(&parts.extensions, &parts.headers, &doorway.options.trusted_proxies);
     let decision = match &presented {
-        Ok(presented) => restrained(&doorway, presented, peer, now).await,
+        Ok(presented) => restrained(doorway, presented, peer, now).await,
         Err(refusal) => Ok(Decision::Refused(refusal.clone())),
     };
     match decision {
@@ -59,12 +64,12 @@ pub(crate) async fn token(State(doorway): State<Arc<Doorway>>, request: Request)
         }
         Ok(Decision::Refused(refusal)) => {
             tracing::info!(request_id = %id, row = refusal.row(), why = refusal.message(), "token request refused");
-            refused(&doorway, &refusal, shape)
+            refused(doorway, &refusal, shape)
         }
         Err(fault) => {
             tracing::error!(request_id = %id, fault = fault.to_string(), "token request failed");
             let refusal = if fault.is_temporary() { TokenRefusal::Unavailable } else { TokenRefusal::ServerError };
-            refused(&doorway, &refusal, shape)
+            refused(doorway, &refusal, shape)
         }
     }
 }

@@ -140,6 +140,7 @@ struct Inserts<'g> {
     dialect: Vec<&'static str>,
     scope: Vec<String>,
     created_at: Vec<i64>,
+    resources: Vec<String>,
     state: StateColumns<'g>,
 }
 
@@ -154,10 +155,11 @@ impl<'g> Inserts<'g> {
         self.dialect.push(grant.dialect.name());
         self.scope.push(grant.scope.to_string());
         self.created_at.push(grant.created_at.0);
+        self.resources.push(grant.resources.to_string());
         self.state.push(&grant.state);
     }
 
-    /// `$20` to `$42`.
+    /// `$20` to `$43`.
     fn values(&self) -> Bound<'_> {
         let mut values: Bound<'_> = vec![
             &self.id,
@@ -169,6 +171,7 @@ impl<'g> Inserts<'g> {
             &self.dialect,
             &self.scope,
             &self.created_at,
+            &self.resources,
         ];
         values.extend(state_values(&self.state));
         values
@@ -239,7 +242,7 @@ impl<'g> Records<'g> {
         self.counted_id.is_empty() && self.entry_id.is_empty()
     }
 
-    /// `$43` to `$62`.
+    /// `$44` to `$63`.
     fn values(&self) -> Bound<'_> {
         vec![
             &self.counted_id,
@@ -291,28 +294,28 @@ const UPDATE: &str = update!();
 const WRITE: &str = concat!(
     "WITH changed AS (",
     update!(),
-    "), made AS (INSERT INTO grants (id, nonce, app, user_id, root_key, salt, dialect, scope, created_at, stage, generation, branch, \
+    "), made AS (INSERT INTO grants (id, nonce, app, user_id, root_key, salt, dialect, scope, created_at, resources, stage, generation, branch, \
      parent_branch, rotated_at, last_used_at, code_expires_at, code_challenge, code_binding, request_digest, redirect_uri, \
      state_digest, end_reason, ended_at) \
      SELECT * FROM unnest($20::bytea[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bytea[], $26::text[], \
-     $27::text[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[], $34::bigint[], \
-     $35::bigint[], $36::bytea[], $37::text[], $38::bytea[], $39::text[], $40::bytea[], $41::text[], $42::bigint[]) \
+     $27::text[], $28::bigint[], $29::text[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], \
+     $36::bigint[], $37::bytea[], $38::text[], $39::bytea[], $40::text[], $41::bytea[], $42::text[], $43::bigint[]) \
      ON CONFLICT (id) DO NOTHING RETURNING id, nonce), \
      won AS (SELECT id, nonce FROM changed UNION ALL SELECT id, nonce FROM made), \
      due AS (SELECT sum(c.endings)::bigint AS endings, count(*) AS writes \
-     FROM unnest($43::bytea[], $44::bigint[], $45::bigint[]) AS c(id, nonce, endings) \
+     FROM unnest($44::bytea[], $45::bigint[], $46::bigint[]) AS c(id, nonce, endings) \
      WHERE ((c.id, c.nonce) IN (SELECT id, nonce FROM won)) IS TRUE), \
      counted AS (UPDATE store SET tick = tick + due.endings FROM due WHERE due.writes > 0 RETURNING one), \
      noted AS (INSERT INTO ledger (at, kind, grant_id, app, user_id, account, system, detail, once) \
      SELECT l.at, l.kind, l.grant_id, l.app, l.user_id, l.account, l.system, l.detail, l.once \
-     FROM unnest($46::bytea[], $47::bigint[], $48::bigint[], $49::text[], $50::bytea[], $51::bigint[], $52::bigint[], \
-     $53::bigint[], $54::bigint[], $55::text[], $56::text[]) WITH ORDINALITY \
+     FROM unnest($47::bytea[], $48::bigint[], $49::bigint[], $50::text[], $51::bytea[], $52::bigint[], $53::bigint[], \
+     $54::bigint[], $55::bigint[], $56::text[], $57::text[]) WITH ORDINALITY \
      AS l(id, nonce, at, kind, grant_id, app, user_id, account, system, detail, once, n) \
      WHERE ((l.id, l.nonce) IN (SELECT id, nonce FROM won)) IS TRUE \
      ORDER BY l.n ON CONFLICT (once) WHERE once IS NOT NULL DO NOTHING), \
      revoked AS (INSERT INTO revocations (kind, id, not_before, until_time) \
      SELECT r.kind, r.revoked, r.not_before, r.until_time FROM counted, \
-     unnest($57::bytea[], $58::bigint[], $59::text[], $60::text[], $61::bigint[], $62::bigint[]) WITH ORDINALITY \
+     unnest($58::bytea[], $59::bigint[], $60::text[], $61::text[], $62::bigint[], $63::bigint[]) WITH ORDINALITY \
      AS r(id, nonce, kind, revoked, not_before, until_time, n) \
      WHERE ((r.id, r.nonce) IN (SELECT id, nonce FROM won)) IS TRUE ORDER BY r.n) \
      SELECT id, nonce FROM won"

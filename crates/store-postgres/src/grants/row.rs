@@ -5,6 +5,7 @@ use keyfob_authority::model::{
     Stage, UserId,
 };
 use keyfob_protocol::pkce::CodeChallenge;
+use keyfob_protocol::resource::Resources;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::GrantId;
 use keyfob_protocol::{Dialect, Timestamp};
@@ -107,10 +108,11 @@ impl Stages<'_> {
     }
 }
 
-const HOLDER: usize = 22;
+const HOLDER: usize = 23;
 
 pub(super) fn read(row: &Row) -> Result<Grant, Fault> {
     let scope: &str = at(row, 6)?;
+    let resources: &str = at(row, 22)?;
     Ok(Grant {
         id: GrantId(bytes("grants.id", at(row, 0)?)?),
         app: AppId(at(row, 1)?),
@@ -119,6 +121,7 @@ pub(super) fn read(row: &Row) -> Result<Grant, Fault> {
         salt: bytes("grants.salt", at(row, 4)?)?,
         dialect: named("grants.dialect", at(row, 5)?, [Dialect::FollowUpBoss, Dialect::OAuth], Dialect::name)?,
         scope: Scope::parse(scope).map_err(|error| senseless("grants.scope", error))?,
+        resources: Resources::from_text(resources).map_err(|error| senseless("grants.resources", error))?,
         created_at: Timestamp(at(row, 7)?),
         state: read_state(row)?,
     })

@@ -1,6 +1,7 @@
 //! Why a request gets no answer of the upstream, and what it gets instead: in the form of [`Challenge`], without a word of the upstream's.
 
 use crate::challenge::Challenge;
+use crate::front::checkpoint::Checkpoint;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONNECTION, CONTENT_TYPE};
@@ -39,9 +40,9 @@ impl Failure {
     }
 
     /// The whole answer.
-    pub(super) fn response(&self) -> Response {
+    pub(super) fn response(&self, checkpoint: &Checkpoint) -> Response {
         match self {
-            Failure::Challenged(challenge) => challenge.response(),
+            Failure::Challenged(challenge) => checkpoint.refuse(challenge),
             // Where the next request would begin is not certain, so there is none on this connection.
             Failure::Ambiguous(why) => closing(StatusCode::BAD_REQUEST, format!("The request is refused: {why}.")),
             Failure::SlowClient => {

@@ -104,3 +104,15 @@ fn km_01_a_secret_that_others_can_read_is_refused() {
     let refusal = format!("{:#}", secret(Some(&path)).expect_err("readable"));
     assert!(refusal.contains("chmod 600") && !refusal.contains("s3cret"), "{refusal}");
 }
+
+#[test]
+fn md_05_an_audience_of_its_own_that_is_a_url_is_announced() {
+    let announced = |flags: &[&str]| {
+        let settings = read(LEAST, flags).expect("complete");
+        settings.gate.announced.map(|resource| resource.url().to_owned())
+    };
+    assert_eq!(announced(&[]), None, "the issuer's URL is the authority's place");
+    assert_eq!(announced(&["--audience", "people-api"]), None);
+    let url = "https://api.example.com/.well-known/oauth-protected-resource/crm";
+    assert_eq!(announced(&["--audience", "https://api.example.com/crm"]).as_deref(), Some(url));
+}

@@ -4,4 +4,5 @@ mod alone;
 mod authority;
 mod behind_nginx;
 pub(super) mod guarding;
+mod of_a_resource;
 mod of_three_nodes;

@@ -30,5 +30,6 @@ mod master_key;
 mod moves;
 mod on_postgres;
 mod recording;
+mod registering;
 mod restores;
 mod two_processes;

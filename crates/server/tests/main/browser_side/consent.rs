@@ -1,4 +1,4 @@
-//! Row IN-02: the consent page says who asks, for whom and for what, whatever those are called.
+//! Rows IN-02 and IN-06: the consent page says who asks, for whom and for what, whatever those are called, and it is shown every time.
 
 use keyfob_authority::authority::DeclaredScope;
 use keyfob_authority::model::AppPolicy;
@@ -89,4 +89,37 @@ async fn in_02_a_renamed_app_is_shown_as_it_is_now() {
     assert!(matches!(updated, Decision::Granted(_)));
     let consent = browser.sign_in(&page, &server.owner).await;
     assert!(consent.text().contains("Lantern Two") && !consent.text().contains("Listing Lantern"));
+}
+
+/// No consent is remembered, of no client: what the row allows for some, nobody needs, since a connection outlives its session.
+#[tokio::test]
+async fn in_06_every_flow_asks_again_whoever_asks_and_for_however_little() {
+    let server = TestServer::start().await;
+    let scope = |text: &str| Scope::parse(text).expect("a scope");
+    let scoped = |public| AppPolicy {
+        public,
+        allowed_scope: scope("people notes"),
+        default_scope: scope("people notes"),
+        ..AppPolicy::default()
+    };
+    let challenge =
+        [("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"), ("code_challenge_method", "S256")];
+    for public in [true, false] {
+        let app = server.app("Listing Lantern", scoped(public)).await;
+        let mut browser = Browser::new(&server);
+        for more in [
+            &[][..],
+            &[],
+            &[("scope", "people")],
+            &[("prompt", "consent")],
+            &[("prompt", "consent"), ("scope", "people")],
+        ] {
+            let own = [("response_type", "code"), ("state", "s")];
+            let url = app.authorize_url_with(&[&own[..], &challenge, more].concat());
+            let page = browser.consent(&url).await;
+            assert!(page.has_form("/oauth/authorize/decision"), "{public} {more:?}: {}", page.status());
+            assert_eq!(page.answer.header("location"), None);
+            browser.decide(&page, "approve").await.landing().code();
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Rows MD-01 to MD-04 and PK-06: what is announced is true, and only public keys are published.
 
 use super::asserting::send;
+use keyfob_authority::model::AppPolicy;
 use keyfob_authority::{Settings, authority::DeclaredScope};
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_testkit::{Browser, TestServer, TestServerOptions};
@@ -54,7 +55,7 @@ async fn md_03_the_metadata_document_is_complete() {
         "jwks_uri": format!("{base}/oauth/jwks"),
         "response_types_supported": ["code", "auth_code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
@@ -126,7 +127,25 @@ async fn md_03_everything_listed_works() {
         }
     }
     assert_eq!(worked.len(), 6);
-    assert_eq!(listed("grant_types_supported")[1], "refresh_token");
+    // Where an app may: by each way of proving itself, since a public app cannot.
+    let own = AppPolicy { client_credentials: true, ..AppPolicy::default() };
+    let app = server.app("Nightly Export", own).await;
+    let grant = listed("grant_types_supported")[2].clone();
+    let secret = app.secret.as_ref().map(|secret| secret.expose().clone()).unwrap_or_default();
+    let in_body = [("grant_type", grant.as_str()), ("client_id", app.client_id()), ("client_secret", secret.as_str())];
+    let by_post = Browser::new(&server).post("/oauth/token", &in_body).await.answer;
+    for answer in [app.post(&server, &[("grant_type", &grant)]).await, by_post] {
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        for endpoint in ["introspection_endpoint", "revocation_endpoint"] {
+            let about = [("token", answer.at("access_token")), ("client_id", app.client_id().to_owned())];
+            let mut about: Vec<_> = about.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            about.push(("client_secret", &secret));
+            let told = Browser::new(&server).post(&path(endpoint).expect("ours"), &about).await.answer.status();
+            // Only a resource server may ask what a token is; its own app may give it back.
+            assert_eq!(told, if endpoint == "introspection_endpoint" { 403 } else { 200 });
+        }
+    }
+    assert_eq!(listed("grant_types_supported"), ["authorization_code", "refresh_token", "client_credentials"]);
 }
 
 #[tokio::test]
@@ -181,4 +200,45 @@ async fn pk_06_s256_is_listed_and_nothing_else_works() {
         let answer = server.get(&app.authorize_url_with(&fields)).await;
         assert_eq!(answer.status() == 200, works, "{method}: {}", answer.status());
     }
+}
+
+const RESOURCE: &str = "/.well-known/oauth-protected-resource";
+
+#[tokio::test]
+async fn md_05_the_api_of_the_authority_itself_is_announced_and_named_in_its_challenges() {
+    let server = TestServer::start().await;
+    let answer = server.get(RESOURCE).await;
+    assert_eq!((answer.status(), answer.header("access-control-allow-origin")), (200, Some("*")));
+    let base = "https://auth.example.com";
+    let expected = json!({ "resource": base, "authorization_servers": [base], "bearer_methods_supported": ["header"] });
+    assert_eq!(answer.json(), expected);
+    let named = format!("resource_metadata=\"{base}{RESOURCE}\"");
+    for token in [None, Some("x")] {
+        let refused = match token {
+            None => server.get("/v1/identity").await,
+            Some(token) => server.call("/v1/identity", token).await,
+        };
+        let challenge = refused.header("www-authenticate").expect("a challenge").to_owned();
+        assert!(refused.status() == 401 && challenge.ends_with(&named), "{challenge}");
+    }
+    // What a client reads there is what it may ask the authority for.
+    let app = server.confidential_app("Listing Lantern").await;
+    let fields = [("response_type", "code"), ("state", "s"), ("resource", base)];
+    let code = Browser::new(&server).connect(&app.authorize_url_with(&fields)).await.code();
+    let access = app.exchange(&server, &code).await.at("access_token");
+    assert_eq!(server.call("/v1/identity", &access).await.status(), 200);
+    for other in [format!("{RESOURCE}/"), format!("{RESOURCE}/v1"), format!("{RESOURCE}/v1/identity")] {
+        assert_eq!(server.get(&other).await.status(), 404, "{other}");
+    }
+    assert_eq!(send(&server, "POST", RESOURCE, &[]).await.status(), 405);
+}
+
+#[tokio::test]
+async fn md_05_an_api_elsewhere_is_not_announced_here() {
+    let audience = "https://api.example.com".to_owned();
+    let settings = Settings { audience, ..Settings::new("https://auth.example.com") };
+    let server = TestServer::start_with(TestServerOptions { settings, ..TestServerOptions::default() }).await;
+    assert_eq!(server.get(RESOURCE).await.status(), 404);
+    let challenge = server.get("/v1/identity").await.header("www-authenticate").expect("a challenge").to_owned();
+    assert_eq!(challenge, "Bearer realm=\"api\"");
 }

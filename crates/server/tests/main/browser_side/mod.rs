@@ -7,6 +7,7 @@ mod authorize_request;
 mod authorize_values;
 mod connections;
 mod consent;
+mod cors;
 mod decisions;
 mod faults;
 mod frozen_request;

@@ -10,7 +10,7 @@ use keyfob_authority::store::LedgerFilter;
 use keyfob_protocol::form;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::TokenKind;
-use keyfob_testkit::{Answer, TestApp, TestServer};
+use keyfob_testkit::{Answer, Browser, TestApp, TestServer};
 use serde_json::json;
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -21,7 +21,7 @@ async fn post(server: &TestServer, path: &str, credentials: Option<&str>, fields
     send(server, "POST", path, &headers, &form::encode(fields.iter().copied())).await
 }
 
-async fn revoke(server: &TestServer, app: &TestApp, token: &str) -> Answer {
+pub(super) async fn revoke(server: &TestServer, app: &TestApp, token: &str) -> Answer {
     post(server, "/oauth/revoke", Some(&app.basic()), &[("token", token)]).await
 }
 
@@ -39,15 +39,17 @@ fn refused(answer: &Answer, status: u16, error: &str) {
 
 const SECRET: &str = "keyfobsecretOfAnApi";
 
-async fn add_api(server: &TestServer) -> String {
-    let (name, secret_digest) = ("people-api".to_owned(), secrets::digest(SECRET));
+/// A registered API, and how it authenticates.
+pub(super) async fn add_api(server: &TestServer, name: &str, resource: Option<&str>) -> String {
+    let (resource, secret_digest) = (resource.map(str::to_owned), secrets::digest(SECRET));
     let created_at = server.clock_now();
-    let api = ResourceServer { id: ResourceServerId(0), name, secret_digest, enabled: true, created_at };
+    let id = ResourceServerId(0);
+    let api = ResourceServer { id, name: name.to_owned(), secret_digest, enabled: true, resource, created_at };
     server.authority().add_resource_server(api, created_at).await.expect("no fault");
-    format!("Basic {}", STANDARD.encode(format!("people-api:{SECRET}")))
+    format!("Basic {}", STANDARD.encode(format!("{name}:{SECRET}")))
 }
 
-async fn introspect(server: &TestServer, api: &str, token: &str) -> Answer {
+pub(super) async fn introspect(server: &TestServer, api: &str, token: &str) -> Answer {
     let answer = post(server, "/oauth/introspect", Some(api), &[("token", token)]).await;
     assert_eq!((answer.status(), answer.header("cache-control")), (200, Some("no-store")), "{}", answer.text());
     answer
@@ -111,7 +113,7 @@ async fn rv_02_what_is_over_or_was_never_a_token_is_200_and_another_clients_is_r
 }
 
 #[tokio::test]
-async fn rv_03_rv_05_a_refresh_token_takes_all_along_and_an_access_token_goes_alone_at_once() {
+async fn rv_03_a_refresh_token_takes_all_along_and_an_access_token_goes_alone_at_once() {
     let server = TestServer::start().await;
     for policy in [AppPolicy::default(), super::rotating()] {
         let app = server.app("Listing Lantern", policy).await;
@@ -154,7 +156,7 @@ async fn rv_04_a_hint_is_only_a_hint() {
 #[tokio::test]
 async fn it_01_only_resource_servers_may_ask() {
     let server = TestServer::start().await;
-    let api = add_api(&server).await;
+    let api = add_api(&server, "people-api", None).await;
     let app = server.confidential_app("Listing Lantern").await;
     let token = connect(&server, &app).await.access_token;
     let ask =
@@ -174,7 +176,7 @@ async fn it_01_only_resource_servers_may_ask() {
 #[tokio::test]
 async fn it_02_a_live_token_is_described() {
     let server = TestServer::start().await;
-    let api = add_api(&server).await;
+    let api = add_api(&server, "people-api", None).await;
     let scope = Scope::parse("people:read").expect("a scope");
     let policy = AppPolicy { allowed_scope: scope.clone(), default_scope: scope, ..AppPolicy::default() };
     let scoped = server.app("Listing Lantern", policy).await;
@@ -201,9 +203,9 @@ async fn it_02_a_live_token_is_described() {
 }
 
 #[tokio::test]
-async fn it_03_it_04_it_05_everything_else_is_inactive_to_the_byte_and_at_once() {
+async fn it_03_everything_else_is_inactive_to_the_byte_and_at_once() {
     let server = TestServer::start().await;
-    let api = add_api(&server).await;
+    let api = add_api(&server, "people-api", None).await;
     let app = server.confidential_app("Listing Lantern").await;
     let inactive = async |token: &str| {
         assert_eq!(introspect(&server, &api, token).await.text(), r#"{"active":false}"#, "{token}");
@@ -227,4 +229,87 @@ async fn it_03_it_04_it_05_everything_else_is_inactive_to_the_byte_and_at_once()
     assert_eq!(introspect(&server, &api, &tokens.access_token).await.json()["active"], true);
     server.clock.advance(HOUR);
     inactive(&tokens.access_token).await;
+}
+
+/// Connects for these resources.
+async fn connect_for(server: &TestServer, app: &TestApp, resources: &[&str]) -> Connected {
+    let mut fields = vec![("response_type", "code"), ("state", super::STATE)];
+    fields.extend(resources.iter().map(|resource| ("resource", *resource)));
+    let code = Browser::new(server).connect(&app.authorize_url_with(&fields)).await.code();
+    super::connected(&app.exchange(server, &code).await)
+}
+
+#[tokio::test]
+async fn it_04_each_resource_server_sees_the_tokens_of_its_own_audience_and_no_refresh_token() {
+    const NOTES: &str = "https://notes.example.com";
+    const OWN: &str = "https://auth.example.com";
+    let server = TestServer::start().await;
+    let (own, notes) = (add_api(&server, "own", None).await, add_api(&server, "notes", Some(NOTES)).await);
+    let other = add_api(&server, "other", Some("https://other.example.com")).await;
+    let app = server.confidential_app("Listing Lantern").await;
+    for (resources, seen_by_own, seen_by_notes) in
+        [(&[][..], true, false), (&[NOTES], false, true), (&[NOTES, OWN], true, true), (&[OWN], true, false)]
+    {
+        let tokens = connect_for(&server, &app, resources).await;
+        for (api, sees) in [(&own, seen_by_own), (&notes, seen_by_notes), (&other, false)] {
+            // Twice, and after another has asked: no answer is kept for anybody else.
+            for _ in 0..2 {
+                let told = introspect(&server, api, &tokens.access_token).await;
+                assert_eq!(told.json()["active"], sees, "{resources:?}: {}", told.text());
+                assert!(sees || told.text() == r#"{"active":false}"#);
+            }
+            assert_eq!(introspect(&server, api, &tokens.refresh_token).await.text(), r#"{"active":false}"#);
+        }
+    }
+    let told = introspect(&server, &notes, &connect_for(&server, &app, &[NOTES, OWN]).await.access_token).await.json();
+    assert_eq!(told["aud"], json!([OWN, NOTES]));
+}
+
+#[tokio::test]
+async fn it_05_what_was_active_a_moment_ago_is_not_once_it_is_taken_back() {
+    let server = TestServer::start().await;
+    let api = add_api(&server, "people-api", None).await;
+    let app = server.confidential_app("Listing Lantern").await;
+    let (authority, user) = (server.authority(), server.owner.user.clone());
+    let (now, account) = (server.clock_now(), user.account);
+    for step in 0..6 {
+        let tokens = connect(&server, &app).await;
+        assert_eq!(introspect(&server, &api, &tokens.access_token).await.json()["active"], true, "step {step}");
+        match step {
+            0 => done(&revoke(&server, &app, &tokens.access_token).await),
+            1 => done(&revoke(&server, &app, &tokens.refresh_token).await),
+            2 => {
+                let grant = grant_of(TokenKind::Refresh, &tokens.refresh_token);
+                authority.end_grant(grant, EndReason::RevokedByUser, now).await.map(drop).expect("no fault");
+            }
+            // Everything of the client, of the user, of the account.
+            3 => drop(authority.set_app_enabled(app.app.id, false, now).await.expect("no fault")),
+            4 => drop(authority.set_user_enabled(user.id, false, now).await.expect("no fault")),
+            _ => drop(authority.set_account_enabled(account, false, now).await.expect("no fault")),
+        }
+        assert_eq!(introspect(&server, &api, &tokens.access_token).await.text(), r#"{"active":false}"#, "step {step}");
+        authority.set_app_enabled(app.app.id, true, now).await.map(drop).expect("no fault");
+        authority.set_user_enabled(user.id, true, now).await.map(drop).expect("no fault");
+        authority.set_account_enabled(account, true, now).await.map(drop).expect("no fault");
+    }
+}
+
+#[tokio::test]
+async fn rv_05_the_effect_is_there_before_the_200_is() {
+    let server = TestServer::start().await;
+    let api = add_api(&server, "people-api", None).await;
+    let app = server.confidential_app("Listing Lantern").await;
+    for gives_back_refresh_token in [false, true] {
+        let tokens = connect(&server, &app).await;
+        assert_eq!(identity(&server, &tokens.access_token).await, 200);
+        let token = if gives_back_refresh_token { &tokens.refresh_token } else { &tokens.access_token };
+        done(&revoke(&server, &app, token).await);
+        // The very next thing, without a moment for any task to run in between.
+        let call = server.doorway.gate.holder_of(&tokens.access_token);
+        assert!(call.is_err(), "{call:?}");
+        assert_eq!(identity(&server, &tokens.access_token).await, 401);
+        assert_eq!(introspect(&server, &api, &tokens.access_token).await.text(), r#"{"active":false}"#);
+        let refreshed = app.refresh(&server, &tokens.refresh_token).await.status();
+        assert_eq!(refreshed, if gives_back_refresh_token { 400 } else { 200 });
+    }
 }

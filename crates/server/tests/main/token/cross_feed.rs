@@ -91,7 +91,13 @@ async fn br_08_only_an_access_token_opens_the_gate() {
             continue;
         }
         assert_eq!(answer.status(), 401, "{kind}");
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"api\", error=\"invalid_token\""), "{kind}");
+        assert_eq!(
+            answer.header("www-authenticate"),
+            Some(
+                "Bearer realm=\"api\", error=\"invalid_token\", resource_metadata=\"https://auth.example.com/.well-known/oauth-protected-resource\""
+            ),
+            "{kind}"
+        );
         assert_eq!(answer.at("errorCode"), "invalid-access-token", "{kind}");
     }
 }

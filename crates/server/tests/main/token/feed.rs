@@ -28,6 +28,7 @@ async fn add_gate(server: &TestServer) {
         name: "gate".to_owned(),
         secret_digest: secrets::digest(SECRET),
         enabled: true,
+        resource: None,
         created_at: server.clock_now(),
     };
     let added = server.authority().add_resource_server(gate, server.clock_now()).await.expect("no fault");

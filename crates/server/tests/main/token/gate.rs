@@ -14,12 +14,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What a challenge says of where the authority is announced (matrix MD-05).
+const METADATA: &str = "resource_metadata=\"https://auth.example.com/.well-known/oauth-protected-resource\"";
+
 /// A refusal of the gate: status, the error in the challenge, the code in the body.
 fn check(answer: &Answer, status: u16, error: Option<&str>, error_code: Option<&str>) {
     assert_eq!(answer.status(), status, "{}", answer.text());
     let challenge = match error {
-        Some(error) => format!("Bearer realm=\"api\", error=\"{error}\""),
-        None => "Bearer realm=\"api\"".to_owned(),
+        Some(error) => format!("Bearer realm=\"api\", error=\"{error}\", {METADATA}"),
+        None => format!("Bearer realm=\"api\", {METADATA}"),
     };
     assert_eq!(answer.header("www-authenticate"), Some(challenge.as_str()));
     let body = answer.json();

@@ -3,6 +3,7 @@
 mod about_token;
 mod at_rest;
 mod client_authentication;
+mod client_credentials;
 mod cross_feed;
 mod enabling;
 mod faults;
@@ -15,6 +16,7 @@ mod redemption;
 mod refresh;
 mod refresh_rotating;
 mod registration;
+mod resources;
 mod restarts;
 mod rotation;
 mod scope;

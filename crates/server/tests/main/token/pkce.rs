@@ -1,6 +1,7 @@
-//! PKCE through both endpoints: PK-01 to PK-03, PK-05.
+//! PKCE through both endpoints: PK-01 to PK-05.
 
 use super::{CHALLENGE, STATE, VERIFIER, assert_refused, code, exchange_fields, pkce_code};
+use keyfob_authority::model::AppPolicy;
 use keyfob_testkit::{Browser, TestApp, TestServer};
 
 async fn start() -> (TestServer, TestApp) {
@@ -119,5 +120,27 @@ async fn pk_05_a_challenge_is_exactly_43_base64url_characters() {
         }
         let method_only = authorize(&server, &app, dialect, &[("code_challenge_method", "S256")]).await;
         assert_eq!(method_only.as_deref(), Some("invalid_request"));
+    }
+}
+
+#[tokio::test]
+async fn pk_04_public_apps_and_those_of_the_2_1_profile_must_send_a_challenge_and_others_may() {
+    let server = TestServer::start().await;
+    let public = AppPolicy { public: true, ..AppPolicy::default() };
+    let profile_2_1 = AppPolicy { redirect_uri_optional: true, ..AppPolicy::default() };
+    let by_choice = AppPolicy { require_pkce: true, ..AppPolicy::default() };
+    for (name, policy, required) in [
+        ("Public", public, true),
+        ("OAuth 2.1", profile_2_1, true),
+        ("By choice", by_choice, true),
+        ("Confidential", AppPolicy::default(), false),
+    ] {
+        let app = server.app(name, policy).await;
+        for dialect in ["auth_code", "code"] {
+            let refused = required.then_some("invalid_request");
+            assert_eq!(authorize(&server, &app, dialect, &[]).await.as_deref(), refused, "{name} {dialect}");
+            let challenge = [("code_challenge", CHALLENGE), ("code_challenge_method", "S256")];
+            assert_eq!(authorize(&server, &app, dialect, &challenge).await, None, "{name} {dialect}");
+        }
     }
 }

@@ -94,6 +94,7 @@ watched! {
     grants(filter: GrantFilter, limit: u32) -> Vec<Grant>;
     write_grant(write: GrantWrite) -> Written;
     record(entries: Vec<LedgerEntry>) -> ();
+    revoke(revocation: NewRevocation, entry: LedgerEntry) -> ();
     ledger(filter: LedgerFilter, limit: u32) -> Vec<LedgerEntry>;
     app_by_client_id(client_id: &str) -> Option<App>;
     app(id: AppId) -> Option<App>;

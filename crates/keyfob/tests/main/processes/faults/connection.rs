@@ -147,7 +147,7 @@ impl Connection {
         };
         let claims = UnverifiedJwt::parse(&access)
             .and_then(|token| serde_json::from_slice::<AccessTokenClaims>(&token.payload).ok())
-            .and_then(|claims| GrantId::parse(&claims.gid));
+            .and_then(|claims| GrantId::parse(&claims.gid?));
         if claims.is_none() || self.grant.is_some_and(|grant| Some(grant) != claims) {
             return self.broken(world, "an access token of another grant");
         }

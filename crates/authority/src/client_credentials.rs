@@ -1,0 +1,39 @@
+//! An app gets an access token for itself (RFC 6749 section 4.4; matrix TK-16). Nothing is written: there is no grant and no refresh token, and
+//! the token ends with its lifetime, its own revocation or the app.
+
+use crate::access_tokens::{Subject, Terms};
+use crate::authority::{Authority, Decision, Fault};
+use crate::law;
+use crate::model::App;
+use crate::token::{Target, TokenDecision};
+use keyfob_protocol::Timestamp;
+use keyfob_protocol::scope::Scope;
+use keyfob_protocol::token_refusal::TokenRefusal;
+
+impl Authority {
+    pub(crate) async fn client_credentials(
+        &self,
+        app: &App,
+        scope: Option<&str>,
+        target: &Target,
+        now: Timestamp,
+    ) -> Result<TokenDecision, Fault> {
+        let refuse = |refusal| Ok(Decision::Refused(refusal));
+        if app.policy.public || !app.policy.client_credentials {
+            return refuse(TokenRefusal::UnauthorizedClient("client_credentials is not enabled for it"));
+        }
+        let asked = match scope.map(Scope::parse).transpose() {
+            Ok(asked) => asked.filter(|scope| !scope.is_empty()),
+            Err(_) => return refuse(TokenRefusal::InvalidScope),
+        };
+        let scope = asked.as_ref().unwrap_or(&app.policy.default_scope);
+        if !law::authorize::is_allowed(&app.policy, scope) {
+            return refuse(TokenRefusal::InvalidScope);
+        }
+        let Some(audience) = self.own_audience(target).await? else {
+            return refuse(TokenRefusal::InvalidTarget);
+        };
+        let terms = Terms { app, subject: Subject::App, scope, audience, refresh_token: None };
+        Ok(Decision::Granted(self.access_tokens.issue(now, &self.keys.load(), &*self.entropy, terms)?))
+    }
+}
