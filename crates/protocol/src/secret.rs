@@ -42,8 +42,59 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_prints_as_redacted() {
+    fn st_05_a_secret_prints_as_redacted() {
         let secret = Secret::from("hunter2");
         assert_eq!(format!("{secret:?}"), "[redacted]");
+        assert_eq!(format!("{:?}", (Some(&secret), [secret.clone()])), "(Some([redacted]), [[redacted]])");
+    }
+
+    /// The method of the inner type is found first, where the trait bound holds; else the one behind the reference.
+    #[test]
+    fn st_05_a_secret_has_no_display_no_equality_and_no_serialisation() {
+        use std::marker::PhantomData;
+        struct Probe<T>(PhantomData<T>);
+        trait Lacks {
+            fn has(&self) -> bool {
+                false
+            }
+        }
+        impl<T> Lacks for &Probe<T> {}
+        macro_rules! has {
+            ($bound:path, $of:ty) => {{
+                trait Has {
+                    fn has(&self) -> bool {
+                        true
+                    }
+                }
+                impl<T: $bound> Has for Probe<T> {}
+                assert!(Has::has(&Probe::<String>(PhantomData)), "a string has it");
+                (&Probe::<$of>(PhantomData)).has()
+            }};
+        }
+        assert!(
+            has!(fmt::Display, String) && has!(PartialEq, String) && has!(serde::Serialize, String),
+            "the probe works"
+        );
+        assert!(!has!(fmt::Display, Secret<String>));
+        assert!(!has!(PartialEq, Secret<String>));
+        assert!(!has!(serde::Serialize, Secret<String>));
+    }
+
+    /// Notes in place of its bytes that it was wiped.
+    struct Noting<'n>(&'n std::cell::Cell<bool>);
+
+    impl Zeroize for Noting<'_> {
+        fn zeroize(&mut self) {
+            self.0.set(true);
+        }
+    }
+
+    #[test]
+    fn st_05_a_secret_is_wiped_when_it_is_dropped() {
+        let wiped = std::cell::Cell::new(false);
+        let secret = Secret::new(Noting(&wiped));
+        assert!(!secret.expose().0.get());
+        drop(secret);
+        assert!(wiped.get());
     }
 }

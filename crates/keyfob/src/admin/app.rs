@@ -99,7 +99,7 @@ pub(crate) struct PolicyArgs {
     /// Refresh tokens rotate.
     #[arg(long)]
     rotating: bool,
-    /// An origin whose pages may call the token and revocation endpoints, like https://app.example.com; repeatable. Replaces all earlier ones.
+    /// An origin whose pages may call the token and revocation endpoints, like <https://app.example.com>; repeatable. Replaces all earlier ones.
     /// For public apps that run in a browser.
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,

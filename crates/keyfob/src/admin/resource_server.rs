@@ -20,7 +20,7 @@ pub(crate) enum Command {
         /// What it authenticates as: letters, digits, - and _; unique.
         #[arg(long)]
         name: String,
-        /// The resource that it serves (RFC 8707), like https://api.example.com: apps may then ask for tokens for it, and it may ask about
+        /// The resource that it serves (RFC 8707), like <https://api.example.com>: apps may then ask for tokens for it, and it may ask about
         /// those. Default: the authority's own API (api_audience).
         #[arg(long, value_name = "URI")]
         resource: Option<String>,

@@ -9,6 +9,7 @@ mod enabling;
 mod faults;
 mod feed;
 mod gate;
+mod ledger;
 mod lifetimes;
 mod limits;
 mod pkce;

@@ -1,0 +1,90 @@
+//! LG-03: what happened stands in the ledger, once, in order, and in the transaction of what it records.
+
+use super::watched_store::WatchedStore;
+use super::{code, connected, exchange_fields, rotating};
+use keyfob_authority::model::{LedgerEntry, LedgerKind};
+use keyfob_authority::store::{LedgerFilter, StoreError};
+use keyfob_testkit::{Browser, TestServer, TestServerOptions};
+
+/// Kinds, oldest first.
+async fn kinds(server: &TestServer) -> Vec<&'static str> {
+    entries(server).await.iter().map(|entry| entry.kind.name()).collect()
+}
+
+async fn entries(server: &TestServer) -> Vec<LedgerEntry> {
+    let mut entries = server.authority().store().ledger(LedgerFilter::default(), 1000).await.expect("a ledger");
+    entries.reverse();
+    entries
+}
+
+#[tokio::test]
+async fn lg_03_every_event_of_a_connection_s_life_stands_there_once_and_in_order() {
+    let server = TestServer::start().await;
+    let app = server.app("Listing Lantern", rotating()).await;
+    let before = entries(&server).await.len();
+    let mut browser = Browser::new(&server);
+    let consent = browser.consent(&app.authorize_url()).await;
+    browser.decide(&consent, "deny").await;
+    let code = browser.connect(&app.authorize_url()).await.code();
+    let first = connected(&app.exchange(&server, &code).await);
+    // Ordinary refreshes are not told: the row is their record.
+    let second = connected(&app.refresh(&server, &first.refresh_token).await);
+    server.clock.advance(60);
+    // The answer was lost, and its successor was never used: healed.
+    let healed = connected(&app.refresh(&server, &first.refresh_token).await);
+    // The dropped successor comes after all: somebody else has it.
+    server.clock.advance(60);
+    let contested = app.refresh(&server, &second.refresh_token).await;
+    assert_eq!(contested.status(), 200, "{}", contested.text());
+    // The same, bound request again.
+    assert_eq!(app.exchange(&server, &code).await.status(), 400);
+    server.authority().set_app_enabled(app.app.id, false, server.clock_now()).await.expect("no fault");
+    server.authority().set_app_enabled(app.app.id, true, server.clock_now()).await.expect("no fault");
+    let last = connected(&app.refresh(&server, &contested.at("refresh_token")).await);
+    let form = keyfob_protocol::form::encode([("token", last.refresh_token.as_str())]);
+    let revoke = http::Request::post("/oauth/revoke")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("authorization", app.basic());
+    assert_eq!(server.send(revoke.body(form).expect("a request")).await.status(), 200);
+
+    let told = kinds(&server).await;
+    let expected = [
+        "signed_in",
+        "denied",
+        "consented",
+        "redeemed",
+        "healed",
+        "contested",
+        "code_repeated",
+        "app_changed",
+        "app_changed",
+        "grant_ended",
+    ];
+    assert_eq!(told[before..], expected);
+    // Nothing in it can be presented.
+    let text = format!("{:?}", entries(&server).await);
+    let secret = app.secret.as_ref().expect("confidential").expose();
+    for presented in
+        [&code, &first.refresh_token, &healed.refresh_token, &last.refresh_token, &last.access_token, secret]
+    {
+        assert!(!text.contains(presented.as_str()), "a secret stands in the ledger");
+    }
+}
+
+#[tokio::test]
+async fn lg_03_where_the_entry_cannot_be_written_nothing_else_is() {
+    let (store, server) = WatchedStore::serve(TestServerOptions::default()).await;
+    let app = server.app("Listing Lantern", rotating()).await;
+    let code = code(&server, &app).await;
+    let before = kinds(&server).await;
+    // Grant and entry are one write.
+    store.fail("write_grant", StoreError::Unavailable("the disk is full".to_owned()));
+    let refused = app.post(&server, &exchange_fields(&app, &code, &[])).await;
+    assert_eq!((refused.status(), refused.at("error").as_str()), (503, "temporarily_unavailable"));
+    assert_eq!(kinds(&server).await, before, "no entry without what it records");
+    store.heal();
+    connected(&app.post(&server, &exchange_fields(&app, &code, &[])).await);
+    let told = kinds(&server).await;
+    assert_eq!(told.len(), before.len() + 1, "{told:?}");
+    assert_eq!(told.last(), Some(&LedgerKind::Redeemed.name()));
+}
