@@ -7,5 +7,5 @@
 pub mod arrows;
 pub mod coverage;
 pub mod dependencies;
-pub mod divergences;
 pub mod markdown_table;
+pub mod named_tests;

@@ -1,17 +1,14 @@
-//! docs/divergences.md against the sources: every deliberate divergence names a test that exists (matrix OP-06).
+//! Documents against the sources: each row of their tables ends with the tests that hold it, and those exist (matrix OP-06).
 
 use crate::markdown_table::rows_under;
 use std::collections::BTreeSet;
 
-/// The heading of its tables.
-pub const HEADING: [&str; 4] = ["from", "there", "here, and why", "test"];
-
-/// What is wrong with the document; empty: nothing. `tests` are the names of all test functions.
-pub fn problems(document: &str, tests: &BTreeSet<String>) -> Vec<String> {
+/// What is wrong with the tables under `heading`, which have at least `least` rows together; empty: nothing. `tests` are the names of all test functions.
+pub fn problems(document: &str, heading: [&str; 4], least: usize, tests: &BTreeSet<String>) -> Vec<String> {
     let mut problems = Vec::new();
     let mut rows = 0;
     for table in document.split("\n## ") {
-        for row in rows_under(table, &HEADING) {
+        for row in rows_under(table, &heading) {
             rows += 1;
             let [from, _, _, named] = row.as_slice() else {
                 problems.push(format!("a row has {} cells: {row:?}", row.len()));
@@ -28,8 +25,8 @@ pub fn problems(document: &str, tests: &BTreeSet<String>) -> Vec<String> {
             }
         }
     }
-    if rows < 15 {
-        problems.push(format!("only {rows} divergences were found: the document was not understood"));
+    if rows < least {
+        problems.push(format!("only {rows} rows were found: the document was not understood"));
     }
     problems
 }
@@ -61,18 +58,32 @@ mod tests {
         }
     }
 
-    #[test]
-    fn op_06_every_divergence_names_a_test_that_exists() {
+    fn told(document: &str, heading: [&str; 4], least: usize) -> Vec<String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
         let mut tests = BTreeSet::new();
         sources(&root.join("crates"), &mut tests);
-        let document = std::fs::read_to_string(root.join("docs/divergences.md")).expect("the document");
-        assert_eq!(problems(&document, &tests), Vec::<String>::new());
+        let document = std::fs::read_to_string(root.join(document)).expect("the document");
+        problems(&document, heading, least, &tests)
+    }
+
+    #[test]
+    fn op_06_every_divergence_names_a_test_that_exists() {
+        let heading = ["from", "there", "here, and why", "test"];
+        assert_eq!(told("docs/divergences.md", heading, 15), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_section_and_advisory_names_a_test_that_exists() {
+        let (sections, advisories) =
+            (["section", "what", "status", "test"], ["advisory", "the kind of mistake", "our row", "test"]);
+        assert_eq!(told("docs/conformance.md", sections, 20), Vec::<String>::new());
+        assert_eq!(told("docs/conformance.md", advisories, 12), Vec::<String>::new());
     }
 
     #[test]
     fn a_test_that_is_gone_is_named() {
-        let row = "| from | there | here, and why | test |\n|---|---|---|---|\n| RFC 1 | a | b | `no_such_test` |\n";
-        assert!(problems(row, &BTreeSet::new()).iter().any(|problem| problem.contains("no_such_test")));
+        let row = "| a | b | c | test |\n|---|---|---|---|\n| RFC 1 | a | b | `no_such_test` |\n";
+        let told = problems(row, ["a", "b", "c", "test"], 1, &BTreeSet::new());
+        assert!(told.len() == 1 && told[0].contains("no_such_test"), "{told:?}");
     }
 }
