@@ -4,7 +4,7 @@
 //! bearer token goes to the provider's API origin and nowhere else (matrix CL-04).
 
 use crate::connections::{ConnectError, Shared, carried_to_its_end};
-use crate::http::{HttpResponse, Method};
+use crate::http::{Header, HttpResponse, Method};
 use crate::identify::{IDENTITY, Identified};
 use crate::identity::Identity;
 use crate::provider::ApiShape;
@@ -72,8 +72,9 @@ pub struct ApiRequest {
     pub target: String,
     /// What to send.
     pub body: Option<ApiBody>,
-    /// What to accept, where that is not JSON.
-    pub accept: Option<String>,
+    /// Further headers, such as `Accept` where that is not JSON. What the connection itself says (`Authorization`, `X-System`, `X-System-Key`,
+    /// `Content-Type`) is not taken from here.
+    pub headers: Vec<Header>,
 }
 
 /// The body of a call. Prints without its content.
@@ -211,17 +212,17 @@ pub enum ConnectionState {
 impl ApiRequest {
     /// A GET.
     pub fn get(target: impl Into<String>) -> ApiRequest {
-        ApiRequest { method: Method::Get, target: target.into(), body: None, accept: None }
+        ApiRequest { method: Method::Get, target: target.into(), body: None, headers: Vec::new() }
     }
 
     /// A POST of JSON.
     pub fn post(target: impl Into<String>, json: impl Into<String>) -> ApiRequest {
-        ApiRequest { method: Method::Post, target: target.into(), body: Some(ApiBody::json(json)), accept: None }
+        ApiRequest { method: Method::Post, target: target.into(), body: Some(ApiBody::json(json)), headers: Vec::new() }
     }
 
     /// A DELETE.
     pub fn delete(target: impl Into<String>) -> ApiRequest {
-        ApiRequest { method: Method::Delete, target: target.into(), body: None, accept: None }
+        ApiRequest { method: Method::Delete, target: target.into(), body: None, headers: Vec::new() }
     }
 }
 

@@ -11,6 +11,8 @@ use url::Url;
 
 /// Where the API says whose token it is, below its base.
 pub(crate) const IDENTITY: &str = "identity";
+/// Headers that a call does not choose.
+const OURS: [&str; 4] = ["authorization", "x-system", "x-system-key", "content-type"];
 /// Tries to find out who has connected.
 const TRIES: u32 = 3;
 
@@ -80,8 +82,13 @@ impl Shared {
         tokens: &TokenSet,
     ) -> Result<HttpResponse, ConnectionError> {
         let bearer = Secret::new(format!("Bearer {}", tokens.access_token.expose()));
-        let accept = call.accept.as_deref().unwrap_or("application/json");
-        let mut headers = vec![Header::plain("Accept", accept), Header::secret("Authorization", bearer)];
+        let mut headers = Vec::new();
+        if !call.headers.iter().any(|header| header.name.eq_ignore_ascii_case("accept")) {
+            headers.push(Header::plain("Accept", "application/json"));
+        }
+        headers.push(Header::secret("Authorization", bearer));
+        let ours = |name: &str| OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours));
+        headers.extend(call.headers.iter().filter(|header| !ours(&header.name)).cloned());
         if let Some(system) = self.provider.system() {
             headers.push(Header::plain("X-System", system.name()));
             headers.push(Header::secret("X-System-Key", system.key().clone()));

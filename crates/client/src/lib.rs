@@ -24,6 +24,8 @@ pub mod http;
 mod identify;
 mod identity;
 mod memory_store;
+#[cfg(feature = "middleware")]
+pub mod middleware;
 mod provider;
 pub mod record;
 pub mod refresh;

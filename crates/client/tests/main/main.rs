@@ -10,6 +10,7 @@ mod golden;
 mod governor;
 mod journal;
 mod memory_store;
+mod middleware;
 mod refreshes;
 mod revocation;
 mod scripted;

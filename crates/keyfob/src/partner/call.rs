@@ -46,7 +46,7 @@ pub(crate) async fn run(args: CallArgs, json: bool) -> anyhow::Result<()> {
     }
     let body = args.data.as_deref().map(data).transpose()?;
     let body = body.map(ApiBody::json);
-    let request = ApiRequest { method: args.method, target: args.target.clone(), body, accept: None };
+    let request = ApiRequest { method: args.method, target: args.target.clone(), body, headers: Vec::new() };
     let answer = opened.told(opened.connection.send(&request).await);
     let answer = opened.finish(answer).await?;
 

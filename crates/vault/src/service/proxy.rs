@@ -11,7 +11,9 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode, Uri};
 use axum::response::Response;
-use keyfob_client::{ApiBody, ApiRequest, ApiShape, ConnectionError, HttpResponse, Method, SendFailure, redact_me};
+use keyfob_client::{
+    ApiBody, ApiRequest, ApiShape, ConnectionError, Header, HttpResponse, Method, SendFailure, redact_me,
+};
 use std::sync::Arc;
 
 /// Headers of the API's that are about one connection, or the vault's to say.
@@ -65,7 +67,7 @@ pub(crate) async fn proxy(
         method,
         target: query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")),
         body: (!body.is_empty()).then(|| ApiBody { content_type, bytes: body.to_vec() }),
-        accept: text(ACCEPT),
+        headers: text(ACCEPT).map(|accept| Header::plain("Accept", accept)).into_iter().collect(),
     };
     let connection = held.connection(&id);
     let mut answer = connection.send(&request).await;
