@@ -7,21 +7,21 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
 /// Registered with every app.
-pub(super) const REDIRECT_URI: &str = "https://app.example.com/callback";
+pub(in crate::processes) const REDIRECT_URI: &str = "https://app.example.com/callback";
 /// The sandbox's apps, in the order of its announcement.
 pub(super) const FIXED: usize = 0;
-pub(super) const ROTATING: usize = 1;
+pub(in crate::processes) const ROTATING: usize = 1;
 pub(super) const PUBLIC: usize = 2;
 
 /// A running sandbox. Killed when dropped.
-pub(super) struct Sandbox {
+pub(in crate::processes) struct Sandbox {
     child: Child,
     pub(super) announced: Value,
     pub(super) http: reqwest::Client,
 }
 
 impl Sandbox {
-    pub(super) fn start() -> Sandbox {
+    pub(in crate::processes) fn start() -> Sandbox {
         let arguments = ["sandbox", "--json", "--listen", "127.0.0.1:0", "--redirect-uri", REDIRECT_URI];
         let mut command = bare_command(&arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -32,27 +32,27 @@ impl Sandbox {
         Sandbox { child, announced, http: http_client() }
     }
 
-    pub(super) fn issuer(&self) -> &str {
+    pub(in crate::processes) fn issuer(&self) -> &str {
         self.announced["issuer"].as_str().expect("an issuer")
     }
 
-    pub(super) fn app(&self, app: usize, field: &str) -> &str {
+    pub(in crate::processes) fn app(&self, app: usize, field: &str) -> &str {
         self.announced["apps"][app][field].as_str().unwrap_or_else(|| panic!("no {field}"))
     }
 
-    pub(super) fn system(&self, field: &str) -> &str {
+    pub(in crate::processes) fn system(&self, field: &str) -> &str {
         self.announced["system"][field].as_str().expect("a system")
     }
 
     /// The address of a user of this account who has this role.
-    pub(super) fn user(&self, account: i64, role: &str) -> &str {
+    pub(in crate::processes) fn user(&self, account: i64, role: &str) -> &str {
         let users = self.announced["users"].as_array().expect("users");
         let user = users.iter().find(|user| user["accountId"] == account && user["role"] == role);
         user.and_then(|user| user["email"].as_str()).expect("such a user")
     }
 
     /// What the browser does: the page at `url`, opened by `user`, who decides. The address that it ends on.
-    pub(super) async fn decides(&self, user: &str, url: &str, decision: &str) -> String {
+    pub(in crate::processes) async fn decides(&self, user: &str, url: &str, decision: &str) -> String {
         // Whatever stands between us and it, the browser reaches it directly.
         let url = format!("{}{}", self.issuer(), &url[url.find("/oauth/authorize").expect("an authorize URL")..]);
         let asked = json!({ "url": url, "user": user, "decision": decision });
