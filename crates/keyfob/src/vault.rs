@@ -131,11 +131,7 @@ async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener>
 }
 
 /// A vault on trial has its listener already, since the sandbox must be told the port.
-async fn serve(
-    settings: VaultSettings,
-    trial: Option<(&trial::Trial, TcpListener)>,
-    json: bool,
-) -> anyhow::Result<()> {
+async fn serve(settings: VaultSettings, trial: Option<(&trial::Trial, TcpListener)>, json: bool) -> anyhow::Result<()> {
     log::start(settings.log, "info");
     let told_to_stop = signals::stop();
     let tls = match &settings.tls {

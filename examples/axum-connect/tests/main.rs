@@ -32,7 +32,7 @@ impl Clock for Noon {
 async fn sandbox() -> Value {
     let parts = Parts {
         clock: Arc::new(Noon),
-        entropy: Arc::new(SeededEntropy::new(7)),
+        entropy: Arc::new(SeededEntropy::new(7, "axum-connect")),
         store: Arc::new(SqliteStore::ephemeral().expect("a store")),
         master: MasterKey::parse(KEY).expect("a key"),
         tick_mark: Arc::new(MemoryMark::default()),

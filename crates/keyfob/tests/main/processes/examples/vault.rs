@@ -87,7 +87,8 @@ secret_file = "webhook.secret"
     /// The user opens the link, decides, and comes back; the page on which that ends.
     pub(super) async fn opens(&self, sandbox: &Sandbox, link: &str, decision: &str) -> String {
         let http = http_client();
-        let here = |url: &str| format!("{}{}", self.base(), url.strip_prefix(public_url()).expect("the public address"));
+        let here =
+            |url: &str| format!("{}{}", self.base(), url.strip_prefix(public_url()).expect("the public address"));
         let away = send(http.get(here(link))).await.expect("an answer");
         assert_eq!(away.status, 303, "{}", away.body);
         let cookie = away.header(SET_COOKIE.as_str()).split(';').next().expect("a pair").to_owned();
