@@ -3,40 +3,26 @@
 //! Everything comes from the environment (`main`). With `SANDBOX=http://127.0.0.1:4180` it talks to a running `keyfob sandbox`. Who a user is, is your
 //! own sign-in's to say; here each browser is a user.
 
-#![expect(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr, reason = "it is a composition root")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "its terminal is its log")]
+
+mod outside;
 
 use anyhow::Context;
-use aws_lc_rs::{digest, rand::SystemRandom};
+use aws_lc_rs::digest;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Router, routing::get};
 use keyfob_client::{
-    App, Attempt, AttemptStore, BrowserSession, CallbackOutcome, Clock, ConnectError, ConnectionError, Connections,
-    Dialect, Driver, Entropy, EntropyFailed, Provider, Secret, Surroundings, System, Timestamp, TokioPause,
+    App, Attempt, AttemptStore, BrowserSession, CallbackOutcome, ConnectError, ConnectionError, Connections, Dialect,
+    Driver, Provider, Secret, Surroundings, System, TokioPause,
 };
 use keyfob_vault::store::{MasterKey, SqliteTokenStore};
+use outside::{SystemClock, SystemEntropy};
 use std::env::var;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(since.as_secs().cast_signed())
-    }
-}
-
-struct SystemEntropy(SystemRandom);
-
-impl Entropy for SystemEntropy {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyFailed> {
-        aws_lc_rs::rand::SecureRandom::fill(&self.0, bytes).map_err(|_| EntropyFailed)
-    }
-}
+use std::time::Duration;
 
 struct Partner {
     connections: Connections,
@@ -164,7 +150,7 @@ async fn main() -> anyhow::Result<()> {
         // As registered, byte for byte.
         redirect_uri: needed("REDIRECT_URI")?,
     };
-    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy(SystemRandom::new())));
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
     // 32 random bytes in base64: openssl rand -base64 32. The file is worth nothing without it.
     let master = MasterKey::parse(&needed("MASTER_KEY")?)?;
     let store = SqliteTokenStore::open(needed("CONNECTIONS")?.as_ref(), master, clock.clone(), entropy.clone())?;
