@@ -17,11 +17,14 @@ mod drive;
 mod meter;
 mod plan;
 mod postgres;
+mod proxy;
 mod reply;
+mod sandbox;
 mod seed;
 mod serve;
 mod table;
 mod vault;
+mod vault_service;
 mod works;
 
 use clap::{Parser, Subcommand};
@@ -43,6 +46,10 @@ enum Command {
     Postgres(postgres::PostgresArguments),
     /// Many connections in one vault: time, memory, refreshes a second.
     Vault(vault::VaultArguments),
+    /// What the vault's proxy adds to a call.
+    Proxy(proxy::ProxyArguments),
+    /// Refreshes a second of a vault at a real authority, the sandbox's.
+    Sandbox(sandbox::SandboxArguments),
     /// Writes grants, and beside them the tokens and codes that present them.
     Seed {
         /// Where to.
@@ -73,6 +80,26 @@ enum Command {
         #[arg(long)]
         reader_cache: Option<u32>,
     },
+    /// The vault as a service, with connections whose tokens are fresh.
+    ServeVault {
+        /// A directory for its file.
+        #[arg(long)]
+        data: PathBuf,
+        /// The base of the API.
+        #[arg(long)]
+        api: String,
+        /// How many.
+        #[arg(long)]
+        connections: usize,
+    },
+    /// A relay with nothing of the vault in it.
+    Relay {
+        /// The base of the API.
+        #[arg(long)]
+        api: String,
+    },
+    /// The sandbox, which keeps nothing.
+    ServeSandbox,
     /// Posts one form again and again to another server on 127.0.0.1, for comparison (`bench/compare.sh`).
     Post {
         /// Its port.
@@ -98,6 +125,13 @@ fn main() -> anyhow::Result<()> {
         Command::Run(arguments) => plan::run(&arguments),
         Command::Postgres(arguments) => postgres::run(&arguments),
         Command::Vault(arguments) => runtime()?.block_on(vault::run(&arguments)),
+        Command::Proxy(arguments) => proxy::run(&arguments),
+        Command::Sandbox(arguments) => runtime()?.block_on(sandbox::run(&arguments)),
+        Command::ServeVault { data, api, connections } => {
+            runtime()?.block_on(vault_service::serve(&data, &api, connections))
+        }
+        Command::Relay { api } => runtime()?.block_on(vault_service::relay(&api)),
+        Command::ServeSandbox => runtime()?.block_on(sandbox::serve()),
         Command::Seed { data, grants, codes } => runtime()?.block_on(seed::seed(&data, grants, codes)),
         Command::Bare { post_bytes, get_bytes } => runtime()?.block_on(bare::serve(post_bytes, get_bytes)),
         Command::ServeForBench { data, reader_cache } => runtime()?.block_on(serve::serve(&data, reader_cache)),

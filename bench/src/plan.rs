@@ -285,7 +285,7 @@ enum Method {
 }
 
 /// Drives, and adds the server's processor time a request in microseconds.
-fn measured(server: &Server, load: Load<'_>, work: &mut dyn Work) -> anyhow::Result<(Outcome, f64)> {
+pub(crate) fn measured(server: &Server, load: Load<'_>, work: &mut dyn Work) -> anyhow::Result<(Outcome, f64)> {
     let before = meter::processor_time(server.pid());
     let outcome = drive(load, work)?;
     let used = meter::processor_time(server.pid()).saturating_sub(before);

@@ -28,7 +28,11 @@ pub(crate) struct InTurn {
 impl InTurn {
     pub(crate) fn calls(path: &str, access_tokens: &[String]) -> InTurn {
         let request = |token: &String| get(path, &format!("authorization: Bearer {token}\r\n"));
-        InTurn { requests: access_tokens.iter().map(request).collect(), next: 0 }
+        InTurn::of(access_tokens.iter().map(request).collect())
+    }
+
+    pub(crate) fn of(requests: Vec<Vec<u8>>) -> InTurn {
+        InTurn { requests, next: 0 }
     }
 }
 

@@ -20,6 +20,7 @@ use keyfob_vault::service::{Service, ServiceSettings, router};
 use keyfob_vault::{delivery, tend};
 use opened::Opened;
 use settings::VaultSettings;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -40,6 +41,9 @@ pub(crate) struct VaultArgs {
     /// Try it: an app of its own at this running sandbox, a caller with every right, and a store that is gone at the end.
     #[arg(long, value_name = "URL", conflicts_with = "config")]
     sandbox: Option<String>,
+    /// With --sandbox: where it listens, on this machine. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", requires = "sandbox", default_value = settings::DEFAULT_LISTEN)]
+    listen: SocketAddr,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -79,8 +83,9 @@ pub(crate) async fn run(args: VaultArgs, json: bool) -> anyhow::Result<()> {
         Some(Command::Reseal(reseal)) => key::reseal(reseal, settings().await?, json).await,
         None => match &args.sandbox {
             Some(sandbox) => {
-                let trial = trial::Trial::at(sandbox).await?;
-                let served = serve(trial.settings.clone(), Some(&trial), json).await;
+                let listener = bind("--listen", args.listen).await?;
+                let trial = trial::Trial::at(sandbox, listener.local_addr()?).await?;
+                let served = serve(trial.settings.clone(), Some((&trial, listener)), json).await;
                 trial.clear();
                 served
             }
@@ -120,7 +125,13 @@ async fn check(settings: VaultSettings, json: bool) -> anyhow::Result<()> {
     })
 }
 
-async fn serve(settings: VaultSettings, trial: Option<&trial::Trial>, json: bool) -> anyhow::Result<()> {
+/// `setting` names the address in what is said if it is taken.
+async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{setting} {address}"))
+}
+
+/// A vault on trial has its listener already, since the sandbox must be told the port.
+async fn serve(settings: VaultSettings, trial: Option<(&trial::Trial, TcpListener)>, json: bool) -> anyhow::Result<()> {
     log::start(settings.log, "info");
     let told_to_stop = signals::stop();
     let tls = match &settings.tls {
@@ -132,7 +143,10 @@ async fn serve(settings: VaultSettings, trial: Option<&trial::Trial>, json: bool
         None => None,
     };
     let opened = Opened::open(&settings).await?;
-    let listener = TcpListener::bind(settings.listen).await.with_context(|| format!("listen {}", settings.listen))?;
+    let (trial, listener) = match trial {
+        Some((trial, listener)) => (Some(trial), listener),
+        None => (None, bind("listen", settings.listen).await?),
+    };
     let service = Arc::new(Service::new(
         opened.vault.clone(),
         ServiceSettings {
@@ -147,7 +161,7 @@ async fn serve(settings: VaultSettings, trial: Option<&trial::Trial>, json: bool
         settings.webhooks.iter().map(|webhook| tokio::spawn(delivery::deliver(service.clone(), webhook.clone()))),
     );
     if let Some(address) = settings.metrics_listen {
-        let listener = TcpListener::bind(address).await.with_context(|| format!("metrics_listen {address}"))?;
+        let listener = bind("metrics_listen", address).await?;
         tracing::info!(address = %listener.local_addr()?, "metrics");
         let counted = service.clone();
         let router = Router::new().route("/metrics", get(move || async move { counted.metrics() }));

@@ -1,6 +1,6 @@
 //! `keyfob vault --sandbox URL`: a vault to try, beside a running sandbox. Registers an app of its own there and keeps nothing.
 
-use super::settings::{DEFAULT_LISTEN, StoreSetting, VaultSettings};
+use super::settings::{StoreSetting, VaultSettings};
 use crate::composition::entropy::SystemEntropy;
 use crate::composition::log::LogFormat;
 use crate::exit::Exit;
@@ -11,6 +11,7 @@ use keyfob_pages::Brand;
 use keyfob_vault::AppSettings;
 use keyfob_vault::callers::{self, Caller, ProxyRule, Right};
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use url::Url;
 
@@ -25,7 +26,11 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    pub(super) async fn at(sandbox: &str) -> anyhow::Result<Trial> {
+    /// Beside this sandbox, at this address.
+    pub(super) async fn at(sandbox: &str, listen: SocketAddr) -> anyhow::Result<Trial> {
+        if !listen.ip().is_loopback() {
+            return Err(Exit::Refused.because("a vault on trial serves plain HTTP, so it listens on loopback only"));
+        }
         let base = safe_url::parse(sandbox).map_err(|error| Exit::Refused.because(error.to_string()))?;
         if !safe_url::is_loopback(&base) {
             return Err(Exit::Refused.because(
@@ -33,8 +38,8 @@ impl Trial {
             ));
         }
         let sandbox = sandbox.trim_end_matches('/');
-        let public_url: Url = format!("http://{DEFAULT_LISTEN}/").parse().expect("invariant: a constant address");
-        let redirect_uri = format!("http://{DEFAULT_LISTEN}/callback");
+        let public_url: Url = format!("http://{listen}/").parse().expect("invariant: a socket address makes a URL");
+        let redirect_uri = format!("{public_url}callback");
         let credentials: Value = ask(sandbox, Method::Get, "/sandbox/credentials", Vec::new(), None).await?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (name, key) = (text(&credentials["system"]["name"]), text(&credentials["system"]["key"]));
@@ -63,7 +68,7 @@ impl Trial {
         };
         let settings = VaultSettings {
             public_url,
-            listen: DEFAULT_LISTEN.parse().expect("invariant: a constant address"),
+            listen,
             metrics_listen: None,
             tls: None,
             store: StoreSetting::File(directory.join("vault.db")),

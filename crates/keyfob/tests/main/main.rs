@@ -4,3 +4,4 @@ mod in_chromium;
 mod processes;
 mod readme;
 mod sandbox_faults;
+mod vault_guide;

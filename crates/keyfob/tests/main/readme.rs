@@ -6,7 +6,20 @@ use std::process::{Child, Command, Stdio};
 const README: &str = include_str!("../../../../README.md");
 
 /// Ends its process when it is dropped.
-struct Running(Child);
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Starts a command of the binary that announces itself by one line of JSON, and reads that.
+    pub(crate) fn announced(arguments: &[&str]) -> (Running, serde_json::Value) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyfob"));
+        command.arg("--json").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut running = Running(command.spawn().expect("the binary"));
+        let mut line = String::new();
+        BufReader::new(running.0.stdout.take().expect("piped")).read_line(&mut line).expect("the announcement");
+        let announced = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {line}"));
+        (running, announced)
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -16,21 +29,22 @@ impl Drop for Running {
     }
 }
 
-/// The first block of shell below a heading.
+/// The first block of shell below a heading of the README.
 pub(crate) fn block(heading: &str) -> &'static str {
-    let section = README.split_once(heading).unwrap_or_else(|| panic!("the README has {heading:?}")).1;
-    let block = section.split_once("```sh\n").expect("a block of shell").1;
-    block.split_once("```").expect("an end of the block").0
+    blocks(README, heading).next().expect("a block of shell")
+}
+
+/// The blocks of shell of a section, which ends where the next begins.
+pub(crate) fn blocks<'d>(document: &'d str, heading: &str) -> impl Iterator<Item = &'d str> {
+    let section = document.split_once(heading).unwrap_or_else(|| panic!("there is {heading:?}")).1;
+    let section = section.split_once("\n## ").map_or(section, |(section, _)| section);
+    let ends = section.split("```sh\n").skip(1);
+    ends.map(|block| block.split_once("```").expect("an end of the block").0)
 }
 
 #[test]
 fn the_tour_of_the_readme_works() {
-    let mut sandbox = Command::new(env!("CARGO_BIN_EXE_keyfob"));
-    sandbox.args(["sandbox", "--json", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut sandbox = Running(sandbox.spawn().expect("the binary"));
-    let mut line = String::new();
-    BufReader::new(sandbox.0.stdout.take().expect("piped")).read_line(&mut line).expect("the announcement");
-    let announced: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
+    let (_sandbox, announced) = Running::announced(&["sandbox", "--listen", "127.0.0.1:0"]);
     let issuer = announced["issuer"].as_str().expect("an issuer");
 
     let script = format!("{}{}", block("## Five minutes with curl"), block("## The same in standard OAuth"));

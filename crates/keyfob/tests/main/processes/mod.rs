@@ -21,6 +21,7 @@ mod commands;
 mod connections;
 mod crashes;
 mod disks;
+mod examples;
 mod explaining;
 mod faults;
 mod foreign_clients;

@@ -7,10 +7,10 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
 /// Registered with every app.
-pub(super) const REDIRECT_URI: &str = "https://app.example.com/callback";
+pub(in crate::processes) const REDIRECT_URI: &str = "https://app.example.com/callback";
 /// The sandbox's apps, in the order of its announcement.
 pub(in crate::processes) const FIXED: usize = 0;
-pub(super) const ROTATING: usize = 1;
+pub(in crate::processes) const ROTATING: usize = 1;
 pub(super) const PUBLIC: usize = 2;
 
 /// A running sandbox. Killed when dropped.
@@ -40,7 +40,7 @@ impl Sandbox {
         self.announced["apps"][app][field].as_str().unwrap_or_else(|| panic!("no {field}"))
     }
 
-    pub(super) fn system(&self, field: &str) -> &str {
+    pub(in crate::processes) fn system(&self, field: &str) -> &str {
         self.announced["system"][field].as_str().expect("a system")
     }
 
