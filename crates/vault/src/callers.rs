@@ -118,12 +118,21 @@ pub(crate) fn of_key<'c>(callers: &'c [Caller], key: &str) -> Option<&'c Caller>
 /// Whether every server reads this path alike: no dot segments, no empty ones, nothing encoded that means something, no backslash. What is not is
 /// refused rather than normalised: the API's idea of the path is the one that counts, and nobody here knows it.
 pub(crate) fn is_plain(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    let encoded = ["%2e", "%2f", "%5c", "%25", "%00", "%3b", "%3f", "%23"].iter().any(|escape| lower.contains(escape));
     let segments = path.strip_prefix('/').unwrap_or(path);
     let odd = segments.split('/').any(|segment| segment == "." || segment == "..") || segments.contains("//");
     let characters = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\;?#".contains(&byte));
-    path.starts_with('/') && !segments.starts_with('/') && !encoded && !odd && characters
+    path.starts_with('/') && !segments.starts_with('/') && !odd && characters && is_plainly_escaped(path)
+}
+
+/// Whether nothing is escaped that need not be (RFC 3986 §6.2.2.2: a server takes it for the character itself), separates, or ends a line.
+fn is_plainly_escaped(path: &str) -> bool {
+    path.split('%').skip(1).all(|rest| {
+        let digits = rest.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        byte.is_some_and(|byte| {
+            !byte.is_ascii_alphanumeric() && !byte.is_ascii_control() && !b"-._~/\\%;?#".contains(&byte)
+        })
+    })
 }
 
 /// A method by its name.
@@ -171,6 +180,10 @@ mod tests {
             "/v1/people\\..\\me",
             "/v1/people;x=/../me",
             "/v1/people/%252e%252e/me",
+            "/v1/people%0d%0aX: y",
+            "/v1/people/%6d%65",
+            "/v1/people%",
+            "/v1/people%+1",
             "/v1/people/./x",
             "/v1/notes/",
             "/V1/people",

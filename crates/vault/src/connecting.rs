@@ -4,6 +4,7 @@
 //! callback counts only in the browser that was sent away. Everything lies in the store, sealed: a restart or another node goes on. The caller hands
 //! the link to a user that it knows; whoever else opens it would connect their own account under that user's id.
 
+use crate::callers::is_plain;
 use crate::store::TakenAttempt;
 use crate::vault::{NoSuchApp, Vault};
 use aws_lc_rs::digest;
@@ -101,6 +102,12 @@ impl EndKind {
             EndKind::Failed => "failed",
             EndKind::Pending => "pending",
         }
+    }
+
+    /// Whether the page has the link again. Never for another browser: the link stands for the user, and whoever got hold of a callback is
+    /// perhaps somebody else, or was sent it by somebody else.
+    pub(crate) fn may_try_again(self) -> bool {
+        matches!(self, EndKind::Denied | EndKind::Failed | EndKind::OtherIdentity)
     }
 
     pub(crate) fn of_word(word: &str) -> Option<EndKind> {
@@ -282,7 +289,7 @@ impl Back {
             let (app, id) = (self.begun.app.as_str(), self.begun.id.as_str());
             url.query_pairs_mut().append_pair("app", app).append_pair("connection", id).append_pair("result", told);
         }
-        End { kind, return_to, ticket: Some(self.ticket.clone()).filter(|_| kind != EndKind::Connected) }
+        End { kind, return_to, ticket: Some(self.ticket.clone()).filter(|_| kind.may_try_again()) }
     }
 }
 
@@ -291,7 +298,10 @@ impl crate::vault::AppSettings {
     fn return_to(&self, text: &str) -> Option<Url> {
         let url = Url::parse(text).ok()?;
         let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-        let allowed = |prefix: &Url| url.origin() == prefix.origin() && url.path().starts_with(prefix.path());
+        // The server there may read what is escaped in a path as a separator.
+        let path = url.path();
+        let allowed =
+            |prefix: &Url| url.origin() == prefix.origin() && path.starts_with(prefix.path()) && is_plain(path);
         let allowed = self.return_prefixes.iter().any(allowed) || self.after.as_ref() == Some(&url);
         (plain && allowed).then_some(url)
     }

@@ -39,11 +39,13 @@ pub struct Webhook {
 pub async fn deliver(service: Arc<Service>, webhook: Webhook) {
     let mut failures = 0_u32;
     loop {
+        // From before the look on, so that nothing is missed in between.
+        let rings = service.vault.bell.rings();
         match round(&service, &webhook).await {
             Ok(Round::Delivered) => failures = 0,
             Ok(Round::Nothing) => {
                 tokio::select! {
-                    () = service.vault.bell.rings() => {}
+                    () = rings => {}
                     () = tokio::time::sleep(LOOK) => {}
                 }
             }

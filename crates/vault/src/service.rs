@@ -25,8 +25,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use url::Url;
 
-/// Largest body of a call, in bytes; it is read whole.
+/// Largest body of a call, in bytes; it is read whole. Whoever is refused is told this number.
 const MAX_BODY: usize = 8 * 1024 * 1024;
+/// Largest form, in bytes. Anybody may post one.
+const MAX_FORM: usize = 16 * 1024;
 
 /// How the service behaves.
 pub struct ServiceSettings {
@@ -75,6 +77,15 @@ impl Service {
     }
 }
 
+/// What the overview posts.
+fn forms() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/sign-in", post(overview::sign_in))
+        .route("/sign-out", post(overview::sign_out))
+        .route("/reconnect", post(overview::reconnect))
+        .layer(DefaultBodyLimit::max(MAX_FORM))
+}
+
 /// Every route.
 pub fn router(service: Arc<Service>) -> Router {
     Router::new()
@@ -92,9 +103,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/end/{kind}", get(visit::end))
         .route("/end/{kind}/{ticket}", get(visit::end_with_ticket))
         .route("/", get(overview::overview))
-        .route("/sign-in", post(overview::sign_in))
-        .route("/sign-out", post(overview::sign_out))
-        .route("/reconnect", post(overview::reconnect))
+        .merge(forms())
         .route("/assets/{file}", get(browser::asset))
         .route("/healthz", get(metrics::healthz))
         .route("/readyz", get(metrics::readyz))

@@ -11,6 +11,7 @@ use keyfob_protocol::time::DAY;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use url::Url;
 
 /// Connections that are kept at hand, so that a call reads nothing from the store.
@@ -64,8 +65,9 @@ pub struct Vault {
 pub(crate) struct Bell(Notify);
 
 impl Bell {
-    pub(crate) async fn rings(&self) {
-        self.0.notified().await;
+    /// Resolves at the next ring after this call, whenever it is awaited.
+    pub(crate) fn rings(&self) -> Notified<'_> {
+        self.0.notified()
     }
 
     pub(crate) fn ring(&self) {
@@ -210,8 +212,16 @@ impl AppHeld {
 
     /// One connection.
     pub(crate) async fn show(&self, id: &str) -> Result<Option<Shown>, StoreUnavailable> {
-        let row = self.store.load(id).await?;
-        Ok(row.map(|row| self.shown(Listed { id: id.to_owned(), row: Ok(row), refresh_is_open: false })))
+        match self.store.load(id).await {
+            Ok(row) => {
+                Ok(row.map(|row| self.shown(Listed { id: id.to_owned(), row: Ok(row), refresh_is_open: false })))
+            }
+            // Only a page tells a damaged row from a store that is not there.
+            Err(unavailable) => {
+                let found = self.store.page(Some(&right_below(id)), 1).await?.pop();
+                found.filter(|found| found.id == id).map(|found| Some(self.shown(found))).ok_or(unavailable)
+            }
+        }
     }
 
     fn shown(&self, Listed { id, row, .. }: Listed) -> Shown {
@@ -263,6 +273,16 @@ impl AppHeld {
         self.at_hand().remove(id);
         Ok(if was_here { there } else { Removed::Unknown })
     }
+}
+
+/// Stands right below an id in the order of the store: no id has a character above `~`.
+fn right_below(id: &str) -> String {
+    let mut below = id.to_owned();
+    if let Some(lower) = below.pop().and_then(|last| char::from_u32(u32::from(last).wrapping_sub(1))) {
+        below.push(lower);
+        below.push('\u{7f}');
+    }
+    below
 }
 
 /// What became of a removal.

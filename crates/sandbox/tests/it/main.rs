@@ -25,4 +25,5 @@ mod routes;
 mod running;
 mod seed;
 mod start;
+mod vault;
 mod webhooks;

@@ -3,7 +3,11 @@
 use super::Service;
 use crate::callers::{self, Caller, Right};
 use crate::connecting::StartProblem;
+use crate::vault::AppHeld;
 use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, Request};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +16,9 @@ use serde_json::{Value, json};
 
 /// Marks answers of the vault's own on the proxy's paths, where the API's answers come as well.
 pub(crate) const VAULT_ERROR: HeaderName = HeaderName::from_static("keyfob-vault-error");
+
+/// What there is to do about a damaged row.
+pub(crate) const DAMAGED: &str = "The row is damaged; a new consent replaces it.";
 
 /// A considered "no", or a fault of ours or of others.
 #[derive(Clone, Debug)]
@@ -79,6 +86,18 @@ impl Problem {
         }
     }
 
+    /// The same, where the row may be damaged: to try again would not help, a new consent does.
+    pub(crate) async fn of_connection(error: &ConnectionError, held: &AppHeld, id: &str, now: Timestamp) -> Problem {
+        if let ConnectionError::Store(_) = error
+            && let Ok(Some(shown)) = held.show(id).await
+            && shown.status.is_err()
+        {
+            tracing::error!(connection = id, %error, "the row of a connection is damaged");
+            return Problem::new(StatusCode::CONFLICT, "unreadable", DAMAGED);
+        }
+        Problem::of(error, now)
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         json!({ "error": self.code, "message": self.message })
     }
@@ -99,6 +118,22 @@ impl From<StoreUnavailable> for Problem {
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message);
         Problem { retry_after: Some(1), ..problem }
     }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(_: PathRejection) -> Problem {
+        Problem::bad_request("The path cannot be read; it must be UTF-8, percent-encoded.")
+    }
+}
+
+/// The whole body. Asked for by handlers once they know who is asking, so that nobody else fills the memory.
+pub(crate) async fn body_of(request: Request) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A body has at most 8 MiB.")
+        }
+        _ => Problem::bad_request("The body did not come to its end."),
+    })
 }
 
 impl From<StartProblem> for Problem {

@@ -1,9 +1,10 @@
 //! `/apps`, `/connections…`: what there is, and what is done with it.
 
 use super::Service;
-use super::answer::{Problem, fresh};
+use super::answer::{DAMAGED, Problem, fresh};
 use crate::callers::Right;
 use crate::vault::{Removed, Shown};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -17,6 +18,9 @@ use std::sync::Arc;
 const DEFAULT_LIMIT: usize = 100;
 /// At most.
 const MAX_LIMIT: usize = 1000;
+
+/// App and id.
+type ConnectionPath = Result<Path<(String, String)>, PathRejection>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,9 +102,10 @@ pub(crate) async fn list(
 
 pub(crate) async fn show(
     State(service): State<Arc<Service>>,
-    Path((app, id)): Path<(String, String)>,
+    path: ConnectionPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let Path((app, id)) = path?;
     service.caller_who_may(Right::Read, &app, &headers)?;
     let held = service.vault.app(&app).map_err(|_| Problem::no_such_app())?;
     let shown = held.show(&id).await?.ok_or_else(Problem::not_connected)?;
@@ -109,15 +114,20 @@ pub(crate) async fn show(
 
 pub(crate) async fn remove(
     State(service): State<Arc<Service>>,
-    Path((app, id)): Path<(String, String)>,
+    path: ConnectionPath,
     query: Result<Query<RemoveQuery>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let Path((app, id)) = path?;
     service.caller_who_may(Right::Manage, &app, &headers)?;
     let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let held = service.vault.app(&app).map_err(|_| Problem::no_such_app())?;
     let removed = held.remove(&id, query.local.unwrap_or(false)).await;
-    let ended = match removed.map_err(|error| Problem::of(&error, service.vault.now()))? {
+    let removed = match removed {
+        Ok(removed) => removed,
+        Err(error) => return Err(Problem::of_connection(&error, held, &id, service.vault.now()).await),
+    };
+    let ended = match removed {
         Removed::There => true,
         Removed::HereOnly => false,
         Removed::Unknown => return Err(Problem::not_connected()),
@@ -132,13 +142,15 @@ pub(crate) async fn remove(
 
 pub(crate) async fn refresh(
     State(service): State<Arc<Service>>,
-    Path((app, id)): Path<(String, String)>,
+    path: ConnectionPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let Path((app, id)) = path?;
     service.caller_who_may(Right::Manage, &app, &headers)?;
     let held = service.vault.app(&app).map_err(|_| Problem::no_such_app())?;
-    let refreshed = held.connection(&id).refresh_now().await;
-    refreshed.map_err(|error| Problem::of(&error, service.vault.now()))?;
+    if let Err(error) = held.connection(&id).refresh_now().await {
+        return Err(Problem::of_connection(&error, held, &id, service.vault.now()).await);
+    }
     let shown = held.show(&id).await?.ok_or_else(Problem::not_connected)?;
     Ok(fresh(document(&shown, service.vault.now())))
 }
@@ -146,13 +158,16 @@ pub(crate) async fn refresh(
 /// The access token itself: for the few programs that cannot go through the proxy. Needs a right of its own.
 pub(crate) async fn token(
     State(service): State<Arc<Service>>,
-    Path((app, id)): Path<(String, String)>,
+    path: ConnectionPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let Path((app, id)) = path?;
     let caller = service.caller_who_may(Right::Token, &app, &headers)?;
     let held = service.vault.app(&app).map_err(|_| Problem::no_such_app())?;
-    let tokens = held.connection(&id).fresh_tokens().await;
-    let tokens = tokens.map_err(|error| Problem::of(&error, service.vault.now()))?;
+    let tokens = match held.connection(&id).fresh_tokens().await {
+        Ok(tokens) => tokens,
+        Err(error) => return Err(Problem::of_connection(&error, held, &id, service.vault.now()).await),
+    };
     tracing::info!(caller = caller.name, app, connection = id, "an access token was handed out");
     Ok(fresh(json!({
         "access_token": tokens.access_token.expose(),
@@ -183,7 +198,7 @@ pub(crate) fn idle_days(shown: &Shown, now: Timestamp) -> Option<i64> {
 fn document(shown: &Shown, now: Timestamp) -> Value {
     let (since, reason) = match &shown.status {
         Ok(status) => (Some(status.since.to_utc()), status.reason.clone()),
-        Err(_) => (None, "The row is damaged; a new consent replaces it.".to_owned()),
+        Err(_) => (None, DAMAGED.to_owned()),
     };
     json!({
         "app": shown.app,

@@ -46,8 +46,8 @@ pub(crate) async fn events(
     let mut from = after;
     let looking = async {
         loop {
+            // From before the look on, so that nothing is missed in between.
             let rings = service.vault.bell.rings();
-            tokio::pin!(rings);
             let page = service.vault.events(from, limit).await?;
             let last = page.last().map(|event| event.number);
             let mine: Vec<StoredEvent> = page.into_iter().filter(|event| is_for(caller, event)).collect();

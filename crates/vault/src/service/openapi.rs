@@ -32,7 +32,7 @@ const OPERATIONS: [Operation; 10] = [
         query: &[],
         body: Some("Start"),
         answer: "Started",
-        refusals: &[400, 401, 403, 404, 503],
+        refusals: &[400, 401, 403, 404, 413, 503],
     },
     Operation {
         method: "get",
@@ -55,7 +55,7 @@ const OPERATIONS: [Operation; 10] = [
         query: &[],
         body: None,
         answer: "Connection",
-        refusals: &[401, 403, 404, 503],
+        refusals: &[400, 401, 403, 404, 503],
     },
     Operation {
         method: "delete",
@@ -73,7 +73,7 @@ const OPERATIONS: [Operation; 10] = [
         query: &[],
         body: None,
         answer: "Connection",
-        refusals: &[401, 403, 404, 409, 502, 503],
+        refusals: &[400, 401, 403, 404, 409, 502, 503],
     },
     Operation {
         method: "get",
@@ -82,7 +82,7 @@ const OPERATIONS: [Operation; 10] = [
         query: &[],
         body: None,
         answer: "Token",
-        refusals: &[401, 403, 404, 409, 502, 503],
+        refusals: &[400, 401, 403, 404, 409, 502, 503],
     },
     Operation {
         method: "get",
@@ -104,7 +104,7 @@ const OPERATIONS: [Operation; 10] = [
         query: &[],
         body: None,
         answer: "Anything",
-        refusals: &[400, 401, 403, 404, 409, 429, 502, 503, 504],
+        refusals: &[400, 401, 403, 404, 409, 413, 429, 502, 503, 504],
     },
     Operation {
         method: "get",

@@ -4,10 +4,11 @@
 //! answer did not come is sent once more; nothing else is, since the API may have acted on it.
 
 use super::Service;
-use super::answer::{Problem, VAULT_ERROR};
+use super::answer::{Problem, VAULT_ERROR, body_of};
 use crate::callers::{is_plain, method_of};
-use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State};
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode, Uri};
 use axum::response::Response;
@@ -36,13 +37,14 @@ const KEPT_BACK: [&str; 13] = [
 pub(crate) async fn proxy(
     State(service): State<Arc<Service>>,
     method: HttpMethod,
-    Path((app, id, _)): Path<(String, String, String)>,
+    named: Result<Path<(String, String, String)>, PathRejection>,
     uri: Uri,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Result<Response, Problem> {
     let caller = service.caller(&headers)?;
+    let Path((app, id, _)) = named?;
     let held = match service.vault.app(&app) {
         Ok(held) if caller.may_use(&app) => held,
         _ => return Err(Problem::no_such_app()),
@@ -61,6 +63,7 @@ pub(crate) async fn proxy(
         let message = format!("No proxy rule of this caller allows {} {path}.", method.as_str());
         return Err(Problem::forbidden(message));
     }
+    let body = body_of(request).await?;
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let content_type = text(CONTENT_TYPE).unwrap_or_else(|| "application/json".to_owned());
     let request = ApiRequest {
@@ -79,7 +82,10 @@ pub(crate) async fn proxy(
     }
     let now = service.vault.now();
     held.called(&id, now);
-    let answer = answer.map_err(|error| Problem::of(&error, now))?;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Err(Problem::of_connection(&error, held, &id, now).await),
+    };
     let is_me = held.settings.provider.api_shape() == ApiShape::FollowUpBoss
         && path.trim_end_matches('/').rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case("me"));
     Ok(passed_on(answer, is_me))

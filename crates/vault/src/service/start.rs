@@ -1,10 +1,9 @@
 //! `POST /connections/start`: a link for a user.
 
 use super::Service;
-use super::answer::{Problem, fresh};
+use super::answer::{Problem, body_of, fresh};
 use crate::callers::Right;
-use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
@@ -22,10 +21,11 @@ struct Body {
 pub(crate) async fn start(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Result<Response, Problem> {
     // Who may not ask is not told what is wrong with the question.
     service.caller(&headers)?;
+    let body = body_of(request).await?;
     let body: Body = serde_json::from_slice(&body).map_err(|error| {
         Problem::bad_request(format!(
             "The body must be JSON like {{\"app\":\"…\",\"id\":\"…\",\"return_to\":\"…\"}}: {error}."

@@ -97,7 +97,7 @@ fn end_page(service: &Service, kind: EndKind, ticket: Option<&str>) -> Response 
         EndKind::WrongBrowser => (
             StatusCode::BAD_REQUEST,
             "This was begun in another browser",
-            "For your safety a connection is finished in the browser where it was begun. Open the link again in this one.",
+            "For your safety a connection is finished in the browser where it was begun. Go back to where you found the link and open it in this one.",
         ),
         EndKind::OtherIdentity => (
             StatusCode::CONFLICT,
@@ -116,7 +116,7 @@ fn end_page(service: &Service, kind: EndKind, ticket: Option<&str>) -> Response 
         ),
     };
     let link = ticket
-        .filter(|_| matches!(kind, EndKind::Denied | EndKind::Failed | EndKind::OtherIdentity | EndKind::WrongBrowser))
+        .filter(|_| kind.may_try_again())
         .map(|ticket| Link { text: "Try again".to_owned(), href: format!("/connect/{ticket}") });
     let (title, sentence) = (title.to_owned(), sentence.to_owned());
     page(status, Message { brand: service.settings.brand.clone(), title, sentence, link }.render(), [])
