@@ -3,7 +3,7 @@
 //! This file is what callers see and how an API call deals with 401, 403 and 429; the refresh is in `refreshing.rs`. The
 //! bearer token goes to the provider's API origin and nowhere else (matrix CL-04).
 
-use crate::connections::{ConnectError, Shared, carried_to_its_end};
+use crate::connections::{ConnectError, Shared};
 use crate::http::{Header, HttpResponse, Method};
 use crate::identify::{IDENTITY, Identified};
 use crate::identity::Identity;
@@ -404,7 +404,8 @@ impl Connection {
 
     pub(crate) async fn refreshed(&self, generation: u64, reason: Reason) -> Result<(u64, TokenSet), ConnectionError> {
         let held = self.held.clone();
-        carried_to_its_end(async move { held.refresh(generation, reason).await }).await
+        let working = held.shared.working.clone();
+        working.carried_to_its_end(async move { held.refresh(generation, reason).await }).await
     }
 
     /// New tokens after a consent. Waits for a refresh in flight in this process, so that it does not use what is replaced.

@@ -17,8 +17,10 @@ use crate::tokens::TokenSet;
 use crate::transport::Surroundings;
 use keyfob_protocol::Timestamp;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use thiserror::Error;
+use tokio::sync::Notify;
 
 /// Seconds without a refresh after the authority refused the app itself.
 const BREAKER: i64 = 60;
@@ -43,6 +45,8 @@ pub(crate) struct Shared {
     breaker: Mutex<Option<(Timestamp, Evidence)>>,
     /// Connections with tokens that the store did not take yet.
     unwritten: Mutex<HashMap<String, Arc<Held>>>,
+    /// Refreshes and exchanges that are under way.
+    pub(crate) working: Arc<Working>,
 }
 
 /// A user could not be connected. An earlier connection of the same name stays as it was.
@@ -96,6 +100,7 @@ impl Connections {
             governing: Governing::default(),
             breaker: Mutex::new(None),
             unwritten: Mutex::default(),
+            working: Arc::default(),
         };
         Connections { shared: Arc::new(shared), opened: Arc::default() }
     }
@@ -118,14 +123,16 @@ impl Connections {
     /// [`ConnectError`].
     pub async fn connect(&self, id: &str, ready: ReadyExchange) -> Result<Connection, ConnectError> {
         let (shared, connection) = (self.shared.clone(), self.open(id));
-        carried_to_its_end(async move {
-            let tokens = ready.run(&shared.app, &shared.outside).await?;
-            let identified = shared.identify(&connection.held.id, &tokens).await;
-            connection.replace_tokens(tokens, &identified).await?;
-            shared.close_breaker();
-            Ok(connection)
-        })
-        .await
+        let working = self.shared.working.clone();
+        working
+            .carried_to_its_end(async move {
+                let tokens = ready.run(&shared.app, &shared.outside).await?;
+                let identified = shared.identify(&connection.held.id, &tokens).await;
+                connection.replace_tokens(tokens, &identified).await?;
+                shared.close_breaker();
+                Ok(connection)
+            })
+            .await
     }
 
     /// Keeps tokens that came from elsewhere, such as another system that is being replaced.
@@ -134,14 +141,26 @@ impl Connections {
     /// [`StoreUnavailable`].
     pub async fn adopt(&self, id: &str, tokens: TokenSet) -> Result<Connection, StoreUnavailable> {
         let connection = self.open(id);
-        carried_to_its_end(async move {
-            match connection.replace_tokens(tokens, &Identified::NotOffered).await {
-                Ok(()) => Ok(connection),
-                Err(ConnectError::Store(unavailable)) => Err(unavailable),
-                Err(other) => unreachable!("invariant: without an identity there is none that differs: {other}"),
-            }
-        })
-        .await
+        let working = self.shared.working.clone();
+        working
+            .carried_to_its_end(async move {
+                match connection.replace_tokens(tokens, &Identified::NotOffered).await {
+                    Ok(()) => Ok(connection),
+                    Err(ConnectError::Store(unavailable)) => Err(unavailable),
+                    Err(other) => unreachable!("invariant: without an identity there is none that differs: {other}"),
+                }
+            })
+            .await
+    }
+
+    /// Waits until every refresh and exchange that has begun is over, also those whose caller has gone, and tries once more to write what the store did
+    /// not take. To be called before a process ends: a refresh that is cut off may cost its connection.
+    pub async fn settled(&self) {
+        self.shared.working.is_done().await;
+        let unwritten: Vec<_> = self.shared.unwritten().values().cloned().collect();
+        for held in unwritten {
+            drop(held.reload().await);
+        }
     }
 
     /// Notes that the user said no. A connection that exists stays as it is. Whether it was noted.
@@ -237,15 +256,57 @@ impl Shared {
     }
 }
 
-/// Runs on a task of its own: between the answer with new tokens and their durable write nothing may be dropped.
-pub(crate) async fn carried_to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    match tokio::spawn(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down, and this task with it: nobody is left to answer.
-            Err(_) => std::future::pending().await,
-        },
+/// Work that must come to its end, and whoever waits for all of it.
+#[derive(Default)]
+pub(crate) struct Working {
+    count: AtomicUsize,
+    ended: Notify,
+}
+
+/// One piece of it.
+struct Piece(Arc<Working>);
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.ended.notify_waiters();
+        }
+    }
+}
+
+impl Working {
+    /// Runs on a task of its own: between the answer with new tokens and their durable write nothing may be dropped.
+    pub(crate) async fn carried_to_its_end<T: Send + 'static>(
+        self: &Arc<Working>,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        let piece = Piece(self.clone());
+        let task = tokio::spawn(async move {
+            let _piece = piece;
+            work.await
+        });
+        match task.await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down, and this task with it: nobody is left to answer.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    async fn is_done(&self) {
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            // Registered before the count is read, so that the last end is not missed.
+            ended.as_mut().enable();
+            if self.count.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            ended.await;
+        }
     }
 }
 

@@ -113,7 +113,8 @@ impl SentExchange {
     /// is known to be idempotent.
     pub fn read(self, answer: Result<HttpResponse, SendFailure>, now: Timestamp) -> Result<TokenSet, ExchangeFailed> {
         let received = match answer {
-            Ok(response) => read_reply(TokenStep::Exchange, &response, now),
+            Ok(response) => read_reply(TokenStep::Exchange, &response, now)
+                .map_err(|failure| failure.without(&[self.ready.code.expose(), self.ready.state.expose()])),
             Err(failure) => Err(TokenFailure::of_send(failure)),
         };
         let failure = match received {

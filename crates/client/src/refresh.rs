@@ -46,7 +46,10 @@ impl SentRefresh {
     /// [`TokenFailure`].
     pub fn read(self, answer: Result<HttpResponse, SendFailure>, now: Timestamp) -> Result<TokenSet, TokenFailure> {
         let response = answer.map_err(TokenFailure::of_send)?;
-        let received = read_reply(TokenStep::Refresh, &response, now)?;
+        let received = read_reply(TokenStep::Refresh, &response, now).map_err(|failure| {
+            let refresh_token = self.previous.refresh_token.as_ref().map_or("", |token| token.expose());
+            failure.without(&[refresh_token, self.previous.access_token.expose()])
+        })?;
         Ok(TokenSet::from_reply(received, Some(&self.previous), self.sent_at))
     }
 }

@@ -96,6 +96,33 @@ pub enum TokenFailure {
 }
 
 impl TokenFailure {
+    /// The same without these texts: a careless authority repeats in its errors what it was sent, and errors are shown.
+    #[must_use]
+    pub(crate) fn without(mut self, secrets: &[&str]) -> TokenFailure {
+        let evidence = match &mut self {
+            TokenFailure::Permanent(evidence)
+            | TokenFailure::Operator(evidence)
+            | TokenFailure::Suspect(evidence)
+            | TokenFailure::Transient {
+                cause: TransientCause::Busy(evidence) | TransientCause::NotJson(evidence),
+                ..
+            } => evidence,
+            TokenFailure::Transient { cause: TransientCause::Network(_), .. } | TokenFailure::Ambiguous(_) => {
+                return self;
+            }
+        };
+        if let Some(error) = &mut evidence.error {
+            let texts = std::iter::once(&mut error.code).chain(&mut error.description).chain(&mut error.details);
+            for text in texts {
+                // Nothing, or next to nothing, is no secret, and would be found everywhere.
+                for secret in secrets.iter().filter(|secret| secret.len() > 3) {
+                    *text = text.replace(secret, "[redacted]");
+                }
+            }
+        }
+        self
+    }
+
     /// The failure behind a request that got no response.
     pub fn of_send(failure: SendFailure) -> TokenFailure {
         match failure {

@@ -23,6 +23,7 @@ use settings::VaultSettings;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 #[derive(Debug, Args)]
@@ -63,6 +64,11 @@ enum Command {
     Reseal(key::Reseal),
 }
 
+/// Requests in flight get this long when the service stops: a call of the API through it may take half a minute.
+const GRACE: Duration = Duration::from_secs(40);
+/// Refreshes in flight whose caller has gone get this long after that: the longest wait for an authority, and the write.
+const SETTLING: Duration = Duration::from_secs(60);
+
 /// Runs a command, or the service until it is told to stop.
 pub(crate) async fn run(args: VaultArgs, json: bool) -> anyhow::Result<()> {
     let settings = async || VaultSettings::read(args.config.as_deref()).await;
@@ -77,7 +83,7 @@ pub(crate) async fn run(args: VaultArgs, json: bool) -> anyhow::Result<()> {
                 Exit::NotFound.because(format!("there is no app {}; there are: {}", import.app, known.join(", ")))
             })?;
             let done = import::run(import, &importer, json).await;
-            opened.close().await;
+            end(&opened).await;
             done
         }
         Some(Command::Reseal(reseal)) => key::reseal(reseal, settings().await?, json).await,
@@ -130,6 +136,14 @@ async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener>
     TcpListener::bind(address).await.with_context(|| format!("{setting} {address}"))
 }
 
+/// Ends what was begun, then closes: a refresh that is cut off may cost its connection.
+async fn end(opened: &Opened) {
+    if tokio::time::timeout(SETTLING, opened.vault.settled()).await.is_err() {
+        tracing::warn!("some refreshes did not finish in time; the next start settles them");
+    }
+    opened.close().await;
+}
+
 /// A vault on trial has its listener already, since the sandbox must be told the port.
 async fn serve(settings: VaultSettings, trial: Option<(&trial::Trial, TcpListener)>, json: bool) -> anyhow::Result<()> {
     log::start(settings.log, "info");
@@ -175,19 +189,18 @@ async fn serve(settings: VaultSettings, trial: Option<(&trial::Trial, TcpListene
     if let Some(trial) = trial {
         trial.announce(json)?;
     }
-    let options = ListenOptions { tls: tls.map(|(tls, _)| tls), ..ListenOptions::default() };
+    let options = ListenOptions { tls: tls.map(|(tls, _)| tls), grace: GRACE, ..ListenOptions::default() };
     let stopping = service.clone();
     let stop = async move {
         told_to_stop.await;
         stopping.set_stopping();
         tracing::info!("stopping; requests in flight are finished first");
     };
-    // Refreshes run on tasks of their own and are awaited by the requests that wanted them.
     listen::serve(listener, router(service), options, stop).await;
     for task in tasks {
         task.abort();
     }
-    opened.close().await;
+    end(&opened).await;
     tracing::info!("stopped");
     Ok(())
 }

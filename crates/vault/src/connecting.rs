@@ -16,11 +16,18 @@ use keyfob_client::{
 };
 use keyfob_protocol::{EntropyFailed, base62, entropy};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use thiserror::Error;
 use url::Url;
 
-/// Longest id of a connection.
+/// Longest id of a connection that is made here.
 const MAX_ID: usize = 128;
+/// Longest id of one that was brought in, in bytes.
+pub(crate) const LONGEST_ID: usize = 200;
+
+/// How often, and how far apart, a second visit looks for what the first one led to.
+const LOOKS: usize = 20;
+const LOOK: Duration = Duration::from_millis(250);
 
 /// A link for a user.
 #[derive(Debug)]
@@ -198,8 +205,21 @@ impl Vault {
         Ok(Ok(url))
     }
 
-    /// The user is back. Whatever comes, the attempt is over; a second visit of the same callback learns what the first one led to.
+    /// The user is back. Whatever comes, the attempt is over; a second visit of the same callback learns what the first one led to, and waits a few
+    /// seconds for it.
     pub(crate) async fn finish(&self, query: &str, browser: Option<&str>) -> Result<End, StoreUnavailable> {
+        let mut end = self.finish_once(query, browser).await?;
+        for _ in 0..LOOKS {
+            if end.kind != EndKind::Pending {
+                break;
+            }
+            self.outside.pause.pause(LOOK).await;
+            end = self.finish_once(query, browser).await?;
+        }
+        Ok(end)
+    }
+
+    async fn finish_once(&self, query: &str, browser: Option<&str>) -> Result<End, StoreUnavailable> {
         let Ok(key) = AttemptKey::of_callback(query) else { return Ok(End::of(EndKind::Failed)) };
         let name = state_name(key);
         let now = self.now();
@@ -227,6 +247,10 @@ impl Vault {
         }
         back.result = Some((kind, reason));
         self.store.leave(&name, &stored(&back)).await?;
+        if kind == EndKind::Connected {
+            // What a link was for is done; whoever finds it later begins nothing.
+            self.store.leave(&ticket_name(&back.ticket), &Secret::from("done")).await?;
+        }
         Ok(back.end())
     }
 
@@ -307,7 +331,12 @@ impl crate::vault::AppSettings {
     }
 }
 
-/// Whether a connection may have this id.
+/// Whether a connection can have this id: one that was brought in from elsewhere may be longer and freer than one that is made here.
+pub(crate) fn may_exist(id: &str) -> bool {
+    (1..=LONGEST_ID).contains(&id.len()) && !id.chars().any(char::is_control)
+}
+
+/// Whether a connection may be made under this id.
 pub(crate) fn is_id(id: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     (1..=MAX_ID).contains(&id.len()) && id.bytes().all(fits) && id != "." && id != ".."

@@ -152,6 +152,13 @@ impl Vault {
         self.store.events(after, limit).await
     }
 
+    /// Waits until every refresh and exchange that has begun is over. To be called before the store is closed.
+    pub async fn settled(&self) {
+        for app in self.apps.values() {
+            app.connections.settled().await;
+        }
+    }
+
     /// Refreshes what has been idle for long, settles what a crash left open, and removes what is past. To be called about hourly.
     ///
     /// # Errors
@@ -254,7 +261,8 @@ impl AppHeld {
 
     /// Gives a connection back to the authority and removes it; with `here_only` it is removed whatever the authority says.
     pub(crate) async fn remove(&self, id: &str, here_only: bool) -> Result<Removed, ConnectionError> {
-        let there = match self.connection(id).revoke().await {
+        let connection = self.connection(id);
+        let there = match connection.revoke().await {
             Ok(Revoked::Ended | Revoked::NothingToEnd) => Removed::There,
             Ok(Revoked::NotOffered) if here_only => Removed::HereOnly,
             Ok(Revoked::NotOffered) => return Ok(Removed::NotOffered),
@@ -271,6 +279,8 @@ impl AppHeld {
         };
         let was_here = self.store.remove(id).await?;
         self.at_hand().remove(id);
+        // Whoever holds the handle for a call that is under way finds it empty from here on.
+        drop(connection.state().await);
         Ok(if was_here { there } else { Removed::Unknown })
     }
 }

@@ -3,10 +3,9 @@
 use super::columns::Column;
 use super::lines::{Unreadable, Values};
 use super::times;
+use crate::connecting::{LONGEST_ID, may_exist};
 use keyfob_client::{Secret, Timestamp, TokenSet};
 
-/// The longest name of a connection, in bytes.
-const LONGEST_ID: usize = 200;
 /// An access token's usual life: counted back from its end where nobody noted its begin. Only an estimate of the idle time hangs on it.
 const USUAL_LIFE: i64 = 3600;
 
@@ -20,7 +19,7 @@ pub(super) struct Person {
 impl Person {
     pub(super) fn read(values: &Values, now: Timestamp) -> Result<Person, Unreadable> {
         let id = required(values, Column::Id)?;
-        if id.len() > LONGEST_ID || id.chars().any(char::is_control) {
+        if !may_exist(&id) {
             return Err(wrong(Column::Id, format!("longer than {LONGEST_ID} bytes, or with control characters")));
         }
         let token = |column| match values.get(&column) {

@@ -3,6 +3,7 @@
 use super::Service;
 use super::answer::{DAMAGED, Problem, fresh};
 use crate::callers::Right;
+use crate::connecting::may_exist;
 use crate::vault::{Removed, Shown};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, State};
@@ -21,6 +22,12 @@ const MAX_LIMIT: usize = 1000;
 
 /// App and id.
 type ConnectionPath = Result<Path<(String, String)>, PathRejection>;
+
+/// Both, if there can be such a connection.
+fn named(path: ConnectionPath) -> Result<(String, String), Problem> {
+    let Path((app, id)) = path?;
+    if may_exist(&id) { Ok((app, id)) } else { Err(Problem::not_connected()) }
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +79,9 @@ pub(crate) async fn list(
         let known: Vec<&str> = STATES.iter().map(|state| state.name()).collect();
         return Err(Problem::bad_request(format!("state is one of {}.", known.join(", "))));
     }
+    if query.after.as_deref().is_some_and(|after| !may_exist(after)) {
+        return Err(Problem::bad_request("after is the next of an earlier page."));
+    }
     let (mut found, mut after, mut next) = (Vec::new(), query.after, None);
     // A state that is rare fills no page in one read of the store.
     loop {
@@ -105,7 +115,7 @@ pub(crate) async fn show(
     path: ConnectionPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Path((app, id)) = path?;
+    let (app, id) = named(path)?;
     service.caller_who_may(Right::Read, &app, &headers)?;
     let held = service.vault.app(&app).map_err(|_| Problem::no_such_app())?;
     let shown = held.show(&id).await?.ok_or_else(Problem::not_connected)?;
@@ -118,7 +128,7 @@ pub(crate) async fn remove(
     query: Result<Query<RemoveQuery>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Path((app, id)) = path?;
+    let (app, id) = named(path)?;
     service.caller_who_may(Right::Manage, &app, &headers)?;
     let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let held = service.vault.app(&app).map_err(|_| Problem::no_such_app())?;
@@ -145,7 +155,7 @@ pub(crate) async fn refresh(
     path: ConnectionPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Path((app, id)) = path?;
+    let (app, id) = named(path)?;
     service.caller_who_may(Right::Manage, &app, &headers)?;
     let held = service.vault.app(&app).map_err(|_| Problem::no_such_app())?;
     if let Err(error) = held.connection(&id).refresh_now().await {
@@ -161,7 +171,7 @@ pub(crate) async fn token(
     path: ConnectionPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Path((app, id)) = path?;
+    let (app, id) = named(path)?;
     let caller = service.caller_who_may(Right::Token, &app, &headers)?;
     let held = service.vault.app(&app).map_err(|_| Problem::no_such_app())?;
     let tokens = match held.connection(&id).fresh_tokens().await {

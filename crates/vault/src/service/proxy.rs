@@ -6,6 +6,7 @@
 use super::Service;
 use super::answer::{Problem, VAULT_ERROR, body_of};
 use crate::callers::{is_plain, method_of};
+use crate::connecting::may_exist;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, Request, State};
@@ -72,6 +73,9 @@ pub(crate) async fn proxy(
         body: (!body.is_empty()).then(|| ApiBody { content_type, bytes: body.to_vec() }),
         headers: text(ACCEPT).map(|accept| Header::plain("Accept", accept)).into_iter().collect(),
     };
+    if !may_exist(&id) {
+        return Err(Problem::not_connected());
+    }
     let connection = held.connection(&id);
     let mut answer = connection.send(&request).await;
     let unanswered =

@@ -47,7 +47,10 @@ pub(crate) async fn callback(
     headers: HeaderMap,
 ) -> Response {
     let browser = Cookie::Browser.read(&service, &headers);
-    let finished = service.vault.finish(query.as_deref().unwrap_or_default(), browser.as_deref()).await;
+    let vault = service.vault.clone();
+    // On a task of its own: the code is single use, and a browser that leaves must not cost the result.
+    let work = async move { vault.finish(query.as_deref().unwrap_or_default(), browser.as_deref()).await };
+    let Ok(finished) = tokio::spawn(work).await else { return unavailable(&service) };
     match finished {
         Ok(End { return_to: Some(url), .. }) => see_other(url.as_str(), []),
         Ok(End { kind, ticket, .. }) => {
