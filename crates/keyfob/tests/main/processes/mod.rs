@@ -31,3 +31,4 @@ mod on_postgres;
 mod recording;
 mod restores;
 mod two_processes;
+mod vault;

@@ -4,7 +4,7 @@
 
 mod between;
 mod desk;
-mod sandbox;
+pub(super) mod sandbox;
 
 mod callbacks;
 mod crashes;

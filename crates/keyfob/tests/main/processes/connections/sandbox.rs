@@ -7,21 +7,21 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
 /// Registered with every app.
-pub(super) const REDIRECT_URI: &str = "https://app.example.com/callback";
+pub(in super::super) const REDIRECT_URI: &str = "https://app.example.com/callback";
 /// The sandbox's apps, in the order of its announcement.
-pub(super) const FIXED: usize = 0;
-pub(super) const ROTATING: usize = 1;
-pub(super) const PUBLIC: usize = 2;
+pub(in super::super) const FIXED: usize = 0;
+pub(in super::super) const ROTATING: usize = 1;
+pub(in super::super) const PUBLIC: usize = 2;
 
 /// A running sandbox. Killed when dropped.
-pub(super) struct Sandbox {
+pub(in super::super) struct Sandbox {
     child: Child,
-    pub(super) announced: Value,
-    pub(super) http: reqwest::Client,
+    pub(in super::super) announced: Value,
+    pub(in super::super) http: reqwest::Client,
 }
 
 impl Sandbox {
-    pub(super) fn start() -> Sandbox {
+    pub(in super::super) fn start() -> Sandbox {
         let arguments = ["sandbox", "--json", "--listen", "127.0.0.1:0", "--redirect-uri", REDIRECT_URI];
         let mut command = bare_command(&arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -32,27 +32,27 @@ impl Sandbox {
         Sandbox { child, announced, http: http_client() }
     }
 
-    pub(super) fn issuer(&self) -> &str {
+    pub(in super::super) fn issuer(&self) -> &str {
         self.announced["issuer"].as_str().expect("an issuer")
     }
 
-    pub(super) fn app(&self, app: usize, field: &str) -> &str {
+    pub(in super::super) fn app(&self, app: usize, field: &str) -> &str {
         self.announced["apps"][app][field].as_str().unwrap_or_else(|| panic!("no {field}"))
     }
 
-    pub(super) fn system(&self, field: &str) -> &str {
+    pub(in super::super) fn system(&self, field: &str) -> &str {
         self.announced["system"][field].as_str().expect("a system")
     }
 
     /// The address of a user of this account who has this role.
-    pub(super) fn user(&self, account: i64, role: &str) -> &str {
+    pub(in super::super) fn user(&self, account: i64, role: &str) -> &str {
         let users = self.announced["users"].as_array().expect("users");
         let user = users.iter().find(|user| user["accountId"] == account && user["role"] == role);
         user.and_then(|user| user["email"].as_str()).expect("such a user")
     }
 
     /// What the browser does: the page at `url`, opened by `user`, who decides. The address that it ends on.
-    pub(super) async fn decides(&self, user: &str, url: &str, decision: &str) -> String {
+    pub(in super::super) async fn decides(&self, user: &str, url: &str, decision: &str) -> String {
         // Whatever stands between us and it, the browser reaches it directly.
         let url = format!("{}{}", self.issuer(), &url[url.find("/oauth/authorize").expect("an authorize URL")..]);
         let asked = json!({ "url": url, "user": user, "decision": decision });
@@ -61,11 +61,11 @@ impl Sandbox {
     }
 
     /// The owner of the first account says yes.
-    pub(super) async fn approved(&self, url: &str) -> String {
+    pub(in super::super) async fn approved(&self, url: &str) -> String {
         self.decides(self.user(1, "Owner"), url, "approve").await
     }
 
-    pub(super) async fn advance(&self, time: &str) {
+    pub(in super::super) async fn advance(&self, time: &str) {
         self.control("clock", &json!({ "advance": time })).await;
     }
 
@@ -78,7 +78,7 @@ impl Sandbox {
     }
 
     /// Registers a redirect URI of an app that was not known when it started.
-    pub(super) async fn register(&self, app: usize, redirect_uri: &str) {
+    pub(in super::super) async fn register(&self, app: usize, redirect_uri: &str) {
         let apps = format!("{}/v1/oauthApps", self.issuer());
         let as_system = |request: reqwest::RequestBuilder| {
             request.header("x-system", self.system("name")).header("x-system-key", self.system("key"))
@@ -95,7 +95,7 @@ impl Sandbox {
     }
 
     /// The access is taken back at the authority, without the command line's knowing.
-    pub(super) async fn takes_back(&self, access_token: &str) {
+    pub(in super::super) async fn takes_back(&self, access_token: &str) {
         let request =
             self.http.delete(format!("{}/v1/oauthApps/revokeAccess", self.issuer())).bearer_auth(access_token);
         let request = request.header("x-system", self.system("name")).header("x-system-key", self.system("key"));
