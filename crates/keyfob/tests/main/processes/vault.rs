@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 use tempfile::TempDir;
 
 const KEY: &str = "keyfobvk_a0key0of0these0tests0alone0000000";
@@ -92,7 +93,11 @@ impl Vault {
     }
 
     async fn get(&self, serving: &Serving, path: &str) -> Answer {
-        send(self.http.get(format!("{}{path}", serving.base())).bearer_auth(KEY)).await.expect("an answer")
+        self.get_at(&serving.base(), path).await
+    }
+
+    async fn get_at(&self, base: &str, path: &str) -> Answer {
+        send(self.http.get(format!("{base}{path}")).bearer_auth(KEY)).await.expect("an answer")
     }
 
     /// Makes a link and opens it: where the browser is sent, and its cookie.
@@ -146,10 +151,30 @@ fn a_vault_that_cannot_be_right_is_refused_and_says_what_to_do() {
     vault.refuses(&["vault.master-key", "put the file back"]);
     assert!(!vault.path("vault.master-key").exists(), "it is not replaced");
     vault.secret("vault.master-key", &right, 0o600);
+    let twice = std::fs::read_to_string(vault.path("vault.toml")).expect("a file");
+    let again = twice.split_once("[callers.backend]").expect("a caller").1;
+    std::fs::write(vault.path("vault.toml"), format!("{twice}[callers.other]{again}")).expect("a file");
+    vault.refuses(&["callers.backend", "callers.other", "same key_sha256"]);
     vault.configure("stor = \"vault.db\"");
     vault.refuses(&["stor"]);
     vault.configure("store = \"vault.db\"");
     vault.does(&["check"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_for_events_is_answered_when_the_vault_stops() {
+    let vault = Vault::on("vault.db");
+    let mut serving = vault.serve();
+    let base = serving.base();
+    let waiting = vault.get_at(&base, "/events?wait=30");
+    tokio::pin!(waiting);
+    let on_the_way = tokio::time::timeout(Duration::from_millis(500), &mut waiting).await;
+    assert!(on_the_way.is_err(), "nothing has happened");
+    serving.terminate();
+    let answer = tokio::time::timeout(Duration::from_secs(8), waiting).await.expect("before it is cut off");
+    Vault::works(&answer);
+    assert!(answer.body.contains("\"events\":[]"), "{}", answer.body);
+    assert!(serving.ended().success());
 }
 
 /// What a vault lives through, on whichever store.

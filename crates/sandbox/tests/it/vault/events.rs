@@ -74,6 +74,18 @@ async fn a_receiver_that_is_down_for_a_while_and_across_a_restart_misses_nothing
 }
 
 #[tokio::test]
+async fn nothing_is_written_for_a_receiver_while_nothing_happens() {
+    let receiver = Peer::start().await;
+    let desk = Desk::with(Wanted { webhook: Some(receiver.base.clone()), ..Wanted::default() }).await;
+    // More than one look.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(desk.count("SELECT count(*) FROM leases"), 0);
+    desk.trip("u1", 0, "deny").await;
+    receiver.has_received(1).await;
+    assert_eq!(desk.count("SELECT count(*) FROM leases WHERE id = 'webhook:receiver'"), 1);
+}
+
+#[tokio::test]
 async fn a_receiver_that_redirects_is_not_followed_and_asked_again() {
     let (receiver, elsewhere) = (Peer::start().await, Peer::start().await);
     let to: &'static str = format!("{}/hook", elsewhere.base).leak();
