@@ -26,7 +26,7 @@ async fn a_refresh_with_a_loss(place: &Database, lost: u32) -> bool {
     store.open_intent("u", fence, &Intent::of(1, row(1).tokens().unwrap(), START).unwrap()).await.unwrap();
     store.finish("u", fence, 1, &row(2)).await.unwrap();
     assert!(store.remove("u").await.unwrap());
-    let events = store.events(0, 100).await.unwrap().len();
+    let events = store.events(0, 1000).await.unwrap().len();
 
     wire.lose_answer_after(lost);
     assert_eq!(store.save("u", None, &row(1)).await.unwrap(), Saved::Stored);
@@ -39,7 +39,7 @@ async fn a_refresh_with_a_loss(place: &Database, lost: u32) -> bool {
     assert_eq!(second.0, first.0 + 1, "each lease was given once");
     store.release("u", second, IntentFate::NothingHappened).await.unwrap();
     assert_eq!(store.load("u").await.unwrap().unwrap().generation, 2);
-    assert_eq!(store.events(0, 100).await.unwrap().len(), events + 1, "each event was recorded once");
+    assert_eq!(store.events(0, 1000).await.unwrap().len(), events + 1, "each event was recorded once");
     assert!(store.remove("u").await.unwrap());
     wire.lost() == 1
 }
