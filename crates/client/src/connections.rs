@@ -10,7 +10,7 @@ use crate::governor::Governing;
 use crate::identify::Identified;
 use crate::identity::Identity;
 use crate::provider::{App, Provider};
-use crate::store::{Saved, StoreUnavailable, TokenStore};
+use crate::store::{Listed, Saved, StoreUnavailable, TokenStore, listed};
 use crate::stored::{Standing, State, StoredConnection};
 use crate::token_failure::Evidence;
 use crate::tokens::TokenSet;
@@ -234,7 +234,17 @@ impl Shared {
         let mut refused = StoreUnavailable("other writers were always faster".to_owned());
         for _ in 0..SAVE_TRIES {
             let saved = async {
-                let there = self.store.load(id).await?;
+                let there = match self.store.load(id).await {
+                    Err(unavailable) => match listed(&*self.store, id).await? {
+                        // Nobody will ever read it; whose it was is not known any more.
+                        Some(Listed { row: Err(_), .. }) => {
+                            self.store.remove(id).await?;
+                            None
+                        }
+                        _ => return Err(unavailable.into()),
+                    },
+                    Ok(there) => there,
+                };
                 let replaces = there.as_ref().map(|row| row.generation);
                 let identity = identified.pinned_to(there.as_ref().and_then(|row| row.identity.as_ref()))?;
                 let since = self.outside.clock.now();

@@ -61,7 +61,7 @@ pub use provider::{
 };
 pub use revocation::Revoked;
 pub use safe_url::UnsafeUrl;
-pub use store::{Fence, Intent, IntentFate, LeaseAnswer, Leased, Listed, Saved, StoreUnavailable, TokenStore};
+pub use store::{Fence, Intent, IntentFate, LeaseAnswer, Leased, Listed, Saved, StoreUnavailable, TokenStore, listed};
 pub use stored::{LostReply, ReauthRequired, Standing, State, Status, StoredConnection, Trouble, TroubleKind};
 pub use tending::{KEEP_ALIVE, Tended};
 pub use token_failure::{Evidence, TokenFailure, TokenStep, TransientCause, read_reply};

@@ -139,3 +139,17 @@ pub trait TokenStore: Send + Sync {
     /// of the same name begins anew. Whether it was there.
     async fn remove(&self, id: &str) -> Result<bool, StoreUnavailable>;
 }
+
+/// One connection as a page has it, which tells a damaged row from a store that cannot be used now.
+///
+/// # Errors
+/// [`StoreUnavailable`].
+pub async fn listed(store: &dyn TokenStore, id: &str) -> Result<Option<Listed>, StoreUnavailable> {
+    // A page begins behind a name: behind one that stands right below this.
+    let mut below = id.to_owned();
+    if let Some(lower) = below.pop().and_then(|last| char::from_u32(u32::from(last).wrapping_sub(1))) {
+        below.extend([lower, char::MAX]);
+    }
+    let found = store.page(Some(&below), 1).await?.pop();
+    Ok(found.filter(|found| found.id == id))
+}

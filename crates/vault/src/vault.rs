@@ -5,7 +5,7 @@ use crate::scoped::{ScopedStore, split};
 use crate::store::{StoredEvent, VaultStore};
 use keyfob_client::{
     App, Connection, ConnectionError, Connections, Event, EventSink, Listed, Provider, Revoked, Status,
-    StoreUnavailable, Surroundings, Tended, Timestamp, TokenStore,
+    StoreUnavailable, Surroundings, Tended, Timestamp, TokenStore, listed,
 };
 use keyfob_protocol::time::DAY;
 use std::collections::{BTreeMap, HashMap};
@@ -223,11 +223,10 @@ impl AppHeld {
             Ok(row) => {
                 Ok(row.map(|row| self.shown(Listed { id: id.to_owned(), row: Ok(row), refresh_is_open: false })))
             }
-            // Only a page tells a damaged row from a store that is not there.
-            Err(unavailable) => {
-                let found = self.store.page(Some(&right_below(id)), 1).await?.pop();
-                found.filter(|found| found.id == id).map(|found| Some(self.shown(found))).ok_or(unavailable)
-            }
+            Err(unavailable) => match listed(&*self.store, id).await? {
+                Some(found) => Ok(Some(self.shown(found))),
+                None => Err(unavailable),
+            },
         }
     }
 
@@ -283,16 +282,6 @@ impl AppHeld {
         drop(connection.state().await);
         Ok(if was_here { there } else { Removed::Unknown })
     }
-}
-
-/// Stands right below an id in the order of the store: no id has a character above `~`.
-fn right_below(id: &str) -> String {
-    let mut below = id.to_owned();
-    if let Some(lower) = below.pop().and_then(|last| char::from_u32(u32::from(last).wrapping_sub(1))) {
-        below.push(lower);
-        below.push('\u{7f}');
-    }
-    below
 }
 
 /// What became of a removal.

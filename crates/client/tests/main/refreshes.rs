@@ -84,6 +84,23 @@ async fn cl_05_after_invalid_grant_a_changed_store_is_used() {
 }
 
 #[tokio::test]
+async fn cl_05_an_authority_that_repeats_the_token_in_its_error_does_not_show_it() {
+    let world = World::new();
+    let connection = ended(&world).await;
+    world.script.then([tokens("a2-of-this-test", "r2-of-this-test"), ok()]);
+    connection.get("/v1/people").await.unwrap();
+    world.clock.advance(3600);
+    let careless = r#"{"error":"invalid_grant","error_description":"r2-of-this-test is not known"}"#;
+    world.script.then([reply(400, careless), reply(400, careless)]);
+    let error = connection.get("/v1/people").await.unwrap_err();
+    let row = in_store(&world).await;
+    for shown in [error.to_string(), format!("{error:?}"), format!("{row:?}")] {
+        assert!(!shown.contains("r2-of-this-test"), "{shown}");
+    }
+    assert!(format!("{row:?}").contains("[redacted] is not known"));
+}
+
+#[tokio::test]
 async fn cl_05_after_invalid_grant_an_unchanged_store_means_reauth_required_without_a_loop() {
     for dead in [oauth_error(400, "invalid_grant"), legacy_error(401, "expired-refresh-token")] {
         let world = World::new();

@@ -183,6 +183,13 @@ async fn checked(file: File) -> anyhow::Result<VaultSettings> {
     let known: BTreeSet<&str> = apps.iter().map(|app| app.name.as_str()).collect();
     let callers = file.callers.into_iter().map(|(name, caller)| caller_of(name, caller, &known));
     let callers = callers.collect::<Result<Vec<_>, _>>()?;
+    let mut keys = BTreeMap::new();
+    for caller in &callers {
+        // Whose rights would it have?
+        if let Some(other) = keys.insert(caller.key_sha256, caller.name.as_str()) {
+            return Err(refuse(format!("callers.{other} and callers.{} have the same key_sha256", caller.name)));
+        }
+    }
     let webhooks = file.webhooks.into_iter().map(|(name, hook)| {
         let secret = secret(&format!("webhooks.{name}.secret_file"), &hook.secret_file)?;
         Webhook::new(&name, &hook.url, secret).map_err(|error| refuse(format!("webhooks.{name}.url: {error}")))

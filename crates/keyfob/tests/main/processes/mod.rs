@@ -34,3 +34,4 @@ mod recording;
 mod registering;
 mod restores;
 mod two_processes;
+mod vault;

@@ -171,6 +171,12 @@ impl Desk {
         connection.execute_batch(statements).expect("statements");
     }
 
+    /// A number from the file.
+    pub(super) fn count(&self, query: &str) -> i64 {
+        let connection = rusqlite::Connection::open(self.file()).expect("the file");
+        connection.query_row(query, [], |row| row.get(0)).expect("a number")
+    }
+
     /// A row under another name.
     pub(super) fn renamed(&self, from: &str, to: &str) {
         let connection = rusqlite::Connection::open(self.file()).expect("the file");

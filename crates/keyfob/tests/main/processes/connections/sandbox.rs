@@ -11,13 +11,13 @@ pub(in crate::processes) const REDIRECT_URI: &str = "https://app.example.com/cal
 /// The sandbox's apps, in the order of its announcement.
 pub(in crate::processes) const FIXED: usize = 0;
 pub(in crate::processes) const ROTATING: usize = 1;
-pub(super) const PUBLIC: usize = 2;
+pub(in crate::processes) const PUBLIC: usize = 2;
 
 /// A running sandbox. Killed when dropped.
 pub(in crate::processes) struct Sandbox {
     child: Child,
-    pub(super) announced: Value,
-    pub(super) http: reqwest::Client,
+    pub(in crate::processes) announced: Value,
+    pub(in crate::processes) http: reqwest::Client,
 }
 
 impl Sandbox {
@@ -61,11 +61,11 @@ impl Sandbox {
     }
 
     /// The owner of the first account says yes.
-    pub(super) async fn approved(&self, url: &str) -> String {
+    pub(in crate::processes) async fn approved(&self, url: &str) -> String {
         self.decides(self.user(1, "Owner"), url, "approve").await
     }
 
-    pub(super) async fn advance(&self, time: &str) {
+    pub(in crate::processes) async fn advance(&self, time: &str) {
         self.control("clock", &json!({ "advance": time })).await;
     }
 
@@ -78,7 +78,7 @@ impl Sandbox {
     }
 
     /// Registers a redirect URI of an app that was not known when it started.
-    pub(super) async fn register(&self, app: usize, redirect_uri: &str) {
+    pub(in crate::processes) async fn register(&self, app: usize, redirect_uri: &str) {
         let apps = format!("{}/v1/oauthApps", self.issuer());
         let as_system = |request: reqwest::RequestBuilder| {
             request.header("x-system", self.system("name")).header("x-system-key", self.system("key"))
@@ -95,7 +95,7 @@ impl Sandbox {
     }
 
     /// The access is taken back at the authority, without the command line's knowing.
-    pub(super) async fn takes_back(&self, access_token: &str) {
+    pub(in crate::processes) async fn takes_back(&self, access_token: &str) {
         let request =
             self.http.delete(format!("{}/v1/oauthApps/revokeAccess", self.issuer())).bearer_auth(access_token);
         let request = request.header("x-system", self.system("name")).header("x-system-key", self.system("key"));
