@@ -89,8 +89,7 @@ pub(crate) async fn run(args: VaultArgs, json: bool) -> anyhow::Result<()> {
         Some(Command::Reseal(reseal)) => key::reseal(reseal, settings().await?, json).await,
         None => match &args.sandbox {
             Some(sandbox) => {
-                let listener = bind("--listen", args.listen).await?;
-                let trial = trial::Trial::at(sandbox, listener.local_addr()?).await?;
+                let (trial, listener) = trial::Trial::at(sandbox, args.listen).await?;
                 let served = serve(trial.settings.clone(), Some((&trial, listener)), json).await;
                 trial.clear();
                 served
@@ -144,7 +143,7 @@ async fn end(opened: &Opened) {
     opened.close().await;
 }
 
-/// A vault on trial has its listener already, since the sandbox must be told the port.
+/// A vault on trial brings its listener.
 async fn serve(settings: VaultSettings, trial: Option<(&trial::Trial, TcpListener)>, json: bool) -> anyhow::Result<()> {
     log::start(settings.log, "info");
     let told_to_stop = signals::stop();

@@ -13,6 +13,7 @@ use keyfob_vault::callers::{self, Caller, ProxyRule, Right};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use tokio::net::TcpListener;
 use url::Url;
 
 /// What the app is called.
@@ -26,11 +27,13 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// Beside this sandbox, at this address.
-    pub(super) async fn at(sandbox: &str, listen: SocketAddr) -> anyhow::Result<Trial> {
+    /// Beside this sandbox, with a listener at this address: the sandbox must be told the port that it got.
+    pub(super) async fn at(sandbox: &str, listen: SocketAddr) -> anyhow::Result<(Trial, TcpListener)> {
         if !listen.ip().is_loopback() {
             return Err(Exit::Refused.because("a vault on trial serves plain HTTP, so it listens on loopback only"));
         }
+        let listener = super::bind("--listen", listen).await?;
+        let listen = listener.local_addr()?;
         let base = safe_url::parse(sandbox).map_err(|error| Exit::Refused.because(error.to_string()))?;
         if !safe_url::is_loopback(&base) {
             return Err(Exit::Refused.because(
@@ -87,7 +90,7 @@ impl Trial {
             callers: vec![caller],
             webhooks: Vec::new(),
         };
-        Ok(Trial { settings, directory, key })
+        Ok((Trial { settings, directory, key }, listener))
     }
 
     /// Says how to begin.

@@ -63,3 +63,18 @@ fn the_commands_for_real_use_of_the_vault_s_guide_exist() {
     // The newcomer is told what is still to be done.
     assert!(!fits && String::from_utf8_lossy(&complaint).contains("apps.fub.client_secret_file"));
 }
+
+#[test]
+fn a_vault_on_trial_listens_on_this_machine_only() {
+    for (arguments, code, words) in [
+        (&["--sandbox", "http://127.0.0.1:9", "--listen", "0.0.0.0:0"][..], 3, "on loopback only"),
+        (&["--sandbox", "http://127.0.0.1:9", "--listen", "127.0.0.1:0"], 6, "start one: keyfob sandbox"),
+        (&["--listen", "127.0.0.1:0"], 2, "--sandbox"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyfob"));
+        let output = command.arg("vault").args(arguments).output().expect("the binary");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {complaint}");
+        assert!(complaint.contains(words), "{arguments:?}: {complaint}");
+    }
+}
