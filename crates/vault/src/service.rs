@@ -1,7 +1,7 @@
 //! The vault over HTTP: an API for the partner's backend in any language, and pages for its users.
 //!
 //! Every route is in [`router`]; from a URL you know the file. Callers prove themselves with a key and get JSON; what goes wrong
-//! has a stable code ([`answer`]). Users come by links that callers gave them and get pages.
+//! has a stable code (`answer`). Users come by links that callers gave them and get pages.
 
 mod answer;
 mod browser;
