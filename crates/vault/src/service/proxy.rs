@@ -10,9 +10,9 @@ use crate::connecting::may_exist;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, Request, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use keyfob_client::{
     ApiBody, ApiRequest, ApiShape, ConnectionError, Header, HttpResponse, Method, SendFailure, redact_me,
 };
@@ -52,7 +52,8 @@ pub(crate) async fn proxy(
     };
     let Some(method) = method_of(method.as_str()) else {
         let message = "The proxy takes GET, POST, PUT, PATCH and DELETE.";
-        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message));
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
+        return Ok(([(ALLOW, "GET, POST, PUT, PATCH, DELETE")], problem).into_response());
     };
     // The path as it was sent, not as the router has read it.
     let path = behind(uri.path()).ok_or_else(|| Problem::bad_request("The path of the API is missing."))?;

@@ -95,7 +95,7 @@ fn end_page(service: &Service, kind: EndKind, ticket: Option<&str>) -> Response 
         EndKind::Expired => (
             StatusCode::GONE,
             "This link is no longer good",
-            "It works for fifteen minutes. Go back to where you found it and begin again.",
+            "It has done its work, or its fifteen minutes are over. To connect again, go back to where you found it.",
         ),
         EndKind::WrongBrowser => (
             StatusCode::BAD_REQUEST,

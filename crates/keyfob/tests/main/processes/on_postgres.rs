@@ -150,7 +150,16 @@ async fn a_database_that_goes_away_is_503_and_never_400_and_comes_back_without_a
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let (access, _) = tokens(&refreshed);
-    assert_eq!(call(&http, &base, &access).await, Ok(200));
+    // Each of the node's connections to the database finds its own way back.
+    let called = loop {
+        let called = call(&http, &base, &access).await;
+        if called != Ok(503) {
+            break called;
+        }
+        assert!(since.elapsed() < Duration::from_secs(20), "calls do not come back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(called, Ok(200));
     serving.stop();
 }
 

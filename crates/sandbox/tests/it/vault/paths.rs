@@ -62,6 +62,8 @@ async fn no_spelling_of_a_path_gets_around_a_rule() {
     {
         let answer = raw(&desk.base, &request(method, &format!("/proxy/fub/u1{path}"), "")).await;
         assert!([400, 403, 405].contains(&status(&answer)), "{method}: {answer}");
+        let says_what_is_allowed = answer.to_ascii_lowercase().contains("\r\nallow: get, ");
+        assert_eq!(status(&answer) == 405, says_what_is_allowed, "{method}: {answer}");
     }
     assert!(api.received().is_empty());
     for path in ["/v1/people", "/v1/people/1?a=../../me&b=%2e%2e%2f", "/v1/people/a%20b"] {
