@@ -5,6 +5,7 @@
 //! the link to a user that it knows; whoever else opens it would connect their own account under that user's id.
 
 use crate::callers::is_plain;
+use crate::connection_id::{RULE, is_id};
 use crate::store::TakenAttempt;
 use crate::vault::{NoSuchApp, Vault};
 use aws_lc_rs::digest;
@@ -19,11 +20,6 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use thiserror::Error;
 use url::Url;
-
-/// Longest id of a connection that is made here.
-const MAX_ID: usize = 128;
-/// Longest id of one that was brought in, in bytes.
-pub(crate) const LONGEST_ID: usize = 200;
 
 /// How often, and how far apart, a second visit looks for what the first one led to.
 const LOOKS: usize = 20;
@@ -42,7 +38,7 @@ pub(crate) struct Started {
 pub(crate) enum StartProblem {
     #[error("there is no app of this name; GET /apps lists those there are")]
     NoSuchApp,
-    #[error("an id has 1 to {MAX_ID} letters, digits, hyphens, dots, underscores and tildes")]
+    #[error("an id {RULE}")]
     Id,
     #[error(
         "return_to must begin with one of the app's return_prefixes, so that the vault redirects to nobody else's site"
@@ -329,17 +325,6 @@ impl crate::vault::AppSettings {
         let allowed = self.return_prefixes.iter().any(allowed) || self.after.as_ref() == Some(&url);
         (plain && allowed).then_some(url)
     }
-}
-
-/// Whether a connection can have this id: one that was brought in from elsewhere may be longer and freer than one that is made here.
-pub(crate) fn may_exist(id: &str) -> bool {
-    (1..=LONGEST_ID).contains(&id.len()) && !id.chars().any(char::is_control)
-}
-
-/// Whether a connection may be made under this id.
-pub(crate) fn is_id(id: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    (1..=MAX_ID).contains(&id.len()) && id.bytes().all(fits) && id != "." && id != ".."
 }
 
 fn ticket_name(ticket: &str) -> String {

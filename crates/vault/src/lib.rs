@@ -7,6 +7,7 @@
 
 pub mod callers;
 mod connecting;
+mod connection_id;
 pub mod delivery;
 pub mod import;
 mod scoped;

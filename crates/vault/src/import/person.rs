@@ -3,7 +3,7 @@
 use super::columns::Column;
 use super::lines::{Unreadable, Values};
 use super::times;
-use crate::connecting::{LONGEST_ID, may_exist};
+use crate::connection_id::{RULE, is_id};
 use keyfob_client::{Secret, Timestamp, TokenSet};
 
 /// An access token's usual life: counted back from its end where nobody noted its begin. Only an estimate of the idle time hangs on it.
@@ -19,8 +19,8 @@ pub(super) struct Person {
 impl Person {
     pub(super) fn read(values: &Values, now: Timestamp) -> Result<Person, Unreadable> {
         let id = required(values, Column::Id)?;
-        if !may_exist(&id) {
-            return Err(wrong(Column::Id, format!("longer than {LONGEST_ID} bytes, or with control characters")));
+        if !is_id(&id) {
+            return Err(wrong(Column::Id, format!("an id {RULE}")));
         }
         let token = |column| match values.get(&column) {
             // Spaces or line ends in it come from a copy that went wrong; they would break a header.

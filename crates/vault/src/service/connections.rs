@@ -3,7 +3,7 @@
 use super::Service;
 use super::answer::{DAMAGED, Problem, fresh};
 use crate::callers::Right;
-use crate::connecting::may_exist;
+use crate::connection_id::is_id;
 use crate::vault::{Removed, Shown};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, State};
@@ -26,7 +26,7 @@ type ConnectionPath = Result<Path<(String, String)>, PathRejection>;
 /// Both, if there can be such a connection.
 fn named(path: ConnectionPath) -> Result<(String, String), Problem> {
     let Path((app, id)) = path?;
-    if may_exist(&id) { Ok((app, id)) } else { Err(Problem::not_connected()) }
+    if is_id(&id) { Ok((app, id)) } else { Err(Problem::not_connected()) }
 }
 
 #[derive(Deserialize)]
@@ -79,7 +79,7 @@ pub(crate) async fn list(
         let known: Vec<&str> = STATES.iter().map(|state| state.name()).collect();
         return Err(Problem::bad_request(format!("state is one of {}.", known.join(", "))));
     }
-    if query.after.as_deref().is_some_and(|after| !may_exist(after)) {
+    if query.after.as_deref().is_some_and(|after| !is_id(after)) {
         return Err(Problem::bad_request("after is the next of an earlier page."));
     }
     let (mut found, mut after, mut next) = (Vec::new(), query.after, None);

@@ -6,7 +6,7 @@
 use super::Service;
 use super::answer::{Problem, VAULT_ERROR, body_of};
 use crate::callers::{is_plain, method_of};
-use crate::connecting::may_exist;
+use crate::connection_id::is_id;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, Request, State};
@@ -74,7 +74,7 @@ pub(crate) async fn proxy(
         body: (!body.is_empty()).then(|| ApiBody { content_type, bytes: body.to_vec() }),
         headers: text(ACCEPT).map(|accept| Header::plain("Accept", accept)).into_iter().collect(),
     };
-    if !may_exist(&id) {
+    if !is_id(&id) {
         return Err(Problem::not_connected());
     }
     let connection = held.connection(&id);

@@ -163,12 +163,20 @@ async fn return_to_leads_to_the_partners_places_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn ids_are_plain_and_a_start_without_one_gets_one() {
+async fn ids_are_the_partners_own_and_a_start_without_one_gets_one() {
     let desk = Desk::new().await;
-    let long = "x".repeat(129);
-    for bad in ["", ".", "..", "a/b", "a b", "a%2f", "<b>", "é", long.as_str(), "a\n"] {
+    let long = "x".repeat(201);
+    for bad in ["", ".", "..", "a/b", " a", "a\\b", long.as_str(), "a\n"] {
         let body = json!({ "app": "fub", "id": bad }).to_string();
         assert_eq!(refusal(&desk.ask(Method::Post, "/connections/start", &body).await).0, 400, "{bad}");
+    }
+    for (id, escaped) in [("joe@example.com", "joe@example.com"), ("a b", "a%20b"), ("é%2f<b>", "%C3%A9%252f%3Cb%3E")]
+    {
+        desk.connect(id).await;
+        assert_eq!(desk.get(&format!("/connections/fub/{escaped}")).await.json()["id"], id);
+        assert_eq!(desk.get(&format!("/proxy/fub/{escaped}/v1/identity")).await.status, 200, "{id}");
+        let removed = desk.ask(Method::Delete, &format!("/connections/fub/{escaped}"), "").await;
+        assert_eq!(removed.status, 200, "{id}: {}", removed.text);
     }
     for bad in ["", "[]", "{", r#"{"app":1}"#, r#"{"app":"fub","more":1}"#, "\u{0}"] {
         assert_eq!(refusal(&desk.ask(Method::Post, "/connections/start", bad).await).0, 400, "{bad}");
