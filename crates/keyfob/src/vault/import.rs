@@ -34,6 +34,12 @@ pub(crate) struct ImportArgs {
 /// The file cannot be read, or not every line is in the vault and works.
 pub(crate) async fn run(args: ImportArgs, importer: &Importer, json: bool) -> anyhow::Result<()> {
     let bytes = read(&args.file).with_context(|| format!("{} cannot be read", args.file.display()))?;
+    if others_can_read(&args.file) {
+        output::say(&format!(
+            "keyfob: {} holds tokens, and every user of this machine can read it: chmod 600, and remove it when all is imported",
+            args.file.display()
+        ));
+    }
     let mapping = args.map.into_iter().collect();
     let export = Export::read(&bytes, &mapping)
         .map_err(|error| Exit::Refused.because(format!("{}: {error}", args.file.display())))?;
@@ -68,10 +74,22 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     }
 }
 
+#[cfg(unix)]
+fn others_can_read(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn others_can_read(_: &Path) -> bool {
+    false
+}
+
 /// The outcome in one word, for programs.
 fn word(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Imported => "imported",
+        Outcome::Locked => "account_locked",
         Outcome::WouldBeImported => "would_be_imported",
         Outcome::AlreadyThere(Compared::SamePerson) => "already_there_same_person",
         Outcome::AlreadyThere(Compared::NotCompared) => "already_there",
@@ -91,6 +109,10 @@ fn reason(outcome: &Outcome) -> Option<String> {
         Outcome::AlreadyThere(Compared::NotCompared) => {
             Some("its access token has ended, so it was not asked whose it is".to_owned())
         }
+        Outcome::Locked => Some(
+            "it is in the vault and kept alive; the API refuses everything with 403, so the account has expired or is locked"
+                .to_owned(),
+        ),
         Outcome::OtherPerson => Some("the connection of this name is somebody else's and was left as it is".to_owned()),
         Outcome::Dead { reason } | Outcome::NotVerified { reason } | Outcome::NotKept { reason } => {
             Some(reason.clone())

@@ -3,8 +3,9 @@
 use super::lines::{Export, Place, Unreadable};
 use super::person::Person;
 use keyfob_client::{
-    ApiShape, Clock, ConnectionError, Connections, Evidence, Fence, Identity, IntentFate, LeaseAnswer, Pause, Saved,
-    Standing, StoreUnavailable, StoredConnection, TokenSet, TokenStore,
+    ApiShape, Clock, Connection, ConnectionError, ConnectionState, Connections, Evidence, Fence, Identity, IntentFate,
+    LeaseAnswer, Pause, Saved, Standing, StoreUnavailable, StoredConnection, TokenSet, TokenStore, Trouble,
+    TroubleKind,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +18,9 @@ const AT_ONCE: usize = 8;
 const RATE_TRIES: u32 = 5;
 /// Seconds of the lease under which an identity is noted; it takes milliseconds.
 const LEASE: i64 = 30;
+
+/// Why a connection that has just been put in is not called good yet: its tokens may be dead.
+const NOT_YET: &str = "it was imported and is not verified yet";
 
 /// Imports into one app's connections. Cheap to clone.
 #[derive(Clone)]
@@ -47,6 +51,8 @@ pub struct Line {
 pub enum Outcome {
     /// It is in the vault and works, and is pinned to its account and user.
     Imported,
+    /// It is in the vault, its tokens are good and are kept alive, and the API refuses everything with 403: the account has expired or is locked.
+    Locked,
     /// It would be put in and verified, were this not a dry run.
     WouldBeImported,
     /// The vault has a connection of this name, which was left as it is.
@@ -147,7 +153,9 @@ impl Importer {
         if dry_run {
             return Ok(Outcome::WouldBeImported);
         }
-        let row = StoredConnection::live(1, tokens.clone(), self.clock.now(), None);
+        let now = self.clock.now();
+        let trouble = Trouble { kind: TroubleKind::Degraded, since: now, reason: NOT_YET.to_owned() };
+        let row = StoredConnection { trouble: Some(trouble), ..StoredConnection::live(1, tokens.clone(), now, None) };
         match self.store.save(&id, None, &row).await? {
             Saved::Stored => self.verify(&id).await,
             // Somebody was faster: the user has just connected, or another import runs.
@@ -176,6 +184,7 @@ impl Importer {
         };
         let the_same = kept.access_token.expose() == tokens.access_token.expose()
             || (kept.refresh_digest().is_some() && kept.refresh_digest() == tokens.refresh_digest());
+        let is_unverified = is_unverified(&there);
         let is_known = there.identity.is_some() || self.connections.provider().api_shape() == ApiShape::Unknown;
         let was = match there.identity {
             Some(was) => was,
@@ -188,7 +197,9 @@ impl Importer {
                     None => return Ok(verified),
                 }
             }
-            None if the_same && kept.is_due(self.clock.now()) && !dry_run => return self.verify(id).await,
+            None if the_same && (is_unverified || kept.is_due(self.clock.now())) && !dry_run => {
+                return self.verify(id).await;
+            }
             None if the_same => return Ok(Outcome::AlreadyThere(Compared::SamePerson)),
             None => return Ok(Outcome::AlreadyThere(Compared::NotCompared)),
         };
@@ -228,11 +239,25 @@ impl Importer {
             },
             // Where the API says nothing about people, a token that can be had is all there is to see.
             Ok(None) => match connection.fresh_tokens().await {
-                Ok(_) => Outcome::Imported,
+                Ok(_) => {
+                    self.is_good(id).await?;
+                    Outcome::Imported
+                }
                 Err(error) => failed(&error),
             },
+            Err(ConnectionError::Unexpected { status: 403, .. }) if is_locked(&connection).await => Outcome::Locked,
             Err(error) => failed(&error),
         })
+    }
+
+    /// Takes back what was said of it until it was verified. A refresh that went well has done so.
+    async fn is_good(&self, id: &str) -> Result<(), StoreUnavailable> {
+        let row = self.store.load(id).await?;
+        if let Some(row) = row.filter(is_unverified) {
+            // A conflict: somebody has replaced it, and knows better.
+            let _: Saved = self.store.note(id, row.generation, None).await?;
+        }
+        Ok(())
     }
 
     /// Notes whose it is. Under the lease, so that no refresh that another node has sent loses its write.
@@ -247,9 +272,18 @@ impl Importer {
             self.store.release(id, fence, IntentFate::StaysOpen).await?;
             return Ok(self.store.load(id).await?.is_some_and(|row| row.identity.is_some()));
         };
-        let next = StoredConnection { generation: row.generation + 1, identity: Some(identity.clone()), ..row.clone() };
+        let identity = Some(identity.clone());
+        let next = StoredConnection { generation: row.generation + 1, identity, trouble: None, ..row.clone() };
         Ok(self.store.finish(id, fence, row.generation, &next).await? == Saved::Stored)
     }
+}
+
+fn is_unverified(row: &StoredConnection) -> bool {
+    row.trouble.as_ref().is_some_and(|trouble| trouble.reason == NOT_YET)
+}
+
+async fn is_locked(connection: &Connection) -> bool {
+    matches!(connection.state().await, Ok(ConnectionState::AccountLocked { .. }))
 }
 
 fn failed(error: &ConnectionError) -> Outcome {

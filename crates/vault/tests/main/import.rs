@@ -9,6 +9,7 @@ use keyfob_client::{
     Transport,
 };
 use keyfob_vault::import::{Compared, Export, ExportUnreadable, Importer, Line, Mapping, Outcome, Place};
+use keyfob_vault::store::VaultStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,6 +26,8 @@ struct World {
     busy: Mutex<u32>,
     /// Whether the token endpoint is down.
     down: Mutex<bool>,
+    /// Whose account is locked.
+    locked: Mutex<BTreeSet<u64>>,
 }
 
 fn numbers(token: &str) -> Option<(u64, u64)> {
@@ -44,6 +47,7 @@ impl World {
             return answer(429, "{}".to_owned());
         }
         match numbers(bearer) {
+            Some((person, _)) if self.locked.lock().unwrap().contains(&person) => answer(403, "{}".to_owned()),
             Some((person, generation)) if self.people.lock().unwrap().get(&person) == Some(&generation) => {
                 answer(200, format!(r#"{{"account":{{"id":1}},"user":{{"id":{person}}}}}"#))
             }
@@ -163,7 +167,11 @@ alive,a-1-1,r-1-1,2027-01-15T09:00:00Z,again@example.com
 when,a-3-1,r-3-1,tomorrow,three@example.com
 few,a-3-1
 ,a-3-1,r-3-1,1799999000,nobody@example.com
+a/b,a-3-1,r-3-1,1799999000,slash@example.com
+..,a-3-1,r-3-1,1799999000,dots@example.com
 ";
+
+const ID_RULE: &str = "an id has 1 to 200 bytes without slashes, backslashes, control characters or white space at its ends, and is neither . nor ..";
 
 fn unreadable(column: &str, reason: &str) -> Outcome {
     Outcome::Unreadable { column: column.to_owned(), reason: reason.to_owned() }
@@ -190,8 +198,12 @@ async fn an_export_is_imported_once(store: Arc<dyn TokenStore>) {
         unreadable("expires_at", "this is no time"),
         unreadable("2", "2 values below 5 headings"),
         unreadable("id", "it is missing"),
+        unreadable("id", ID_RULE),
+        unreadable("id", ID_RULE),
     ];
     assert_eq!(outcomes(&first), expected);
+    // What a dry run takes is taken, and what it refuses is refused.
+    assert_eq!(outcomes(&dry[3..]), expected[3..]);
     assert_eq!(first[5].place, Place::Line(7));
     assert!(!format!("{first:?}").contains("r-9-1"), "what the authority repeats is not told");
     let alive = scene.store.load("alive").await.unwrap().unwrap();
@@ -282,6 +294,40 @@ async fn what_could_not_be_verified_is_finished_by_the_next_run() {
     scene.clock.0.fetch_add(3600, std::sync::atomic::Ordering::SeqCst);
     assert_eq!(outcomes(&scene.import(line, false).await), [Outcome::Imported]);
     assert_eq!(*scene.world.people.lock().unwrap(), BTreeMap::from([(1, 2)]), "refreshed once");
+}
+
+/// The states that were told of, in order.
+async fn told(store: &dyn VaultStore, id: &str) -> Vec<String> {
+    let events = store.events(0, 100).await.unwrap();
+    events.into_iter().filter(|event| event.id == id).map(|event| event.to).collect()
+}
+
+/// A partner who acts on events must not call a user back who was never good, nor trust one who is not known yet.
+#[tokio::test]
+async fn an_import_calls_nobody_connected_before_it_knows() {
+    let place = Directory::new();
+    let store = Arc::new(place.store());
+    let scene = Scene::new(store.clone(), [1, 2, 3]);
+    scene.world.locked.lock().unwrap().insert(3);
+    let export = "\
+id,access_token,refresh_token,expires_at
+alive,a-1-1,r-1-1,2027-01-15T09:00:00Z
+due,a-2-1,r-2-1,1799999000
+locked,a-3-1,r-3-1,2027-01-15T09:00:00Z
+gone,a-9-1,r-9-1,1799999000
+";
+    let lines = outcomes(&scene.import(export, false).await);
+    assert_eq!(lines[..3], [Outcome::Imported, Outcome::Imported, Outcome::Locked]);
+    assert!(matches!(lines[3], Outcome::Dead { .. }), "{lines:?}");
+    assert_eq!(told(&*store, "alive").await, ["degraded", "connected"]);
+    assert_eq!(told(&*store, "due").await, ["degraded", "connected"]);
+    assert_eq!(told(&*store, "locked").await, ["degraded", "account_locked"]);
+    assert_eq!(told(&*store, "gone").await, ["degraded", "reauth_required"]);
+    // A locked account is nothing that another run could mend, and an open one is found to be open.
+    assert_eq!(outcomes(&scene.import(export, false).await)[2], Outcome::Locked);
+    scene.world.locked.lock().unwrap().clear();
+    assert_eq!(outcomes(&scene.import(export, false).await)[2], Outcome::Imported);
+    assert_eq!(told(&*store, "locked").await, ["degraded", "account_locked", "connected"]);
 }
 
 #[test]
