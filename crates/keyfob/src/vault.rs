@@ -1,5 +1,6 @@
 //! `keyfob vault`: the connections of a partner's users, kept alive behind an HTTP API (docs/vault.md).
 
+mod check;
 mod import;
 mod key;
 mod opened;
@@ -42,9 +43,9 @@ pub(crate) struct VaultArgs {
     /// Try it: an app of its own at this running sandbox, a caller with every right, and a store that is gone at the end.
     #[arg(long, value_name = "URL", conflicts_with = "config")]
     sandbox: Option<String>,
-    /// With --sandbox: where it listens, on this machine. Port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", requires = "sandbox", default_value = settings::DEFAULT_LISTEN)]
-    listen: SocketAddr,
+    /// With --sandbox: where it listens, on this machine. Port 0 takes a free one. Default: 127.0.0.1:4400
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -53,7 +54,7 @@ pub(crate) struct VaultArgs {
 enum Command {
     /// Print a configuration file with every setting, its default and the reason for it.
     Sample,
-    /// Read everything as the service would, open the store, and say what is wrong.
+    /// Read everything as the service would, look at the store, ask the authorities whether they are there, and say all that is wrong. Makes nothing.
     Check,
     /// Make a key for a caller. It is shown once; its digest goes into the file.
     Key,
@@ -71,11 +72,16 @@ const SETTLING: Duration = Duration::from_secs(60);
 
 /// Runs a command, or the service until it is told to stop.
 pub(crate) async fn run(args: VaultArgs, json: bool) -> anyhow::Result<()> {
+    if args.listen.is_some() && args.sandbox.is_none() {
+        return Err(
+            Exit::Refused.because("--listen goes with --sandbox; a vault of your own has listen in its configuration")
+        );
+    }
     let settings = async || VaultSettings::read(args.config.as_deref()).await;
     match args.command {
         Some(Command::Sample) => output::data(false, &(), || settings::SAMPLE.to_owned()),
         Some(Command::Key) => key::fresh(json),
-        Some(Command::Check) => check(settings().await?, json).await,
+        Some(Command::Check) => check::check(&settings().await?, json).await,
         Some(Command::Import(import)) => {
             let opened = Opened::open(&settings().await?).await?;
             let importer = opened.vault.importer(&import.app).map_err(|_| {
@@ -89,7 +95,8 @@ pub(crate) async fn run(args: VaultArgs, json: bool) -> anyhow::Result<()> {
         Some(Command::Reseal(reseal)) => key::reseal(reseal, settings().await?, json).await,
         None => match &args.sandbox {
             Some(sandbox) => {
-                let (trial, listener) = trial::Trial::at(sandbox, args.listen).await?;
+                let (trial, listener) =
+                    trial::Trial::at(sandbox, args.listen.unwrap_or_else(settings::default_listen)).await?;
                 let served = serve(trial.settings.clone(), Some((&trial, listener)), json).await;
                 trial.clear();
                 served
@@ -97,37 +104,6 @@ pub(crate) async fn run(args: VaultArgs, json: bool) -> anyhow::Result<()> {
             None => serve(settings().await?, None, json).await,
         },
     }
-}
-
-async fn check(settings: VaultSettings, json: bool) -> anyhow::Result<()> {
-    if let Some(tls) = &settings.tls {
-        Tls::load(&tls.certificate, &tls.key).map_err(|error| Exit::Refused.because(format!("tls: {error}")))?;
-    }
-    let opened = Opened::open(&settings).await?;
-    let apps: Vec<String> = opened.vault.app_names().map(str::to_owned).collect();
-    opened.close().await;
-    let callers: Vec<&str> = settings.callers.iter().map(|caller| caller.name.as_str()).collect();
-    let webhooks: Vec<&str> = settings.webhooks.iter().map(|webhook| webhook.name.as_str()).collect();
-    let found = serde_json::json!({
-        "listen": settings.listen,
-        "publicUrl": settings.public_url,
-        "store": settings.store.to_string(),
-        "apps": apps,
-        "callers": callers,
-        "webhooks": webhooks,
-    });
-    output::data(json, &found, || {
-        format!(
-            "listen {}\npublic URL {} (register {}callback with the authority)\nstore {}\napps {}\ncallers {}\nwebhooks {}",
-            settings.listen,
-            settings.public_url,
-            settings.public_url,
-            settings.store,
-            apps.join(", "),
-            callers.join(", "),
-            webhooks.join(", "),
-        )
-    })
 }
 
 /// `setting` names the address in what is said if it is taken.

@@ -9,10 +9,11 @@ use crate::service::metrics::Delivered;
 use crate::store::StoredEvent;
 use aws_lc_rs::hmac;
 use keyfob_client::{
-    Fence, Header, HttpRequest, IntentFate, LeaseAnswer, Method, Saved, Secret, StoreUnavailable, safe_url,
+    Fence, Header, HttpRequest, IntentFate, LeaseAnswer, Method, Saved, Secret, StoreUnavailable, UnsafeUrl, safe_url,
 };
 use std::sync::Arc;
 use std::time::Duration;
+use thiserror::Error;
 use url::Url;
 
 /// Events that are read at once.
@@ -23,6 +24,20 @@ const LEASE: i64 = 120;
 const LOOK: Duration = Duration::from_secs(2);
 /// Longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+
+/// Shortest secret, in bytes: 128 bits in base64 have more. What is shorter can be tried out by whoever has seen one signature.
+const SHORTEST_SECRET: usize = 16;
+
+/// Why there is no such receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum UnfitWebhook {
+    /// An address that would show events to the network.
+    #[error("url: {0}")]
+    Url(#[from] UnsafeUrl),
+    /// A secret that could be guessed.
+    #[error("the secret has fewer than {SHORTEST_SECRET} bytes and could be guessed; make one: openssl rand -hex 32")]
+    ShortSecret,
+}
 
 /// A receiver of events.
 #[derive(Clone, Debug)]
@@ -158,8 +173,11 @@ impl Webhook {
     /// A receiver.
     ///
     /// # Errors
-    /// [`keyfob_client::UnsafeUrl`] for an address that would show events to the network.
-    pub fn new(name: &str, url: &str, secret: Secret<String>) -> Result<Webhook, keyfob_client::UnsafeUrl> {
+    /// [`UnfitWebhook`].
+    pub fn new(name: &str, url: &str, secret: Secret<String>) -> Result<Webhook, UnfitWebhook> {
+        if secret.expose().len() < SHORTEST_SECRET {
+            return Err(UnfitWebhook::ShortSecret);
+        }
         Ok(Webhook { name: name.to_owned(), url: safe_url::parse(url)?, secret })
     }
 }

@@ -2,17 +2,27 @@
 
 use crate::exit::Exit;
 use anyhow::Context;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// The bytes of the file that the setting `setting` names.
 pub(crate) fn read(setting: &str, path: &Path) -> anyhow::Result<Vec<u8>> {
     let named = || format!("{setting} {}", path.display());
-    let mode = std::fs::metadata(path).with_context(named)?.permissions().mode();
+    let found = std::fs::metadata(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Exit::NotFound.because(format!("{} is not there; {}", named(), hint(path))),
+        _ => anyhow::Error::from(error).context(named()),
+    })?;
+    let mode = found.permissions().mode();
     if mode & 0o077 != 0 {
         let message =
             format!("{} can be read by others (mode {:o}); run: chmod 600 {}", named(), mode & 0o777, path.display());
         return Err(Exit::Refused.because(message));
     }
     std::fs::read(path).with_context(named)
+}
+
+fn hint(path: &Path) -> String {
+    let path = path.display();
+    format!("put the secret alone into it, and nobody else may read it: touch {path}; chmod 600 {path}")
 }

@@ -55,41 +55,83 @@ pub(crate) enum At {
     },
 }
 
-impl NamedAuthority {
-    /// As a configuration names it.
-    pub(crate) fn new(authority: String, url: Option<String>, sandbox: Option<String>, api: Option<String>) -> Self {
-        NamedAuthority { authority, url, sandbox, api }
+/// Why a name names no authority. What to write instead depends on where it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misnamed {
+    /// A sandbox stands in for Follow Up Boss only.
+    SandboxOfAnother,
+    /// Follow Up Boss with an issuer.
+    TwoAddresses,
+    /// `keyfob` without its issuer.
+    NoIssuer,
+    /// An issuer with another one.
+    TwoIssuers,
+    /// An issuer without its API.
+    NoApi,
+    /// None of the names there are.
+    Unknown,
+}
+
+impl Misnamed {
+    /// For whoever typed flags.
+    pub(crate) fn in_flags(self) -> &'static str {
+        match self {
+            Misnamed::SandboxOfAnother => {
+                "--sandbox stands in for Follow Up Boss; name a Keyfob by: keyfob connect keyfob URL"
+            }
+            Misnamed::TwoAddresses => "Follow Up Boss has one address; a sandbox is named by --sandbox URL",
+            Misnamed::NoIssuer => "say where it is: keyfob connect keyfob https://id.example.com",
+            Misnamed::TwoIssuers => "one issuer is enough: keyfob connect https://id.example.com",
+            Misnamed::NoApi => {
+                "an issuer does not say where its API is, and the token goes nowhere else: --api https://api.example.com/v1"
+            }
+            Misnamed::Unknown => {
+                "name the authority: followupboss, keyfob URL, or an issuer like https://id.example.com"
+            }
+        }
     }
 
-    /// Finds it; one that is named by its issuer is asked about itself.
-    pub(crate) async fn find(self) -> anyhow::Result<Authority> {
-        let refuse = |why: &str| Err(Exit::Refused.because(why));
+    /// For whoever wrote a file.
+    pub(crate) fn in_settings(self) -> &'static str {
+        match self {
+            Misnamed::SandboxOfAnother => {
+                "sandbox stands in for Follow Up Boss; a Keyfob is named by authority = \"keyfob\" and issuer = \"https://…\""
+            }
+            Misnamed::TwoAddresses => {
+                "Follow Up Boss has one address; a sandbox is named by sandbox = \"http://…\", not by issuer"
+            }
+            Misnamed::NoIssuer => "authority = \"keyfob\" needs issuer = \"https://id.example.com\"",
+            Misnamed::TwoIssuers => "one issuer is enough: authority = \"https://id.example.com\", without issuer",
+            Misnamed::NoApi => {
+                "an issuer does not say where its API is, and the token goes nowhere else: api = \"https://api.example.com/v1\""
+            }
+            Misnamed::Unknown => "authority is followupboss, keyfob, or an issuer like https://id.example.com",
+        }
+    }
+}
+
+impl NamedAuthority {
+    /// Finds it; one that is named by its issuer is asked about itself. `words` are for where the name was written.
+    pub(crate) async fn find(self, words: fn(Misnamed) -> &'static str) -> anyhow::Result<Authority> {
+        let refuse = |why| Err(Exit::Refused.because(words(why)));
         if self.sandbox.is_some() && self.authority != "followupboss" {
-            return refuse("--sandbox stands in for Follow Up Boss; name a Keyfob by: keyfob connect keyfob URL");
+            return refuse(Misnamed::SandboxOfAnother);
         }
         let at = match (self.authority.as_str(), self.url) {
             ("followupboss", None) => At::FollowUpBoss { sandbox: self.sandbox },
-            ("followupboss", Some(_)) => {
-                return refuse("Follow Up Boss has one address; a sandbox is named by --sandbox URL");
-            }
+            ("followupboss", Some(_)) => return refuse(Misnamed::TwoAddresses),
             ("keyfob", Some(issuer)) => At::Keyfob { issuer: issuer.trim_end_matches('/').to_owned() },
-            ("keyfob", None) => return refuse("say where it is: keyfob connect keyfob https://id.example.com"),
-            (_, Some(_)) => return refuse("one issuer is enough: keyfob connect https://id.example.com"),
+            ("keyfob", None) => return refuse(Misnamed::NoIssuer),
+            (_, Some(_)) => return refuse(Misnamed::TwoIssuers),
             (issuer, None) if issuer.contains("://") => {
                 if self.api.is_none() {
-                    return refuse(
-                        "an issuer does not say where its API is, and the token goes nowhere else: --api https://api.example.com/v1",
-                    );
+                    return refuse(Misnamed::NoApi);
                 }
                 let outside = surroundings_of(issuer)?;
                 let metadata = discover(issuer, outside.transport.as_ref()).await.map_err(told)?;
                 At::Discovered { metadata: Box::new(metadata) }
             }
-            _ => {
-                return refuse(
-                    "name the authority: followupboss, keyfob URL, or an issuer like https://id.example.com",
-                );
-            }
+            _ => return refuse(Misnamed::Unknown),
         };
         Ok(Authority { at, api: self.api })
     }

@@ -3,7 +3,7 @@
 //! The library writes nothing until it is known whose connection it is: a reconnect that comes back as somebody else must not take the place
 //! of the first. Until then the tokens are in memory, and a crash there costs another consent, as a code that was never redeemed does.
 
-use super::authority::{Authority, NamedAuthority};
+use super::authority::{Authority, Misnamed, NamedAuthority};
 use super::callback::{Came, Waiting, pasted_query};
 use super::failure;
 use super::file_store::FileTokenStore;
@@ -94,7 +94,7 @@ enum Return {
 
 pub(crate) async fn run(args: ConnectArgs, json: bool) -> anyhow::Result<()> {
     let files = args.store_dir.open()?;
-    let authority = args.authority.clone().find().await?;
+    let authority = args.authority.clone().find(Misnamed::in_flags).await?;
     let name = args.name.clone().unwrap_or_else(|| authority.default_name());
     check_name(&name)?;
     let earlier = files.read(&name)?;

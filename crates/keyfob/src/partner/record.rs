@@ -4,7 +4,7 @@
 mod at_sandbox;
 mod at_terminal;
 
-use super::authority::NamedAuthority;
+use super::authority::{Misnamed, NamedAuthority};
 use super::input::{self, Lines};
 use super::kept::{KeptSystem, with_system};
 use super::opened::surroundings;
@@ -111,7 +111,7 @@ pub(crate) async fn run(args: RecordArgs, json: bool) -> anyhow::Result<()> {
     };
     let sandbox = args.sandbox.clone();
     let named = NamedAuthority { authority, url: args.url.clone(), sandbox: sandbox.clone(), api: args.api.clone() };
-    let authority = named.find().await?;
+    let authority = named.find(Misnamed::in_flags).await?;
     let mut lines = Lines::default();
     let (app, system, user) = match &sandbox {
         Some(sandbox) if args.client_id.is_none() => at_sandbox::own_app(sandbox).await?,

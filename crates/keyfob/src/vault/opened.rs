@@ -1,6 +1,6 @@
 //! A vault put together: store, apps and the outside world.
 
-use super::settings::{StoreSetting, VaultSettings};
+use super::settings::{MasterKeyPlace, StoreSetting, VaultSettings};
 use crate::composition::clock::SystemClock;
 use crate::composition::entropy::SystemEntropy;
 use crate::composition::secret_file;
@@ -78,23 +78,67 @@ async fn open_store(
     })
 }
 
-/// The master key; a fresh one where there is neither a key nor a store.
-fn master_key(settings: &VaultSettings, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
-    if let Ok(text) = std::env::var(MASTER_KEY) {
-        return MasterKey::parse(&text).map_err(|error| Exit::Refused.because(format!("{MASTER_KEY}: {error}")));
-    }
-    let path = &settings.master_key_file;
-    if !path.exists() {
-        if let StoreSetting::File(store) = &settings.store
-            && store.exists()
-        {
+/// What there is before anything is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// No key, and so no store that it could open.
+    Nothing,
+    Something,
+}
+
+/// Looks for the master key and for a store that would need it.
+///
+/// # Errors
+/// A store without its key, or no directory to make one in.
+pub(super) fn look(settings: &VaultSettings) -> anyhow::Result<Found> {
+    let key_file = match &settings.master_key {
+        MasterKeyPlace::File(path) if std::env::var_os(MASTER_KEY).is_none() => path,
+        _ => return Ok(Found::Something),
+    };
+    if let StoreSetting::File(store) = &settings.store {
+        if store.exists() && !key_file.exists() {
             let message = format!(
                 "the vault {} is there and its master key file {} is not; put the file back, or name it by master_key_file",
                 store.display(),
-                path.display()
+                key_file.display()
             );
             return Err(Exit::Refused.because(message));
         }
+        in_a_directory("store", store)?;
+        if !store.exists() && !key_file.exists() {
+            return in_a_directory("master_key_file", key_file).map(|()| Found::Nothing);
+        }
+        // A key that was made or copied beforehand.
+        return Ok(if store.exists() { Found::Something } else { Found::Nothing });
+    }
+    match key_file.exists() {
+        true => Ok(Found::Something),
+        false => in_a_directory("master_key_file", key_file).map(|()| Found::Nothing),
+    }
+}
+
+fn in_a_directory(setting: &str, path: &Path) -> anyhow::Result<()> {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match directory.is_dir() {
+        true => Ok(()),
+        false => Err(Exit::Refused.because(format!(
+            "{setting} {}: there is no directory {}",
+            path.display(),
+            directory.display()
+        ))),
+    }
+}
+
+/// The master key; a fresh one where there is neither a key nor a store.
+fn master_key(settings: &VaultSettings, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+    let path = match &settings.master_key {
+        MasterKeyPlace::Memory(key) => return Ok(key.clone()),
+        MasterKeyPlace::File(path) => path,
+    };
+    if let Ok(text) = std::env::var(MASTER_KEY) {
+        return MasterKey::parse(&text).map_err(|error| Exit::Refused.because(format!("{MASTER_KEY}: {error}")));
+    }
+    if look(settings)? == Found::Nothing && !path.exists() {
         make(path, &MasterKey::generate(entropy)?)
             .with_context(|| format!("the master key file {} cannot be made", path.display()))?;
         output::say(&format!(

@@ -1,6 +1,6 @@
 //! `keyfob vault --sandbox URL`: a vault to try, beside a running sandbox. Registers an app of its own there and keeps nothing.
 
-use super::settings::{StoreSetting, VaultSettings};
+use super::settings::{MasterKeyPlace, StoreSetting, VaultSettings};
 use crate::composition::entropy::SystemEntropy;
 use crate::composition::log::LogFormat;
 use crate::exit::Exit;
@@ -10,6 +10,7 @@ use keyfob_client::{App, Dialect, Header, HttpRequest, HttpResponse, Method, Pro
 use keyfob_pages::Brand;
 use keyfob_vault::AppSettings;
 use keyfob_vault::callers::{self, Caller, ProxyRule, Right};
+use keyfob_vault::store::MasterKey;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,7 +38,7 @@ impl Trial {
         let base = safe_url::parse(sandbox).map_err(|error| Exit::Refused.because(error.to_string()))?;
         if !safe_url::is_loopback(&base) {
             return Err(Exit::Refused.because(
-                "a sandbox is on this machine; for anything else write a configuration: keyfob vault sample",
+                "a sandbox is on this machine; for anything else write a configuration: keyfob vault sample > vault.toml",
             ));
         }
         let sandbox = sandbox.trim_end_matches('/');
@@ -75,7 +76,7 @@ impl Trial {
             metrics_listen: None,
             tls: None,
             store: StoreSetting::File(directory.join("vault.db")),
-            master_key_file: directory.join("vault.master-key"),
+            master_key: MasterKeyPlace::Memory(MasterKey::generate(&SystemEntropy::new())?),
             log: LogFormat::Text,
             brand: Brand::default(),
             apps: vec![AppSettings {

@@ -69,7 +69,7 @@ fn a_vault_on_trial_listens_on_this_machine_only() {
     for (arguments, code, words) in [
         (&["--sandbox", "http://127.0.0.1:9", "--listen", "0.0.0.0:0"][..], 3, "on loopback only"),
         (&["--sandbox", "http://127.0.0.1:9", "--listen", "127.0.0.1:0"], 6, "start one: keyfob sandbox"),
-        (&["--listen", "127.0.0.1:0"], 2, "--sandbox"),
+        (&["--listen", "127.0.0.1:0"], 3, "has listen in its configuration"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyfob"));
         let output = command.arg("vault").args(arguments).output().expect("the binary");

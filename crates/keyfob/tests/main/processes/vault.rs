@@ -134,7 +134,17 @@ impl Vault {
 fn a_vault_that_cannot_be_right_is_refused_and_says_what_to_do() {
     let vault = Vault::on("vault.db");
     let checked = vault.does(&["check"]);
-    assert_eq!((&checked["apps"], &checked["callers"]), (&json!(["fub"]), &json!(["backend"])));
+    assert_eq!((&checked["apps"][0]["name"], &checked["callers"]), (&json!("fub"), &json!(["backend"])));
+    // What the authority has to know, and that it is not where this vault takes users back.
+    assert_eq!(checked["apps"][0]["redirectUri"], super::connections::sandbox::REDIRECT_URI);
+    assert!(
+        checked["notes"][0].as_str().is_some_and(|note| note.contains("http://127.0.0.1:4400/callback")),
+        "{checked}"
+    );
+    for file in ["vault.db", "vault.master-key"] {
+        assert!(!vault.path(file).exists(), "a check made {file}");
+    }
+    vault.serve().stop();
     for file in ["vault.db", "vault.master-key"] {
         assert_eq!(std::fs::metadata(vault.path(file)).expect("made").permissions().mode() & 0o777, 0o600, "{file}");
     }
@@ -159,6 +169,59 @@ fn a_vault_that_cannot_be_right_is_refused_and_says_what_to_do() {
     vault.refuses(&["stor"]);
     vault.configure("store = \"vault.db\"");
     vault.does(&["check"]);
+}
+
+#[test]
+fn a_file_that_is_wrong_in_many_places_is_told_them_all_at_once() {
+    let vault = Vault::on("vault.db");
+    vault.secret("hook.secret", "abc", 0o600);
+    std::fs::write(
+        vault.path("vault.toml"),
+        "public_url = \"http://127.0.0.1:4400/path\"\nstore = \"vault.db\"\n\
+         [apps.a]\nauthority = \"followupboss\"\nclient_id = \"your client id\"\nclient_secret_file = \"none.secret\"\n\
+         [apps.b]\nauthority = \"keyfob\"\nclient_id = \"b\"\npublic = true\n\
+         [apps.c]\nauthority = \"https://id.example.com\"\nclient_id = \"c\"\npublic = true\n\
+         [callers.backend]\nkey_sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\napps = [\"b\", \"z\"]\n\
+         [webhooks.w]\nurl = \"http://hooks.example.com/\"\nsecret_file = \"hook.secret\"\n",
+    )
+    .expect("a file");
+    vault.refuses(&[
+        "public_url http://127.0.0.1:4400/path: it must have neither",
+        "apps.a.client_id is empty or still the sample's",
+        "apps.a.client_secret_file none.secret is not there; put the secret alone into it",
+        "apps.b: authority = ",
+        "needs issuer = ",
+        "apps.c: an issuer does not say where its API is, and the token goes nowhere else: api = ",
+        "callers.backend.key_sha256 is the sample's; make a key and its digest: keyfob vault key",
+        "callers.backend.apps: there is no app z",
+        "webhooks.w: the secret has fewer than 16 bytes",
+    ]);
+    assert!(!vault.run(&["check"]).stderr.contains("--api"), "flags of another command");
+    // The sample as it is needs editing.
+    let sample = vault.run(&["sample"]).stdout;
+    std::fs::write(vault.path("vault.toml"), sample).expect("a file");
+    vault.refuses(&["apps.fub.client_id", "fub.secret", "callers.backend.key_sha256"]);
+}
+
+#[test]
+fn a_check_finds_an_authority_or_a_store_that_is_not_there() {
+    let vault = Vault::on("nowhere/vault.db");
+    let told = vault.run(&["check"]);
+    assert_eq!(told.code, Some(3), "{told:?}");
+    assert!(told.stderr.contains("store nowhere/vault.db: there is no directory nowhere"), "{told:?}");
+    let (issuer, nobody) = (vault.sandbox.issuer().to_owned(), "http://127.0.0.1:9");
+    vault.configure("store = \"vault.db\"");
+    let text = std::fs::read_to_string(vault.path("vault.toml")).expect("a file");
+    for (sandbox, code, words) in [
+        (nobody.to_owned(), 6, "apps.fub: the authority does not answer at http://127.0.0.1:9/oauth/token"),
+        (format!("{issuer}/oauth/authorize"), 3, "apps.fub: there is no token endpoint at "),
+    ] {
+        let elsewhere = text.replace(&format!("sandbox = {issuer:?}"), &format!("sandbox = {sandbox:?}"));
+        std::fs::write(vault.path("vault.toml"), elsewhere).expect("a file");
+        let told = vault.run(&["check"]);
+        assert_eq!(told.code, Some(code), "{sandbox}: {told:?}");
+        assert!(told.stderr.contains(words), "{sandbox}: {told:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
