@@ -10,7 +10,7 @@ mod seal;
 mod signing;
 
 pub use grant_key::GrantKey;
-pub use master::{MasterKey, MasterKeyError, MasterKeys};
+pub use master::{MasterKey, MasterKeys};
 pub use purpose::KeyPurpose;
 pub use signing::SigningKey;
 

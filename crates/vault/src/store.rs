@@ -15,7 +15,7 @@ mod seal;
 mod sqlite;
 
 pub use contract::{REMOVED, StoredEvent, TakenAttempt, VaultStore};
-pub use master_key::{MasterKey, MasterKeyError};
+pub use master_key::MasterKey;
 pub use open::OpenError;
 pub use postgres::PostgresTokenStore;
 pub use rotation::{Resealed, RotationError};

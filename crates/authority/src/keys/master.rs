@@ -4,10 +4,8 @@ use super::purpose::KeyPurpose;
 use super::seal::SealingKey;
 use crate::store::SealedKey;
 use aws_lc_rs::hmac;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use keyfob_protocol::{Entropy, EntropyFailed, Secret, Timestamp, entropy};
-use thiserror::Error;
+use keyfob_protocol::key_text::{self, KeyTextError};
+use keyfob_protocol::{Entropy, EntropyFailed, Secret, Timestamp};
 
 /// 256 bits that live outside the store.
 #[derive(Clone)]
@@ -25,37 +23,20 @@ impl MasterKeys for MasterKey {
     }
 }
 
-/// Why a text is not a master key.
-#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
-pub enum MasterKeyError {
-    /// Not base64 of exactly 32 bytes.
-    #[error("a master key is 32 bytes in base64 (44 characters)")]
-    Malformed,
-    /// All bytes alike, or an ascending run: somebody's placeholder.
-    #[error("this master key is a placeholder, not a random key")]
-    Placeholder,
-}
-
 impl MasterKey {
     /// A fresh key.
     pub fn generate(entropy: &dyn Entropy) -> Result<MasterKey, EntropyFailed> {
-        Ok(MasterKey(Secret::new(entropy::random(entropy)?)))
+        key_text::generate(entropy).map(MasterKey)
     }
 
     /// Reads the base64 text of a key file or variable.
-    pub fn parse(text: &str) -> Result<MasterKey, MasterKeyError> {
-        let bytes = STANDARD.decode(text.trim()).map_err(|_| MasterKeyError::Malformed)?;
-        let bytes: [u8; 32] = bytes.try_into().map_err(|_| MasterKeyError::Malformed)?;
-        let step = bytes[1].wrapping_sub(bytes[0]);
-        if bytes.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == step) {
-            return Err(MasterKeyError::Placeholder);
-        }
-        Ok(MasterKey(Secret::new(bytes)))
+    pub fn parse(text: &str) -> Result<MasterKey, KeyTextError> {
+        key_text::parse(text).map(MasterKey)
     }
 
     /// The text for a key file.
     pub fn to_text(&self) -> Secret<String> {
-        Secret::new(STANDARD.encode(self.0.expose()))
+        key_text::to_text(&self.0)
     }
 
     /// A value that only this key and issuer give, and that gives nothing back.

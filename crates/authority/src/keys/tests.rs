@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::{AppId, EndReason, GrantState, UserId};
 use keyfob_protocol::Dialect;
+use keyfob_protocol::key_text::KeyTextError;
 use keyfob_protocol::resource::Resources;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::{GrantId, PresentedToken, TokenKind};
@@ -77,15 +78,15 @@ fn a_foreign_master_key_or_issuer_opens_nothing() {
 #[test]
 fn km_01_placeholder_and_short_master_keys_are_refused() {
     for (bytes, error) in [
-        (vec![0; 32], MasterKeyError::Placeholder),
-        (vec![b'x'; 32], MasterKeyError::Placeholder),
-        ((0..32).collect(), MasterKeyError::Placeholder),
-        (vec![1; 16], MasterKeyError::Malformed),
+        (vec![0; 32], KeyTextError::Placeholder),
+        (vec![b'x'; 32], KeyTextError::Placeholder),
+        ((0..32).collect(), KeyTextError::Placeholder),
+        (vec![1; 16], KeyTextError::Malformed),
     ] {
         let text = base64::engine::general_purpose::STANDARD.encode(bytes);
         assert_eq!(MasterKey::parse(&text).err(), Some(error));
     }
-    assert_eq!(MasterKey::parse("changeme").err(), Some(MasterKeyError::Malformed));
+    assert_eq!(MasterKey::parse("changeme").err(), Some(KeyTextError::Malformed));
 }
 
 #[test]
