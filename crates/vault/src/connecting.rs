@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyfob_client::{
     ATTEMPT_LIFETIME, Attempt, AttemptKey, AuthorizeOptions, BrowserSession, CallbackOutcome, ConnectError,
-    PendingAttempt, Secret, StoreUnavailable, Timestamp,
+    PendingAttempt, Secret, StoreUnavailable, Timestamp, TokenFailure,
 };
 use keyfob_protocol::{EntropyFailed, base62, entropy};
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub(crate) enum StartProblem {
     #[error("an id {RULE}")]
     Id,
     #[error(
-        "return_to must begin with one of the app's return_prefixes, so that the vault redirects to nobody else's site"
+        "the return_to must begin with one of the app's return_prefixes, so that the vault redirects to nobody else's site"
     )]
     ReturnTo,
     #[error(transparent)]
@@ -72,7 +72,7 @@ struct Back {
     begun: Begun,
     ticket: String,
     session: String,
-    result: Option<(EndKind, Option<String>)>,
+    result: Option<(EndKind, Option<Why>)>,
 }
 
 /// How a trip ended.
@@ -87,7 +87,7 @@ pub(crate) enum EndKind {
     WrongBrowser,
     /// Another account or user than before.
     OtherIdentity,
-    /// The authority or the network; the reason is for the partner.
+    /// The authority or the network; the partner is told why.
     Failed,
     /// It is being worked on, by another visit of the same callback.
     Pending,
@@ -127,9 +127,47 @@ impl EndKind {
     }
 }
 
+/// Why somebody who did not decline is not connected, in the word that the partner is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Why {
+    /// Another account or user than before.
+    OtherPerson,
+    /// The authority refuses the app: its id, secret or redirect URI is wrong here.
+    AppRefused,
+    /// The authority, its API or the vault's store could not be used at that moment.
+    Unavailable,
+    /// The authority refused this one trip.
+    Refused,
+}
+
+impl Why {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Why::OtherPerson => "other_person",
+            Why::AppRefused => "app_refused",
+            Why::Unavailable => "unavailable",
+            Why::Refused => "refused",
+        }
+    }
+
+    fn of(error: &ConnectError) -> Why {
+        match error {
+            ConnectError::OtherIdentity { .. } => Why::OtherPerson,
+            ConnectError::Store(_) | ConnectError::IdentityUnknown { .. } => Why::Unavailable,
+            ConnectError::Exchange(exchange) => match exchange.failure {
+                TokenFailure::Operator(_) => Why::AppRefused,
+                TokenFailure::Transient { .. } | TokenFailure::Ambiguous(_) => Why::Unavailable,
+                TokenFailure::Permanent(_) | TokenFailure::Suspect(_) => Why::Refused,
+            },
+        }
+    }
+}
+
 /// Where a browser goes from the callback.
 pub(crate) struct End {
     pub(crate) kind: EndKind,
+    pub(crate) why: Option<Why>,
     /// The partner's place.
     pub(crate) return_to: Option<Url>,
     /// The link to try again, where that makes sense.
@@ -138,7 +176,7 @@ pub(crate) struct End {
 
 impl End {
     fn of(kind: EndKind) -> End {
-        End { kind, return_to: None, ticket: None }
+        End { kind, why: None, return_to: None, ticket: None }
     }
 }
 
@@ -216,7 +254,8 @@ impl Vault {
     }
 
     async fn finish_once(&self, query: &str, browser: Option<&str>) -> Result<End, StoreUnavailable> {
-        let Ok(key) = AttemptKey::of_callback(query) else { return Ok(End::of(EndKind::Failed)) };
+        // Without a state it was never ours.
+        let Ok(key) = AttemptKey::of_callback(query) else { return Ok(End::of(EndKind::Expired)) };
         let name = state_name(key);
         let now = self.now();
         let session = browser.map(|browser| name_of("browser", browser)).unwrap_or_default();
@@ -232,16 +271,8 @@ impl Vault {
         };
         let mut back = Back { begun: away.begun, ticket: away.ticket, session, result: None };
         self.store.leave(&name, &stored(&back)).await?;
-        let (kind, reason) = self.came_back(&back.begun, &away.pending, query, browser, now).await?;
-        if let Some(reason) = &reason {
-            tracing::warn!(
-                app = back.begun.app,
-                connection = back.begun.id,
-                reason,
-                "a user came back and was not connected"
-            );
-        }
-        back.result = Some((kind, reason));
+        let (kind, why) = self.came_back(&back.begun, &away.pending, query, browser, now).await?;
+        back.result = Some((kind, why));
         self.store.leave(&name, &stored(&back)).await?;
         if kind == EndKind::Connected {
             // What a link was for is done; whoever finds it later begins nothing.
@@ -257,12 +288,26 @@ impl Vault {
         query: &str,
         browser: Option<&str>,
         now: Timestamp,
-    ) -> Result<(EndKind, Option<String>), StoreUnavailable> {
-        let failed = |why: String| Ok((EndKind::Failed, Some(why)));
-        let Ok(held) = self.app(&begun.app) else { return failed("the app is no longer configured".to_owned()) };
+    ) -> Result<(EndKind, Option<Why>), StoreUnavailable> {
+        let failed = |kind, why: Why, reason: String| {
+            let (app, connection) = (begun.app.as_str(), begun.id.as_str());
+            match why {
+                // Nobody can connect until it is mended.
+                Why::AppRefused => tracing::error!(
+                    app,
+                    connection,
+                    reason,
+                    "the authority refuses the app, so a user was not connected"
+                ),
+                _ => tracing::warn!(app, connection, reason, "a user came back and was not connected"),
+            }
+            Ok((kind, Some(why)))
+        };
+        let refused = |reason: String| failed(EndKind::Failed, Why::Refused, reason);
+        let Ok(held) = self.app(&begun.app) else { return refused("the app is no longer configured".to_owned()) };
         let pending = match PendingAttempt::from_stored(pending) {
             Ok(pending) => pending,
-            Err(malformed) => return failed(malformed.to_string()),
+            Err(malformed) => return refused(malformed.to_string()),
         };
         let session = BrowserSession::from_value(browser.unwrap_or_default());
         let ready = match pending.accept(query, session, now) {
@@ -273,12 +318,15 @@ impl Vault {
             }
             Err(CallbackOutcome::Expired) => return Ok((EndKind::Expired, None)),
             Err(CallbackOutcome::WrongSession) => return Ok((EndKind::WrongBrowser, None)),
-            Err(other) => return failed(other.to_string()),
+            Err(other) => return refused(other.to_string()),
         };
         match held.connections.connect(&begun.id, ready).await {
             Ok(_) => Ok((EndKind::Connected, None)),
-            Err(error @ ConnectError::OtherIdentity { .. }) => Ok((EndKind::OtherIdentity, Some(error.to_string()))),
-            Err(error) => failed(error.to_string()),
+            Err(error) => {
+                let why = Why::of(&error);
+                let kind = if why == Why::OtherPerson { EndKind::OtherIdentity } else { EndKind::Failed };
+                failed(kind, why, error.to_string())
+            }
         }
     }
 }
@@ -294,7 +342,7 @@ fn again(left: &Secret<String>, session: &str) -> End {
 
 impl Back {
     fn end(&self) -> End {
-        let kind = self.result.as_ref().map_or(EndKind::Pending, |(kind, _)| *kind);
+        let (kind, why) = self.result.unwrap_or((EndKind::Pending, None));
         let mut return_to = self.begun.return_to.as_deref().and_then(|url| Url::parse(url).ok());
         let told = match kind {
             EndKind::Connected | EndKind::Denied => kind.word(),
@@ -308,8 +356,11 @@ impl Back {
         if let Some(url) = &mut return_to {
             let (app, id) = (self.begun.app.as_str(), self.begun.id.as_str());
             url.query_pairs_mut().append_pair("app", app).append_pair("connection", id).append_pair("result", told);
+            if let Some(why) = why {
+                url.query_pairs_mut().append_pair("reason", why.word());
+            }
         }
-        End { kind, return_to, ticket: Some(self.ticket.clone()).filter(|_| kind.may_try_again()) }
+        End { kind, why, return_to, ticket: Some(self.ticket.clone()).filter(|_| kind.may_try_again()) }
     }
 }
 

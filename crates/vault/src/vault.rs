@@ -266,9 +266,9 @@ impl AppHeld {
             Ok(Revoked::NotOffered) if here_only => Removed::HereOnly,
             Ok(Revoked::NotOffered) => return Ok(Removed::NotOffered),
             // Nothing is left that the authority could end.
-            Err(
-                ConnectionError::ReauthRequired(_) | ConnectionError::LostReply(_) | ConnectionError::Denied { .. },
-            ) => Removed::There,
+            Err(ConnectionError::ReauthRequired(_) | ConnectionError::LostReply(_)) => Removed::There,
+            // Nor was there ever anything.
+            Err(ConnectionError::Denied { .. }) => Removed::HereOnly,
             Err(ConnectionError::NotConnected) => Removed::Unknown,
             Err(error) if here_only => {
                 tracing::warn!(app = self.settings.name, connection = id, %error, "removed here only");
@@ -289,7 +289,7 @@ impl AppHeld {
 pub(crate) enum Removed {
     /// The authority has ended the grant.
     There,
-    /// It is gone here; the grant may live on.
+    /// It is gone here; the grant may live on, or there never was one.
     HereOnly,
     /// The authority offers no way, and nothing was done.
     NotOffered,

@@ -6,7 +6,7 @@ use crate::connecting::StartProblem;
 use crate::vault::AppHeld;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::PathRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -65,7 +65,13 @@ impl Problem {
                 told(conflict, "reauth_required")
             }
             ConnectionError::LostReply(_) => told(conflict, "lost_reply"),
-            ConnectionError::Denied { .. } => told(conflict, "denied"),
+            ConnectionError::Denied { since } => {
+                let message = format!(
+                    "The user declined on {}. When they want to connect after all, start them a new link.",
+                    since.to_utc()
+                );
+                Problem::new(conflict, "denied", message)
+            }
             ConnectionError::RefreshElsewhere { retry_at } => told(unavailable, "refreshing").until(*retry_at, now),
             ConnectionError::RefreshFailed { retry_at, .. } => {
                 told(unavailable, "refresh_failed").until(*retry_at, now)
@@ -76,8 +82,17 @@ impl Problem {
                 told(StatusCode::TOO_MANY_REQUESTS, "rate_limited").until(*retry_at, now)
             }
             ConnectionError::OtherOrigin { .. } => told(StatusCode::BAD_REQUEST, "other_origin"),
-            ConnectionError::NoAnswer(SendFailure::NotSent(_)) => told(StatusCode::BAD_GATEWAY, "not_sent"),
-            ConnectionError::NoAnswer(SendFailure::Unanswered(_)) => told(StatusCode::GATEWAY_TIMEOUT, "no_answer"),
+            // What the network said names hosts and libraries; it is for the operator.
+            ConnectionError::NoAnswer(SendFailure::NotSent(why)) => {
+                tracing::warn!(why, "the API was not reached");
+                let message = "The API was not reached, and nothing was sent. Again later.";
+                Problem::new(StatusCode::BAD_GATEWAY, "not_sent", message)
+            }
+            ConnectionError::NoAnswer(SendFailure::Unanswered(why)) => {
+                tracing::warn!(why, "the API gave no complete answer");
+                let message = "The request was sent, and no complete answer came: the API may have acted on it. Look before you send it again.";
+                Problem::new(StatusCode::GATEWAY_TIMEOUT, "no_answer", message)
+            }
             ConnectionError::NoAnswer(SendFailure::Refused(_)) => told(StatusCode::BAD_GATEWAY, "not_sent"),
             ConnectionError::Unexpected { .. } | ConnectionError::NotRevoked(_) => {
                 told(StatusCode::BAD_GATEWAY, "unexpected_answer")
@@ -98,6 +113,9 @@ impl Problem {
         Problem::of(error, now)
     }
 
+    /// Ends here: turning a failure into a problem has logged it, and the person gets a page instead.
+    pub(crate) fn was_logged(self) {}
+
     pub(crate) fn to_json(&self) -> Value {
         json!({ "error": self.code, "message": self.message })
     }
@@ -117,6 +135,14 @@ impl From<StoreUnavailable> for Problem {
         let message = "The store of connections cannot be used now; nothing was changed.";
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message);
         Problem { retry_after: Some(1), ..problem }
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Problem {
+        let text = rejection.body_text();
+        let why = text.split_once(": ").map_or(text.as_str(), |(_, why)| why);
+        Problem::bad_request(format!("The query cannot be read: {why}; /openapi.json has its parameters."))
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) async fn list(
     query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let caller = service.caller(&headers)?;
-    let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(query) = query?;
     let app = match query.app {
         Some(app) => app,
         None => {
@@ -130,7 +130,7 @@ pub(crate) async fn remove(
 ) -> Result<Response, Problem> {
     let (app, id) = named(path)?;
     service.caller_who_may(Right::Manage, &app, &headers)?;
-    let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(query) = query?;
     let held = service.vault.app(&app).map_err(|_| Problem::no_such_app())?;
     let removed = held.remove(&id, query.local.unwrap_or(false)).await;
     let removed = match removed {

@@ -37,7 +37,7 @@ pub(crate) async fn events(
     if !caller.rights.contains(&Right::Read) {
         return Err(Problem::forbidden("This caller lacks the right \"read\" in the vault's configuration."));
     }
-    let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(query) = query?;
     let (after, limit, wait) =
         (query.after.unwrap_or(0), query.limit.unwrap_or(DEFAULT_LIMIT), query.wait.unwrap_or(0));
     if !(1..=MAX_LIMIT).contains(&limit) || wait > MAX_WAIT {

@@ -27,10 +27,18 @@ pub(crate) struct Delivered {
     pub(crate) outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct CameBack {
+    pub(crate) result: &'static str,
+    pub(crate) reason: &'static str,
+}
+
 /// What is counted.
 pub(crate) struct Counts {
     registry: Registry,
     answered: Family<Answered, Counter>,
+    /// Users who came back from an authority.
+    pub(crate) came_back: Family<CameBack, Counter>,
     /// Webhook deliveries.
     pub(crate) delivered: Family<Delivered, Counter>,
     /// Connections that the last round of tending looked at.
@@ -47,12 +55,14 @@ impl Default for Counts {
         let mut counts = Counts {
             registry: Registry::default(),
             answered: Family::default(),
+            came_back: Family::default(),
             delivered: Family::default(),
             connections: Gauge::default(),
             tended: Counter::default(),
             tending_failed: Counter::default(),
         };
         registry.register("requests", "Requests by route and status", counts.answered.clone());
+        registry.register("callbacks", "Callbacks by how they ended, and why", counts.came_back.clone());
         registry.register("webhook_deliveries", "Deliveries of events by outcome", counts.delivered.clone());
         registry.register("connections", "Connections at the last round of tending", counts.connections.clone());
         registry.register("tended", "Idle connections refreshed to keep them alive", counts.tended.clone());

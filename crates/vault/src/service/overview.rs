@@ -35,7 +35,7 @@ pub(crate) async fn overview(
     query: Result<Query<OverviewQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let Some(caller) = service.signed_in(&headers) else { return Ok(sign_in_page(&service, StatusCode::OK, None)) };
-    let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(query) = query?;
     let apps: Vec<&str> = service.vault.app_names().filter(|app| caller.may_use(app)).collect();
     let Some(app) = query.app.as_deref().filter(|app| apps.contains(app)).or(apps.first().copied()) else {
         return Err(Problem::no_such_app());

@@ -61,6 +61,11 @@ pub(crate) async fn proxy(
         let message = "The path has dot segments, empty segments or encoded separators; write it plainly.";
         return Err(Problem::bad_request(message));
     }
+    let api = held.settings.provider.api_base().path().trim_end_matches('/');
+    if !path.strip_prefix(api).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        let message = format!("The API is below {api}/: write /proxy/{app}/{id}{api}{path}.");
+        return Err(Problem::bad_request(message));
+    }
     if !caller.may_call(&app, method, path) {
         let message = format!("No proxy rule of this caller allows {} {path}.", method.as_str());
         return Err(Problem::forbidden(message));

@@ -3,7 +3,8 @@
 use super::Service;
 use super::answer::Problem;
 use super::browser::{Cookie, page, see_other};
-use crate::connecting::{End, EndKind};
+use super::metrics::CameBack;
+use crate::connecting::{End, EndKind, Why};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -34,7 +35,7 @@ pub(crate) async fn visit(
         Ok(Ok(url)) => see_other(url.expose(), [cookie]),
         Ok(Err(kind)) => end_page(&service, kind, None),
         Err(problem) => {
-            let _ = Problem::from(problem);
+            Problem::from(problem).was_logged();
             unavailable(&service)
         }
     }
@@ -51,15 +52,21 @@ pub(crate) async fn callback(
     // On a task of its own: the code is single use, and a browser that leaves must not cost the result.
     let work = async move { vault.finish(query.as_deref().unwrap_or_default(), browser.as_deref()).await };
     let Ok(finished) = tokio::spawn(work).await else { return unavailable(&service) };
-    match finished {
-        Ok(End { return_to: Some(url), .. }) => see_other(url.as_str(), []),
-        Ok(End { kind, ticket, .. }) => {
+    let end = match finished {
+        Ok(end) => end,
+        Err(unavailable_store) => {
+            Problem::from(unavailable_store).was_logged();
+            return unavailable(&service);
+        }
+    };
+    let counted = CameBack { result: end.kind.word(), reason: end.why.map_or("", Why::word) };
+    service.counts.came_back.get_or_create(&counted).inc();
+    let End { kind, return_to, ticket, .. } = end;
+    match return_to {
+        Some(url) => see_other(url.as_str(), []),
+        None => {
             let ticket = ticket.map(|ticket| format!("/{ticket}")).unwrap_or_default();
             see_other(&format!("/end/{}{ticket}", kind.word()), [])
-        }
-        Err(unavailable_store) => {
-            let _ = Problem::from(unavailable_store);
-            unavailable(&service)
         }
     }
 }
@@ -86,7 +93,7 @@ pub(crate) async fn end_with_ticket(
 
 fn end_page(service: &Service, kind: EndKind, ticket: Option<&str>) -> Response {
     let (status, title, sentence) = match kind {
-        EndKind::Connected => (StatusCode::OK, "Connected", "Everything is set up. You can close this page."),
+        EndKind::Connected => (StatusCode::OK, "Connected", "Your account is connected. You can close this page."),
         EndKind::Denied => (
             StatusCode::OK,
             "Nothing was connected",

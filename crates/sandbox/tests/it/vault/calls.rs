@@ -60,6 +60,32 @@ async fn a_connection_is_given_back_and_gone() {
 }
 
 #[tokio::test]
+async fn what_never_was_is_not_called_ended_at_the_authority() {
+    let desk = Desk::new().await;
+    assert!(desk.trip("u1", 0, "deny").await.starts_with("/end/denied/"));
+    let refused = desk.get("/proxy/fub/u1/v1/identity").await;
+    assert_eq!(refusal(&refused), (409, "denied".to_owned()));
+    assert!(refused.text.contains("start them a new link"), "{}", refused.text);
+    let removed = desk.ask(Method::Delete, "/connections/fub/u1", "").await;
+    assert_eq!((removed.status, &removed.json()["ended_at_authority"]), (200, &json!(false)), "{}", removed.text);
+    assert_eq!(refusal(&desk.get("/connections/fub/u1").await).0, 404);
+}
+
+#[tokio::test]
+async fn a_call_outside_the_api_is_refused_with_what_to_write() {
+    let desk = Desk::new().await;
+    desk.connect("u1").await;
+    for path in ["/people", "/sandbox/credentials", "/v1x/people", "/v"] {
+        let got = desk.get(&format!("/proxy/fub/u1{path}")).await;
+        assert_eq!(refusal(&got), (400, "invalid_request".to_owned()), "{path}");
+        assert!(got.text.contains(&format!("/proxy/fub/u1/v1{path}")), "{path}: {}", got.text);
+    }
+    let got = desk.get("/events?after=-1").await;
+    assert_eq!(refusal(&got).0, 400);
+    assert!(!got.text.contains("eserialize") && got.text.contains("after: "), "{}", got.text);
+}
+
+#[tokio::test]
 async fn a_post_without_an_answer_is_not_repeated_and_a_get_is_once() {
     let desk = Desk::new().await;
     desk.connect("u1").await;

@@ -1,7 +1,7 @@
 //! The trip of a user, and whoever gets in its way.
 
 use super::desk::{BACKEND, Desk, Wanted, refusal};
-use crate::raw::{fired, set};
+use crate::raw::{clear, fired, set};
 use crate::running::Got;
 use keyfob_client::Method;
 use keyfob_protocol::form;
@@ -160,6 +160,31 @@ async fn return_to_leads_to_the_partners_places_and_nowhere_else() {
     assert_eq!(ends(&ended), format!("https://app.example.com/done/u?a=b%26&{told}"));
     let denied = desk.trip("u3", 0, "deny").await;
     assert_eq!(denied, "https://app.example.com/after?x=1&app=fub&connection=u3&result=denied");
+}
+
+/// Whose fault it is decides on what the partner does: send the user again, mend the configuration, or wait.
+#[tokio::test]
+async fn a_partner_is_told_why_somebody_is_not_connected() {
+    let after = "https://app.example.com/after";
+    let desk = Desk::with(Wanted { after: Some(after), ..Wanted::default() }).await;
+    let told = |id: &str, what: &str| format!("{after}?app=fub&connection={id}&{what}");
+    assert_eq!(desk.trip("u1", 0, "approve").await, told("u1", "result=connected"));
+    assert_eq!(desk.trip("u1", 1, "approve").await, told("u1", "result=failed&reason=other_person"));
+    set(&desk.running, json!({ "fault": "expired-secret" })).await;
+    assert_eq!(desk.trip("u2", 0, "approve").await, told("u2", "result=failed&reason=app_refused"));
+    clear(&desk.running).await;
+    set(&desk.running, json!({ "fault": "drop-reply", "times": 9 })).await;
+    assert_eq!(desk.trip("u3", 0, "approve").await, told("u3", "result=failed&reason=unavailable"));
+    clear(&desk.running).await;
+    let (authorize, cookie) = desk.open(&desk.link("u4").await).await;
+    let callback = desk.decided(&authorize, 0, "approve").await;
+    let got = desk.browse(&format!("{callback}&error=server_error"), &cookie).await;
+    assert_eq!(ends(&got), told("u4", "result=failed&reason=refused"));
+    // Nobody is at fault for an address that was typed in.
+    for typed in ["/callback", "/callback?code=x", "/callback?state=x"] {
+        assert_eq!(ends(&desk.browse(typed, "").await), "/end/expired", "{typed}");
+    }
+    assert_eq!(desk.browse("/end/expired", "").await.status, 410);
 }
 
 #[tokio::test]

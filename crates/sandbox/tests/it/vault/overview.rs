@@ -49,6 +49,27 @@ async fn whoever_signs_in_with_a_key_that_may_read_sees_connections_and_makes_li
     assert!(out.header("set-cookie").is_some_and(|cookie| cookie.contains("Max-Age=0")));
 }
 
+/// What the eye cannot see is made visible in the text, and sent as it is by the form.
+#[tokio::test]
+async fn the_reconnect_button_names_the_very_id() {
+    let desk = Desk::new().await;
+    let id = "a\u{200b}\u{202e}\"<&";
+    desk.trip(id, 0, "deny").await;
+    let session = signed_in(&desk, "backend").await;
+    let page = desk.browse("/", &session).await;
+    let field =
+        page.text.split("name=\"id\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a field");
+    let sent = field.replace("&#34;", "\"").replace("&#60;", "<").replace("&#38;", "&");
+    assert_eq!(sent, id);
+    assert!(
+        !page.text.split("<h2>").nth(1).is_some_and(|text| text
+            .split("</h2>")
+            .next()
+            .unwrap_or("")
+            .contains('\u{202e}'))
+    );
+}
+
 #[tokio::test]
 async fn wrong_keys_old_sessions_and_forms_of_others_do_nothing() {
     let reader = caller("reader", &[Right::Read], Some(&["other"]), &[]);
