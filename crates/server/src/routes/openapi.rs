@@ -68,6 +68,7 @@ const AUTHORIZE: &[(u16, Content)] = &[
     (408, Page),
     (413, Page),
     (414, Page),
+    (415, Page),
     (429, Page),
     (431, Page),
     (503, Page),
