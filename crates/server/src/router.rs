@@ -5,7 +5,7 @@ use crate::cors;
 use crate::doorway::Doorway;
 use crate::routes::{
     about_token, assets, authorize, connections, decision, health, identity, jwks, metadata, not_found, oauth_apps,
-    protected_resource, revocations, sign_in, token,
+    openapi, protected_resource, revocations, sign_in, token,
 };
 use axum::Router;
 use axum::http::Method;
@@ -60,6 +60,7 @@ fn routes() -> Router<Arc<Doorway>> {
         .route("/assets/{file}", get(assets::asset))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .route("/openapi.json", get(openapi::openapi))
         .route("/v1/oauthApps", get(oauth_apps::list).post(oauth_apps::register))
         .route("/v1/oauthApps/revokeAccess", axum::routing::delete(oauth_apps::revoke_access))
         .route("/v1/oauthApps/{id}", get(oauth_apps::show).put(oauth_apps::update))

@@ -12,6 +12,8 @@ pub(crate) mod jwks;
 pub(crate) mod metadata;
 pub(crate) mod not_found;
 pub(crate) mod oauth_apps;
+pub(crate) mod openapi;
+mod openapi_schemas;
 pub(crate) mod posted;
 pub(crate) mod protected_resource;
 pub(crate) mod revocations;

@@ -6,6 +6,7 @@
 mod authorize;
 mod clock;
 mod faults;
+mod openapi;
 mod reset;
 
 use std::sync::Arc;
@@ -56,6 +57,7 @@ pub(crate) fn router(control: Arc<Control>) -> Router {
         .route("/sandbox/faults", get(faults::list).post(faults::add).delete(faults::clear))
         .route("/sandbox/reset", post(reset::reset))
         .route("/sandbox/credentials", get(credentials))
+        .route("/sandbox/openapi.json", get(openapi::openapi))
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(control.clone(), refuse_foreign))
