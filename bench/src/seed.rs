@@ -141,6 +141,7 @@ async fn people(store: &Arc<SqliteStore>, users: u64, now: Timestamp) -> anyhow:
             status: AccountStatus::Active,
             tokens_after: Timestamp(0),
             created_at: now,
+            external: None,
         })
     });
     add_all(store, accounts).await?;
@@ -155,6 +156,7 @@ async fn people(store: &Arc<SqliteStore>, users: u64, now: Timestamp) -> anyhow:
             password_hash: None,
             tokens_after: Timestamp(0),
             created_at: now,
+            external: None,
         })
     });
     add_all(store, people).await?;

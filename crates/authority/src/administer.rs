@@ -185,7 +185,7 @@ impl Authority {
     /// The revocation of all tokens of an app, user or account whose last one was `earlier`, and its `not_before`. Later than every one
     /// before it, also within a second: what was issued in between says that it came after the earlier one, and no more. A little ahead
     /// of `now`, and no harm in it: who issues after the change knows of it and says so.
-    fn revoked(
+    pub(crate) fn revoked(
         &self,
         kind: RevokedKind,
         id: i64,
@@ -206,11 +206,11 @@ fn app_entry(id: AppId, now: Timestamp) -> LedgerEntry {
     LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::AppChanged) }
 }
 
-fn user_entry(user: &User, now: Timestamp) -> LedgerEntry {
+pub(crate) fn user_entry(user: &User, now: Timestamp) -> LedgerEntry {
     LedgerEntry { user: Some(user.id), account: Some(user.account), ..LedgerEntry::new(now, LedgerKind::UserChanged) }
 }
 
-fn account_entry(id: AccountId, now: Timestamp) -> LedgerEntry {
+pub(crate) fn account_entry(id: AccountId, now: Timestamp) -> LedgerEntry {
     LedgerEntry { account: Some(id), ..LedgerEntry::new(now, LedgerKind::AccountChanged) }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::access_tokens::AccessTokens;
 use crate::app_cache::AppCache;
+use crate::hand_off::Platform;
 use crate::keys::Keyring;
 use crate::registered::Kept;
 use crate::store::{GrantWrite, NewRevocation, Store, StoreError, Written};
@@ -66,6 +67,8 @@ pub struct Settings {
     pub signing_key_lifetime: Option<i64>,
     /// Scopes that exist here (decision D18); empty: a grant is the user's whole role.
     pub scopes: Vec<DeclaredScope>,
+    /// Where people sign in; `None`: here, with a password.
+    pub platform: Option<Arc<Platform>>,
 }
 
 /// A scope and what the consent page says about it.
@@ -94,6 +97,7 @@ impl Settings {
             session_absolute: 7 * DAY,
             signing_key_lifetime: Some(90 * DAY),
             scopes: Vec::new(),
+            platform: None,
         }
     }
 

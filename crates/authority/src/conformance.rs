@@ -47,6 +47,7 @@ macro_rules! store_conformance {
         $crate::store_conformance! { @topics $place;
             administration {
                 what_was_added_is_read_back
+                a_platforms_id_names_one_user_and_one_account
                 a_refused_change_leaves_nothing_and_raises_no_version
                 an_update_that_would_take_a_name_is_a_conflict
                 a_row_that_was_read_before_a_change_replaces_nothing
@@ -119,6 +120,8 @@ macro_rules! store_conformance {
             sessions {
                 sessions_come_and_go
                 a_session_that_replaces_another_ends_it
+                a_used_ticket_opens_nothing
+                sixteen_tasks_use_one_ticket_and_one_wins
             }
             sweeping {
                 sweeping_removes_what_is_over_and_never_a_live_row

@@ -135,19 +135,37 @@ impl Keyring {
 
     /// Seals bytes that go to a browser and come back.
     pub fn seal_interaction(&self, plain: &[u8], entropy: &dyn Entropy) -> Result<String, EntropyFailed> {
+        self.seal_as("interaction", plain, entropy)
+    }
+
+    /// Opens what [`Keyring::seal_interaction`] made; `None` for anything else.
+    pub fn open_interaction(&self, sealed: &str) -> Option<Vec<u8>> {
+        self.open_as("interaction", sealed)
+    }
+
+    /// Seals a pending hand-off: never taken for an interaction, since the label is part of the seal.
+    pub(crate) fn seal_pending(&self, plain: &[u8], entropy: &dyn Entropy) -> Result<String, EntropyFailed> {
+        self.seal_as("pending hand-off", plain, entropy)
+    }
+
+    /// Opens what [`Keyring::seal_pending`] made; `None` for anything else.
+    pub(crate) fn open_pending(&self, sealed: &str) -> Option<Vec<u8>> {
+        self.open_as("pending hand-off", sealed)
+    }
+
+    fn seal_as(&self, label: &str, plain: &[u8], entropy: &dyn Entropy) -> Result<String, EntropyFailed> {
         let (id, key) = self.interaction.last_key_value().expect("invariant: open refuses a keyring without one");
-        let aad = interaction_aad(&self.issuer, *id);
+        let aad = seal_aad(label, &self.issuer, *id);
         let mut bytes = id.to_be_bytes().to_vec();
         bytes.extend(key.seal(plain, &aad, entropy)?);
         Ok(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// Opens what [`Keyring::seal_interaction`] made; `None` for anything else.
-    pub fn open_interaction(&self, sealed: &str) -> Option<Vec<u8>> {
+    fn open_as(&self, label: &str, sealed: &str) -> Option<Vec<u8>> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (id, sealed) = bytes.split_first_chunk::<4>()?;
         let id = u32::from_be_bytes(*id);
-        self.interaction.get(&id)?.open(sealed, &interaction_aad(&self.issuer, id))
+        self.interaction.get(&id)?.open(sealed, &seal_aad(label, &self.issuer, id))
     }
 
     /// A CSRF token for one form in one browser. `bound_to` are the things it must not outlive, in a fixed order.
@@ -196,8 +214,8 @@ impl Keyring {
     }
 }
 
-fn interaction_aad(issuer: &str, id: u32) -> Vec<u8> {
-    framed("interaction", &[issuer.as_bytes(), &id.to_be_bytes()])
+fn seal_aad(label: &str, issuer: &str, id: u32) -> Vec<u8> {
+    framed(label, &[issuer.as_bytes(), &id.to_be_bytes()])
 }
 
 /// Length-prefixed, so that no two lists of parts have the same bytes.

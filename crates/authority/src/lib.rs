@@ -14,6 +14,7 @@ mod client_credentials;
 pub mod conformance;
 pub mod decide;
 pub mod feed;
+pub mod hand_off;
 pub mod interaction;
 pub mod keys;
 pub mod law;

@@ -1,6 +1,7 @@
 //! Proving who a user is. Local passwords are one way; a platform's own login is another.
 
 use crate::authority::{Decision, Fault};
+use crate::hand_off::Platform;
 use crate::model::{AccountStatus, LedgerEntry, LedgerKind, User, UserStatus};
 use crate::passwords::{PasswordCheck, Passwords};
 use crate::store::{Administration, Replacement, Store};
@@ -26,7 +27,15 @@ pub enum SignInRefusal {
     Inactive,
 }
 
-/// A way to prove who a user is.
+/// How people sign in: the doorway asks this and knows no more.
+pub enum SignInWay {
+    /// On a page of ours, with a password.
+    Passwords(Arc<dyn SignIn>),
+    /// At the platform, which says who came.
+    Platform(Arc<Platform>),
+}
+
+/// A way to check what a person typed.
 #[async_trait]
 pub trait SignIn: Send + Sync {
     /// The user, proven.

@@ -274,6 +274,24 @@ pub struct GrantFilter {
     pub live: bool,
 }
 
+/// The single use of a ticket: kept until nothing that names it is good any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TicketUse {
+    /// A digest of the ticket's id.
+    pub id: [u8; 32],
+    /// From when on it need not be remembered.
+    pub until: Timestamp,
+}
+
+/// A session to open, and the browser's earlier one, which ends with it.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// The session.
+    pub session: Session,
+    /// The earlier one, if there is one.
+    pub replaces: Option<SessionId>,
+}
+
 /// Rows.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -308,10 +326,14 @@ pub trait Store: Send + Sync + 'static {
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
     /// A user by e-mail, which is given in lower case.
     async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError>;
+    /// A user by the platform's id.
+    async fn user_by_external(&self, external: &str) -> Result<Option<User>, StoreError>;
     /// All users, or those of one account, in order of their numbers.
     async fn users(&self, account: Option<AccountId>) -> Result<Vec<User>, StoreError>;
     /// An account by number.
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError>;
+    /// An account by the platform's id.
+    async fn account_by_external(&self, external: &str) -> Result<Option<Account>, StoreError>;
     /// All accounts, in order of their numbers.
     async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
     /// Changes what rarely changes and raises the settings version, in one transaction with its records.
@@ -337,6 +359,15 @@ pub trait Store: Send + Sync + 'static {
         replaces: Option<SessionId>,
         ledger: Vec<LedgerEntry>,
     ) -> Result<(), StoreError>;
+    /// Whether a ticket was used. For an early answer only: what counts is [`Store::use_ticket`].
+    async fn is_ticket_used(&self, id: [u8; 32]) -> Result<bool, StoreError>;
+    /// Uses a ticket and opens the session that it leads to, if any; lost if the ticket was used before, and then nothing is written.
+    async fn use_ticket(
+        &self,
+        ticket: TicketUse,
+        opens: Option<NewSession>,
+        ledger: Vec<LedgerEntry>,
+    ) -> Result<Written, StoreError>;
     /// Notes that the session's user was seen.
     async fn touch_session(&self, id: SessionId, at: Timestamp) -> Result<(), StoreError>;
     /// Ends a session.
@@ -363,7 +394,7 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
         cutoffs: SweepCutoffs,
     ) -> Result<Swept, StoreError>;
-    /// Removes sessions last seen before `sessions_before`, revocations over before `revocations_before` and ledger entries older than
+    /// Removes sessions last seen before `sessions_before`, revocations and used tickets over before `revocations_before` and ledger entries older than
     /// `ledger_before`; no more than `limit` of each. Returns how many.
     async fn sweep_rest(
         &self,

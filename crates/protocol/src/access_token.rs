@@ -175,12 +175,17 @@ impl<'t> UnverifiedJwt<'t> {
 
 /// The first part of every token signed by one key: `base64url({"alg","typ","kid"})` and a dot. Made once per key.
 pub fn encoded_header(algorithm: SigningAlgorithm, kid: &str) -> String {
-    let header = serde_json::json!({ "alg": algorithm.name(), "typ": TYPE, "kid": kid });
+    encoded_header_of(TYPE, algorithm, kid)
+}
+
+/// The same for a JWT of another type.
+pub fn encoded_header_of(typ: &str, algorithm: SigningAlgorithm, kid: &str) -> String {
+    let header = serde_json::json!({ "alg": algorithm.name(), "typ": typ, "kid": kid });
     format!("{}.", URL_SAFE_NO_PAD.encode(header.to_string()))
 }
 
 /// The signing input: an [`encoded_header`] and the claims.
-pub fn signing_input(encoded_header: &str, claims: &AccessTokenClaims) -> String {
+pub fn signing_input(encoded_header: &str, claims: &impl Serialize) -> String {
     let payload = serde_json::to_vec(claims).expect("invariant: claims are plain strings and numbers");
     let mut input = String::with_capacity(encoded_header.len() + payload.len() * 4 / 3 + 100);
     input.push_str(encoded_header);

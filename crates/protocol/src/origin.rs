@@ -2,6 +2,12 @@
 
 use url::{Host, Url};
 
+/// The origin of a URL, spelled as a browser spells it; `None` where it has none that could be named.
+pub fn of(url: &str) -> Option<String> {
+    let origin = Url::parse(url).ok()?.origin();
+    origin.is_tuple().then(|| origin.ascii_serialization())
+}
+
 /// Whether `text` is the origin of a page that may be registered, spelled as a browser spells it in `Origin`: https, or http on a literal
 /// loopback address; host and port, nothing behind them.
 pub fn is_origin(text: &str) -> bool {

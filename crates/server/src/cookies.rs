@@ -34,15 +34,7 @@ impl Cookie {
 
     /// The cookie's value, if the browser sent exactly one. A second one of the same name is somebody's attempt to plant it.
     pub(crate) fn read(self, headers: &HeaderMap, secure: bool) -> Option<String> {
-        let name = self.name(secure).as_bytes();
-        // In bytes: a neighbour's cookie on this host may hold any, and must not cost anybody their session.
-        let pairs = headers.get_all(COOKIE).iter().flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
-        let mut found = pairs.map(<[u8]>::trim_ascii).filter_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="));
-        let value = std::str::from_utf8(found.next()?).ok()?;
-        let plausible = value.len() <= 64
-            && !value.is_empty()
-            && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-        (plausible && found.next().is_none()).then(|| value.to_owned())
+        read_cookie(headers, self.name(secure), 64)
     }
 
     /// The `Set-Cookie` value. A browser forgets it when it closes, and the server's limits are the real ones; but a browser stays known for half
@@ -58,13 +50,31 @@ impl Cookie {
     }
 
     fn header(self, value: &str, more: &str, secure: bool) -> HeaderValue {
-        let attributes = if secure { "; Secure" } else { "" };
-        let text = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{attributes}{more}", self.name(secure));
-        let mut header =
-            HeaderValue::try_from(text).expect("invariant: cookie values are letters, digits, hyphens and underscores");
-        header.set_sensitive(true);
-        header
+        cookie_header(self.name(secure), value, more, secure)
     }
+}
+
+/// A cookie's value, at most `longest` characters of it.
+pub(crate) fn read_cookie(headers: &HeaderMap, name: &str, longest: usize) -> Option<String> {
+    let name = name.as_bytes();
+    // In bytes: a neighbour's cookie on this host may hold any, and must not cost anybody their session.
+    let pairs = headers.get_all(COOKIE).iter().flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
+    let mut found = pairs.map(<[u8]>::trim_ascii).filter_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="));
+    let value = std::str::from_utf8(found.next()?).ok()?;
+    let plausible = value.len() <= longest
+        && !value.is_empty()
+        && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    (plausible && found.next().is_none()).then(|| value.to_owned())
+}
+
+/// A `Set-Cookie` value (matrix SE-01). `more` is further attributes.
+pub(crate) fn cookie_header(name: &str, value: &str, more: &str, secure: bool) -> HeaderValue {
+    let attributes = if secure { "; Secure" } else { "" };
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{attributes}{more}");
+    let mut header =
+        HeaderValue::try_from(text).expect("invariant: cookie values are letters, digits, hyphens and underscores");
+    header.set_sensitive(true);
+    header
 }
 
 /// Who is signed in with this browser, if anybody still is.

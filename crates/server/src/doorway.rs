@@ -5,7 +5,7 @@ use crate::metrics::Metrics;
 use crate::restraint::Restraint;
 use ipnet::IpNet;
 use keyfob_authority::session;
-use keyfob_authority::sign_in::SignIn;
+use keyfob_authority::sign_in::SignInWay;
 use keyfob_authority::store::NewRevocation;
 use keyfob_authority::{Authority, RevocationSink};
 use keyfob_gate::{Gate, WithoutNews};
@@ -70,7 +70,7 @@ pub struct Doorway {
     /// The law.
     pub authority: Arc<Authority>,
     /// How people prove who they are.
-    pub sign_in: Arc<dyn SignIn>,
+    pub sign_in: SignInWay,
     /// The gate of this process.
     pub gate: Arc<Gate>,
     /// The clock; read once a request.

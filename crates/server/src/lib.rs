@@ -16,6 +16,7 @@ mod limits;
 pub mod listen;
 pub mod metrics;
 pub mod node;
+mod pending_cookie;
 mod refusal_pages;
 mod request_id;
 mod restraint;

@@ -35,6 +35,8 @@ pub struct Metrics {
     pub sign_in_refused: Counter,
     /// Sign-ins that had to wait before the password was looked at.
     pub sign_in_held_back: Counter,
+    /// Returns from the platform's login.
+    pub hand_off_returns: Family<Outcome, Counter>,
     /// Requests turned away because too many were in work.
     pub shed: Counter,
     /// Revocations known to the gate.
@@ -57,6 +59,7 @@ impl Default for Metrics {
             requests: Family::default(),
             sign_in_refused: Counter::default(),
             sign_in_held_back: Counter::default(),
+            hand_off_returns: Family::default(),
             shed: Counter::default(),
             revocations: Gauge::default(),
             revocation_lag: Gauge::default(),
@@ -74,6 +77,11 @@ impl Default for Metrics {
         registry.register("sign_in_refused", "Sign-ins that were refused", metrics.sign_in_refused.clone());
         let held_back = "Sign-ins that had to wait before the password was looked at";
         registry.register("sign_in_held_back", held_back, metrics.sign_in_held_back.clone());
+        registry.register(
+            "hand_off_returns",
+            "Returns from the platform's login by outcome: signed_in, gave_up, a reason of refusal, or fault",
+            metrics.hand_off_returns.clone(),
+        );
         registry.register("shed", "Requests turned away because too many were in work", metrics.shed.clone());
         registry.register("revocations", "Revocations known to the gate", metrics.revocations.clone());
         registry.register(
@@ -96,6 +104,11 @@ impl Metrics {
     /// Counts a token request.
     pub fn count_token(&self, outcome: &'static str) {
         self.token.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a return from the platform's login.
+    pub fn count_return(&self, outcome: &'static str) {
+        self.hand_off_returns.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Notes how old the gate's knowledge is.

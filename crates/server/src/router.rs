@@ -4,13 +4,15 @@ use crate::around::around;
 use crate::cors;
 use crate::doorway::Doorway;
 use crate::routes::{
-    about_token, assets, authorize, connections, decision, health, identity, jwks, metadata, not_found, oauth_apps,
-    openapi, protected_resource, revocations, sign_in, token,
+    about_token, assets, authorize, connections, decision, hand_off, health, identity, jwks, metadata, not_found,
+    oauth_apps, openapi, platform, protected_resource, revocations, sign_in, token,
 };
 use axum::Router;
 use axum::http::Method;
 use axum::middleware;
-use axum::routing::{any, get, post};
+use axum::routing::{any, get, post, put};
+use keyfob_authority::hand_off::RETURN_PATH;
+use keyfob_authority::sign_in::SignInWay;
 use std::sync::Arc;
 
 /// The token endpoint, which is counted by row of table T instead of by status.
@@ -22,12 +24,12 @@ const RESOURCE_PATHS: &str = "/.well-known/oauth-protected-resource/{*path}";
 
 /// The authority's routes, `/v1/identity` among them. Paths match exactly (matrix SE-06).
 pub fn router(doorway: Arc<Doorway>) -> Router {
-    finished(routes().route("/v1/identity", get(identity::identity)), doorway)
+    finished(routes(&doorway).route("/v1/identity", get(identity::identity)), doorway)
 }
 
 /// The same for a platform that answers `/v1/identity` itself.
 pub fn router_without_identity(doorway: Arc<Doorway>) -> Router {
-    finished(routes(), doorway)
+    finished(routes(&doorway), doorway)
 }
 
 fn finished(routes: Router<Arc<Doorway>>, doorway: Arc<Doorway>) -> Router {
@@ -37,10 +39,19 @@ fn finished(routes: Router<Arc<Doorway>>, doorway: Arc<Doorway>) -> Router {
         .with_state(doorway)
 }
 
-fn routes() -> Router<Arc<Doorway>> {
-    Router::new()
+fn routes(doorway: &Doorway) -> Router<Arc<Doorway>> {
+    let signing_in = match &doorway.sign_in {
+        SignInWay::Passwords(_) => Router::new()
+            .route("/oauth/authorize/sign-in", post(sign_in::for_interaction))
+            .route("/sign-in", post(sign_in::on_its_own)),
+        SignInWay::Platform(_) => Router::new()
+            .route(RETURN_PATH, get(hand_off::come_back))
+            .route(hand_off::CONTINUE_PATH, get(hand_off::go_on))
+            .route("/platform/users/{id}", put(platform::user))
+            .route("/platform/accounts/{id}", put(platform::account)),
+    };
+    signing_in
         .route("/oauth/authorize", get(authorize::by_query).post(authorize::by_form))
-        .route("/oauth/authorize/sign-in", post(sign_in::for_interaction))
         .route("/oauth/authorize/decision", post(decision::decide))
         .route(TOKEN, any(token::token))
         .route("/oauth/jwks", get(jwks::jwks).options(cors::of_a_public_document))
@@ -53,7 +64,6 @@ fn routes() -> Router<Arc<Doorway>> {
         )
         .route(RESOURCE, any(protected_resource::protected_resource))
         .route(RESOURCE_PATHS, any(protected_resource::protected_resource))
-        .route("/sign-in", post(sign_in::on_its_own))
         .route("/sign-out", post(connections::sign_out))
         .route("/connections", get(connections::list))
         .route("/connections/revoke", post(connections::revoke))

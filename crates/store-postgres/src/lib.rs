@@ -19,6 +19,7 @@ mod sessions;
 mod settings;
 mod store;
 mod sweep;
+mod tickets;
 
 /// Connections, retries and batches.
 pub use keyfob_postgres as engine;

@@ -32,12 +32,20 @@ pub(crate) fn user_status(text: &str) -> Result<UserStatus, Fault> {
 
 macro_rules! select_accounts {
     ($place:literal) => {
-        concat!("SELECT id, name, domain, status, tokens_after, created_at FROM accounts ", $place)
+        concat!("SELECT id, name, domain, status, tokens_after, created_at, external FROM accounts ", $place)
     };
 }
 
 pub(crate) async fn account(engine: &Engine, id: AccountId) -> Result<Option<Account>, Fault> {
     let row = engine.read_opt(select_accounts!("WHERE id = $1"), &[&id.0]).await?;
+    row.as_ref().map(read_account).transpose()
+}
+
+pub(crate) async fn account_by_external(engine: &Engine, external: &str) -> Result<Option<Account>, Fault> {
+    if !is_storable(external) {
+        return Ok(None);
+    }
+    let row = engine.read_opt(select_accounts!("WHERE external = $1"), &[&external]).await?;
     row.as_ref().map(read_account).transpose()
 }
 
@@ -53,6 +61,7 @@ fn read_account(row: &Row) -> Result<Account, Fault> {
         status: account_status(get(row, "status")?)?,
         tokens_after: time(row, "tokens_after")?,
         created_at: time(row, "created_at")?,
+        external: get(row, "external")?,
     })
 }
 
@@ -61,8 +70,8 @@ pub(crate) async fn add_account(session: &Session, account: &Account) -> Result<
         .await?;
     let rows = session
         .query(
-            "INSERT INTO accounts (id, name, domain, status, tokens_after, created_at) \
-             VALUES (COALESCE(NULLIF($1::bigint, 0), nextval('accounts_id_seq')), $2, $3, $4, $5, $6) \
+            "INSERT INTO accounts (id, name, domain, status, tokens_after, created_at, external) \
+             VALUES (COALESCE(NULLIF($1::bigint, 0), nextval('accounts_id_seq')), $2, $3, $4, $5, $6, $7) \
              ON CONFLICT DO NOTHING RETURNING id",
             &[
                 &account.id.0,
@@ -71,6 +80,7 @@ pub(crate) async fn add_account(session: &Session, account: &Account) -> Result<
                 &account_status_name(account.status),
                 &account.tokens_after.0,
                 &account.created_at.0,
+                &account.external,
             ],
         )
         .await?;
@@ -80,7 +90,8 @@ pub(crate) async fn add_account(session: &Session, account: &Account) -> Result<
 pub(crate) async fn update_account(session: &Session, account: &Account) -> Result<Administered, Fault> {
     let rows = session
         .execute(
-            "UPDATE accounts SET name = $2, domain = $3, status = $4, tokens_after = $5, created_at = $6 WHERE id = $1",
+            "UPDATE accounts SET name = $2, domain = $3, status = $4, tokens_after = $5, created_at = $6, \
+             external = $7 WHERE id = $1",
             &[
                 &account.id.0,
                 &account.name,
@@ -88,6 +99,7 @@ pub(crate) async fn update_account(session: &Session, account: &Account) -> Resu
                 &account_status_name(account.status),
                 &account.tokens_after.0,
                 &account.created_at.0,
+                &account.external,
             ],
         )
         .await?;
@@ -105,7 +117,7 @@ pub(crate) async fn remove_account(session: &Session, id: AccountId) -> Result<A
 macro_rules! select_users {
     ($place:literal) => {
         concat!(
-            "SELECT id, account, email, name, role, status, password_hash, tokens_after, created_at FROM users ",
+            "SELECT id, account, email, name, role, status, password_hash, tokens_after, created_at, external FROM users ",
             $place
         )
     };
@@ -121,6 +133,14 @@ pub(crate) async fn user_by_email(engine: &Engine, email: &str) -> Result<Option
         return Ok(None);
     }
     let row = engine.read_opt(select_users!("WHERE email_folded = $1"), &[&email]).await?;
+    row.as_ref().map(read_user).transpose()
+}
+
+pub(crate) async fn user_by_external(engine: &Engine, external: &str) -> Result<Option<User>, Fault> {
+    if !is_storable(external) {
+        return Ok(None);
+    }
+    let row = engine.read_opt(select_users!("WHERE external = $1"), &[&external]).await?;
     row.as_ref().map(read_user).transpose()
 }
 
@@ -144,6 +164,7 @@ fn read_user(row: &Row) -> Result<User, Fault> {
         password_hash: get(row, "password_hash")?,
         tokens_after: time(row, "tokens_after")?,
         created_at: time(row, "created_at")?,
+        external: get(row, "external")?,
     })
 }
 
@@ -158,8 +179,9 @@ pub(crate) async fn add_user(session: &Session, user: &User) -> Result<Administe
     make_room(session, "SELECT setval('users_id_seq', GREATEST($1, last_value)) FROM users_id_seq", user.id.0).await?;
     let rows = session
         .query(
-            "INSERT INTO users (id, account, email, email_folded, name, role, status, password_hash, tokens_after, created_at) \
-             VALUES (COALESCE(NULLIF($1::bigint, 0), nextval('users_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+            "INSERT INTO users (id, account, email, email_folded, name, role, status, password_hash, tokens_after, created_at, \
+             external) \
+             VALUES (COALESCE(NULLIF($1::bigint, 0), nextval('users_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
              ON CONFLICT DO NOTHING RETURNING id",
             &[
                 &user.id.0,
@@ -172,6 +194,7 @@ pub(crate) async fn add_user(session: &Session, user: &User) -> Result<Administe
                 &user.password_hash,
                 &user.tokens_after.0,
                 &user.created_at.0,
+                &user.external,
             ],
         )
         .await?;
@@ -185,7 +208,7 @@ pub(crate) async fn update_user(session: &Session, user: &User) -> Result<Admini
     let rows = session
         .execute(
             "UPDATE users SET account = $2, email = $3, email_folded = $4, name = $5, role = $6, status = $7, \
-             password_hash = $8, tokens_after = $9, created_at = $10 WHERE id = $1",
+             password_hash = $8, tokens_after = $9, created_at = $10, external = $11 WHERE id = $1",
             &[
                 &user.id.0,
                 &user.account.0,
@@ -197,6 +220,7 @@ pub(crate) async fn update_user(session: &Session, user: &User) -> Result<Admini
                 &user.password_hash,
                 &user.tokens_after.0,
                 &user.created_at.0,
+                &user.external,
             ],
         )
         .await?;

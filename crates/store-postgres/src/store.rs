@@ -9,7 +9,7 @@ use keyfob_authority::model::{
 };
 use keyfob_authority::store::{
     Administered, Administration, GrantChange, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation,
-    SealedKey, Store, StoreError, StoreIdentity, StoreTick, SweepCutoffs, Swept, Written,
+    NewSession, SealedKey, Store, StoreError, StoreIdentity, StoreTick, SweepCutoffs, Swept, TicketUse, Written,
 };
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::revocation::Revocation;
@@ -21,6 +21,7 @@ use crate::grants::held::HeldGrants;
 use crate::schema::SCHEMA;
 use crate::{
     administration, apps, grants, keys, ledger, people, resource_servers, revocations, sessions, settings, sweep,
+    tickets,
 };
 
 /// A store in one PostgreSQL database. Any number of nodes may have it open at the same time.
@@ -154,12 +155,20 @@ impl Store for PostgresStore {
         people::user_by_email(&self.engine, email).await.map_err(store_error)
     }
 
+    async fn user_by_external(&self, external: &str) -> Result<Option<User>, StoreError> {
+        people::user_by_external(&self.engine, external).await.map_err(store_error)
+    }
+
     async fn users(&self, account: Option<AccountId>) -> Result<Vec<User>, StoreError> {
         people::users(&self.engine, account).await.map_err(store_error)
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
         people::account(&self.engine, id).await.map_err(store_error)
+    }
+
+    async fn account_by_external(&self, external: &str) -> Result<Option<Account>, StoreError> {
+        people::account_by_external(&self.engine, external).await.map_err(store_error)
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
@@ -203,6 +212,19 @@ impl Store for PostgresStore {
         ledger: Vec<LedgerEntry>,
     ) -> Result<(), StoreError> {
         sessions::open(&self.engine, &session, replaces, &ledger).await.map_err(store_error)
+    }
+
+    async fn is_ticket_used(&self, id: [u8; 32]) -> Result<bool, StoreError> {
+        tickets::is_used(&self.engine, id).await.map_err(store_error)
+    }
+
+    async fn use_ticket(
+        &self,
+        ticket: TicketUse,
+        opens: Option<NewSession>,
+        ledger: Vec<LedgerEntry>,
+    ) -> Result<Written, StoreError> {
+        tickets::spend(&self.engine, ticket, opens.as_ref(), &ledger).await.map_err(store_error)
     }
 
     async fn touch_session(&self, id: SessionId, at: Timestamp) -> Result<(), StoreError> {

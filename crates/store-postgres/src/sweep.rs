@@ -59,6 +59,12 @@ pub(crate) async fn rest(
              RETURNING 1) SELECT count(*) FROM removed",
         ),
         (
+            revocations_before,
+            "WITH removed AS (DELETE FROM used_tickets WHERE id IN \
+             (SELECT id FROM used_tickets WHERE until_time < $1 ORDER BY until_time LIMIT $2) \
+             RETURNING 1) SELECT count(*) FROM removed",
+        ),
+        (
             ledger_before,
             "WITH removed AS (DELETE FROM ledger WHERE id IN (SELECT id FROM ledger ORDER BY id LIMIT $2) AND at < $1 \
              RETURNING 1) SELECT count(*) FROM removed",

@@ -20,6 +20,7 @@ mod sessions;
 mod settings;
 mod store;
 mod sweep;
+mod tickets;
 mod whole_rows;
 
 pub use engine::{OpenError, Options};

@@ -40,6 +40,11 @@ pub(crate) fn account(connection: &Connection, id: AccountId) -> Result<Option<A
     connection.prepare_cached("SELECT * FROM accounts WHERE id = ?")?.query_row([id.0], read_account).optional()
 }
 
+pub(crate) fn account_by_external(connection: &Connection, external: &str) -> Result<Option<Account>> {
+    let sql = "SELECT * FROM accounts WHERE external = ?";
+    connection.prepare_cached(sql)?.query_row([external], read_account).optional()
+}
+
 pub(crate) fn accounts(connection: &Connection) -> Result<Vec<Account>> {
     connection.prepare_cached("SELECT * FROM accounts ORDER BY id")?.query_map([], read_account)?.collect()
 }
@@ -52,14 +57,15 @@ fn read_account(row: &Row<'_>) -> Result<Account> {
         status: account_status(row.get_ref("status")?.as_str()?)?,
         tokens_after: time(row, "tokens_after")?,
         created_at: time(row, "created_at")?,
+        external: row.get("external")?,
     })
 }
 
-const ACCOUNTS: Table = Table { name: "accounts", columns: "name, domain, status, tokens_after, created_at" };
+const ACCOUNTS: Table = Table { name: "accounts", columns: "name, domain, status, tokens_after, created_at, external" };
 
 fn account_row(account: &Account) -> impl Params {
-    let Account { id, name, domain, status, tokens_after, created_at } = account;
-    (id.0, name, domain, account_status_name(*status), tokens_after.0, created_at.0)
+    let Account { id, name, domain, status, tokens_after, created_at, external } = account;
+    (id.0, name, domain, account_status_name(*status), tokens_after.0, created_at.0, external)
 }
 
 pub(crate) fn add_account(connection: &Connection, account: &Account) -> Result<Administered> {
@@ -86,6 +92,10 @@ pub(crate) fn user_by_email(connection: &Connection, email: &str) -> Result<Opti
     connection.prepare_cached("SELECT * FROM users WHERE email_folded = ?")?.query_row([email], read_user).optional()
 }
 
+pub(crate) fn user_by_external(connection: &Connection, external: &str) -> Result<Option<User>> {
+    connection.prepare_cached("SELECT * FROM users WHERE external = ?")?.query_row([external], read_user).optional()
+}
+
 pub(crate) fn users(connection: &Connection, account: Option<AccountId>) -> Result<Vec<User>> {
     match account {
         Some(account) => connection
@@ -107,18 +117,19 @@ fn read_user(row: &Row<'_>) -> Result<User> {
         password_hash: row.get("password_hash")?,
         tokens_after: time(row, "tokens_after")?,
         created_at: time(row, "created_at")?,
+        external: row.get("external")?,
     })
 }
 
 const USERS: Table = Table {
     name: "users",
-    columns: "account, email, email_folded, name, role, status, password_hash, tokens_after, created_at",
+    columns: "account, email, email_folded, name, role, status, password_hash, tokens_after, created_at, external",
 };
 
 fn user_row(user: &User) -> impl Params {
-    let User { id, account, email, name, role, status, password_hash, tokens_after, created_at } = user;
+    let User { id, account, email, name, role, status, password_hash, tokens_after, created_at, external } = user;
     let (folded, status) = (email.to_lowercase(), user_status_name(*status));
-    (id.0, account.0, email, folded, name, role.name(), status, password_hash, tokens_after.0, created_at.0)
+    (id.0, account.0, email, folded, name, role.name(), status, password_hash, tokens_after.0, created_at.0, external)
 }
 
 pub(crate) fn add_user(connection: &Connection, user: &User) -> Result<Administered> {

@@ -9,8 +9,8 @@ use keyfob_authority::model::{
     UserId,
 };
 use keyfob_authority::store::{
-    Administered, Administration, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation, SealedKey, Store,
-    StoreError, StoreIdentity, StoreTick, SweepCutoffs, Swept, Written,
+    Administered, Administration, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation, NewSession,
+    SealedKey, Store, StoreError, StoreIdentity, StoreTick, SweepCutoffs, Swept, TicketUse, Written,
 };
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::revocation::Revocation;
@@ -22,7 +22,7 @@ use crate::engine::{Engine, Fault, OpenError, Options};
 use crate::holders::Holders;
 use crate::{
     administration, apps, grants, keys, ledger, people, resource_servers, revocations, schema, sessions, settings,
-    sweep,
+    sweep, tickets,
 };
 
 /// Bytes of free disk below which the store says that it is full: about what one batch of writes takes.
@@ -187,12 +187,20 @@ impl Store for SqliteStore {
         self.read(|connection| people::user_by_email(connection, email))
     }
 
+    async fn user_by_external(&self, external: &str) -> Result<Option<User>, StoreError> {
+        self.read(|connection| people::user_by_external(connection, external))
+    }
+
     async fn users(&self, account: Option<AccountId>) -> Result<Vec<User>, StoreError> {
         self.long_read(move |connection| people::users(connection, account)).await
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
         self.read(|connection| people::account(connection, id))
+    }
+
+    async fn account_by_external(&self, external: &str) -> Result<Option<Account>, StoreError> {
+        self.read(|connection| people::account_by_external(connection, external))
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
@@ -233,6 +241,29 @@ impl Store for SqliteStore {
         self.write(move |connection| {
             sessions::open(connection, &session, replaces)?;
             ledger::append(connection, &ledger)
+        })
+        .await
+    }
+
+    async fn is_ticket_used(&self, id: [u8; 32]) -> Result<bool, StoreError> {
+        self.read(|connection| tickets::is_used(connection, id))
+    }
+
+    async fn use_ticket(
+        &self,
+        ticket: TicketUse,
+        opens: Option<NewSession>,
+        ledger: Vec<LedgerEntry>,
+    ) -> Result<Written, StoreError> {
+        self.write(move |connection| {
+            if !tickets::spend(connection, ticket)? {
+                return Ok(Written::Lost);
+            }
+            if let Some(NewSession { session, replaces }) = &opens {
+                sessions::open(connection, session, *replaces)?;
+            }
+            ledger::append(connection, &ledger)?;
+            Ok(Written::Won)
         })
         .await
     }

@@ -53,11 +53,17 @@ pub(crate) fn rest(
              (SELECT number FROM revocations WHERE until_time < ? ORDER BY until_time LIMIT ?)",
         )?
         .execute(params![revocations_before.0, limit])?;
+    let tickets = connection
+        .prepare_cached(
+            "DELETE FROM used_tickets WHERE id IN \
+             (SELECT id FROM used_tickets WHERE until_time < ? ORDER BY until_time LIMIT ?)",
+        )?
+        .execute(params![revocations_before.0, limit])?;
     // Entries lie in the order of their times, so there is no index on the time.
     let ledger = connection
         .prepare_cached("DELETE FROM ledger WHERE id IN (SELECT id FROM ledger ORDER BY id LIMIT ?2) AND at < ?1")?
         .execute(params![ledger_before.0, limit])?;
-    Ok((sessions + revocations + ledger) as u64)
+    Ok((sessions + revocations + tickets + ledger) as u64)
 }
 
 #[cfg(test)]

@@ -245,6 +245,7 @@ async fn people(
         status: AccountStatus::Active,
         tokens_after: Timestamp(0),
         created_at: now,
+        external: None,
     };
     account.id = AccountId(done(authority.add_account(account.clone(), now).await.expect("no fault")));
     let owner = add_person(authority, passwords, entropy, account.id, "owner@example.com", Role::Owner, now).await;
@@ -273,6 +274,7 @@ async fn add_person(
         password_hash: Some(hash),
         tokens_after: Timestamp(0),
         created_at: now,
+        external: None,
     };
     user.id = UserId(done(authority.add_user(user.clone(), now).await.expect("no fault")));
     Person { user, password: PASSWORD.to_owned() }

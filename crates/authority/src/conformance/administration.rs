@@ -254,3 +254,38 @@ pub async fn a_text_that_nobody_could_have_stored_finds_nothing(place: &impl Pla
         assert_eq!(store.system_by_name(text).await.unwrap(), None, "{text:?}");
     }
 }
+
+/// The platform's ids are unique per kind, and those without one do not collide.
+pub async fn a_platforms_id_names_one_user_and_one_account(place: &impl Place) {
+    let store = place.open().await;
+    populate(&*store).await;
+    assert_eq!(store.user_by_external("u-1").await.unwrap(), None);
+    let external = || Some("u-1".to_owned());
+    let company = Account { domain: "second".to_owned(), external: external(), ..account() };
+    let Administered::Done(id) = administer(&*store, Administration::AddAccount(company.clone())).await else {
+        panic!("a free id")
+    };
+    assert_eq!(store.account_by_external("u-1").await.unwrap(), Some(Account { id: AccountId(id), ..company.clone() }));
+    let person = User { email: "second@example.com".to_owned(), external: external(), ..user(id) };
+    let Administered::Done(number) = administer(&*store, Administration::AddUser(person.clone())).await else {
+        panic!("a free id")
+    };
+    let stored = User { id: UserId(number), ..person.clone() };
+    assert_eq!(store.user_by_external("u-1").await.unwrap(), Some(stored.clone()));
+    assert_eq!(store.user(UserId(number)).await.unwrap(), Some(stored));
+    assert_eq!(store.user_by_external("u-1\0").await.unwrap(), None);
+    for clash in [
+        Administration::AddAccount(Account { domain: "third".to_owned(), ..company }),
+        Administration::AddUser(User { email: "third@example.com".to_owned(), ..person }),
+        Administration::UpdateUser(replacing(&*store, User { id: UserId(1), external: external(), ..user(1) }).await),
+        Administration::UpdateAccount(
+            replacing(&*store, Account { id: AccountId(1), external: external(), ..account() }).await,
+        ),
+    ] {
+        assert_eq!(administer(&*store, clash).await, Administered::Conflict);
+    }
+    let linked = User { id: UserId(1), external: Some("u-2".to_owned()), ..user(1) };
+    let link = Administration::UpdateUser(replacing(&*store, linked.clone()).await);
+    assert_eq!(administer(&*store, link).await, Administered::Done(1));
+    assert_eq!(store.user_by_external("u-2").await.unwrap(), Some(linked));
+}

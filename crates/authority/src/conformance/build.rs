@@ -95,6 +95,7 @@ pub fn account() -> Account {
         status: AccountStatus::Active,
         tokens_after: Timestamp(0),
         created_at: NOW,
+        external: None,
     }
 }
 
@@ -110,6 +111,7 @@ pub fn user(account: i64) -> User {
         password_hash: Some("$argon2id$v=19$…".to_owned()),
         tokens_after: Timestamp(5),
         created_at: NOW,
+        external: None,
     }
 }
 

@@ -20,7 +20,7 @@ pub fn hostile_rows(table: &Table) -> Vec<Row> {
 
 fn hostile(table: &Table, column: Column, number: i64) -> Value {
     const REFERENCES: [&str; 3] = ["account", "system", "app"];
-    const UNIQUE: [&str; 5] = ["domain", "email_folded", "name", "client_id", "once"];
+    const UNIQUE: [&str; 6] = ["domain", "email_folded", "name", "client_id", "once", "external"];
     let is_key = column == table.key();
     let at = number as usize;
     if !is_key && number % 2 == 0 && is_nullable(table, column) {
@@ -54,7 +54,9 @@ fn is_nullable(table: &Table, column: Column) -> bool {
             .chain(["dialect", "scope", "resources", "created_at"])
             .any(|name| name == column.name),
         "ledger" => !["at", "kind", "detail"].contains(&column.name),
-        _ => ["password_hash", "expires_at", "last_used_at", "retired_at", "resource"].contains(&column.name),
+        _ => {
+            ["password_hash", "expires_at", "last_used_at", "retired_at", "resource", "external"].contains(&column.name)
+        }
     }
 }
 

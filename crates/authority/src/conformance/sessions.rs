@@ -3,7 +3,7 @@
 use super::Place;
 use super::build::NOW;
 use crate::model::{LedgerEntry, LedgerKind, Session, SessionId, UserId};
-use crate::store::LedgerFilter;
+use crate::store::{LedgerFilter, NewSession, TicketUse, Written};
 
 fn session(number: u8) -> Session {
     Session {
@@ -46,4 +46,56 @@ pub async fn a_session_that_replaces_another_ends_it(place: &impl Place) {
     store.open_session(session(3), Some(session(1).id), vec![entry]).await.unwrap();
     assert_eq!(store.session(session(2).id).await.unwrap(), Some(session(2)));
     assert_eq!(store.ledger(LedgerFilter::default(), 10).await.unwrap().len(), 3);
+}
+
+fn ticket(number: u8) -> TicketUse {
+    TicketUse { id: [number; 32], until: NOW.plus(600) }
+}
+
+/// A ticket opens one session; the second one leaves nothing, not even an end of the browser's earlier session.
+pub async fn a_used_ticket_opens_nothing(place: &impl Place) {
+    let store = place.open().await;
+    let entry = || vec![LedgerEntry::new(NOW, LedgerKind::SignedIn)];
+    let opens = |number, replaces| Some(NewSession { session: session(number), replaces });
+    assert!(!store.is_ticket_used(ticket(1).id).await.unwrap());
+    store.open_session(session(1), None, entry()).await.unwrap();
+    let first = store.use_ticket(ticket(1), opens(2, Some(session(1).id)), entry()).await.unwrap();
+    assert_eq!(first, Written::Won);
+    assert!(store.is_ticket_used(ticket(1).id).await.unwrap());
+    assert_eq!(store.session(session(1).id).await.unwrap(), None);
+    let second = store.use_ticket(ticket(1), opens(3, Some(session(2).id)), entry()).await.unwrap();
+    assert_eq!(second, Written::Lost);
+    assert_eq!(store.session(session(2).id).await.unwrap(), Some(session(2)));
+    assert_eq!(store.session(session(3).id).await.unwrap(), None);
+    assert_eq!(store.ledger(LedgerFilter::default(), 10).await.unwrap().len(), 2);
+    // One that opens nothing is used all the same.
+    assert_eq!(store.use_ticket(ticket(4), None, vec![]).await.unwrap(), Written::Won);
+    assert_eq!(store.use_ticket(ticket(4), None, entry()).await.unwrap(), Written::Lost);
+    assert_eq!(store.ledger(LedgerFilter::default(), 10).await.unwrap().len(), 2);
+    // It is forgotten when its time is over, not before.
+    assert_eq!(store.sweep_rest(NOW, NOW.plus(600), NOW, 10).await.unwrap(), 0);
+    assert_eq!(store.sweep_rest(NOW, NOW.plus(601), NOW, 1).await.unwrap(), 1);
+    assert_eq!(store.sweep_rest(NOW, NOW.plus(601), NOW, 10).await.unwrap(), 1);
+}
+
+/// Sixteen browsers come back with one ticket at once, and one session is opened.
+pub async fn sixteen_tasks_use_one_ticket_and_one_wins(place: &impl Place) {
+    let store = place.open().await;
+    let tasks = (1..=16).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let opens = NewSession { session: session(number), replaces: None };
+            let entry = LedgerEntry::new(NOW, LedgerKind::SignedIn);
+            store.use_ticket(ticket(1), Some(opens), vec![entry]).await.unwrap()
+        })
+    });
+    let mut won = 0;
+    for task in tasks.collect::<Vec<_>>() {
+        won += usize::from(task.await.unwrap() == Written::Won);
+    }
+    let mut opened = 0;
+    for number in 1..=16 {
+        opened += usize::from(store.session(session(number).id).await.unwrap().is_some());
+    }
+    assert_eq!((won, opened, store.ledger(LedgerFilter::default(), 99).await.unwrap().len()), (1, 1, 1));
 }

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyfob_protocol::access_token::{self, AccessTokenClaims, PublicJwk, SigningAlgorithm};
 use keyfob_protocol::{Entropy, EntropyFailed, Secret, Timestamp, entropy};
+use serde::Serialize;
 
 /// A key that signs access tokens.
 pub struct SigningKey {
@@ -88,7 +89,16 @@ impl SigningKey {
 
     /// A signed access token (RFC 9068).
     pub fn sign(&self, claims: &AccessTokenClaims) -> Result<Secret<String>, EntropyFailed> {
-        let input = access_token::signing_input(&self.encoded_header, claims);
+        self.finish(access_token::signing_input(&self.encoded_header, claims))
+    }
+
+    /// A signed JWT of another type: never taken for an access token, because every verifier asks for its own type first.
+    pub fn sign_typed(&self, typ: &str, claims: &impl Serialize) -> Result<Secret<String>, EntropyFailed> {
+        let header = access_token::encoded_header_of(typ, self.jwk.alg, &self.jwk.kid);
+        self.finish(access_token::signing_input(&header, claims))
+    }
+
+    fn finish(&self, input: String) -> Result<Secret<String>, EntropyFailed> {
         let signature = match &self.pair {
             Pair::EdDsa(pair) => pair.sign(input.as_bytes()),
             // ECDSA draws a nonce; that is the only thing that can fail.

@@ -19,6 +19,9 @@ pub struct Account {
     pub tokens_after: Timestamp,
     /// When it was added.
     pub created_at: Timestamp,
+    /// The platform's own id of it, unique; `None` where no platform signs its users in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<String>,
 }
 
 /// Whether an account is open.
@@ -53,6 +56,9 @@ pub struct User {
     pub tokens_after: Timestamp,
     /// When they were added.
     pub created_at: Timestamp,
+    /// The platform's own id of them, unique; `None` where no platform signs them in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<String>,
 }
 
 /// A user's role. A token acts with its user's role.

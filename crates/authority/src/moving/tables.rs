@@ -78,7 +78,15 @@ pub static TABLES: &[Table] = &[
     ),
     numbered(
         "accounts",
-        &[int("id"), text("name"), text("domain"), text("status"), int("tokens_after"), int("created_at")],
+        &[
+            int("id"),
+            text("name"),
+            text("domain"),
+            text("status"),
+            int("tokens_after"),
+            int("created_at"),
+            text("external"),
+        ],
     ),
     numbered(
         "users",
@@ -93,6 +101,7 @@ pub static TABLES: &[Table] = &[
             text("password_hash"),
             int("tokens_after"),
             int("created_at"),
+            text("external"),
         ],
     ),
     numbered("systems", &[int("id"), text("name"), blob("key_digest"), bool("enabled"), int("created_at")]),
@@ -127,6 +136,7 @@ pub static TABLES: &[Table] = &[
         "resource_servers",
         &[int("id"), text("name"), blob("secret_digest"), bool("enabled"), int("created_at"), text("resource")],
     ),
+    keyed("used_tickets", &[blob("id"), int("until_time")]),
     keyed("sessions", &[blob("id"), int("user_id"), int("authenticated_at"), int("last_seen_at")]),
     keyed(
         "grants",

@@ -31,6 +31,13 @@ pub(crate) enum Command {
         #[arg(long)]
         domain: Option<String>,
     },
+    /// Join an account to the one that the platform knows by this id.
+    Link {
+        id: i64,
+        /// The platform's id, `account.id` in its assertions.
+        #[arg(long)]
+        external: String,
+    },
     /// Let its users sign in and be acted for again.
     Enable { id: i64 },
     /// Suspend it: nothing is issued and its users' tokens are refused within a second.
@@ -60,6 +67,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 status: AccountStatus::Active,
                 tokens_after: Timestamp(0),
                 created_at: now,
+                external: None,
             };
             let id = done(authority.add_account(account, now).await?, "account", TAKEN)?;
             show(opened, AccountId(id), json).await
@@ -77,6 +85,14 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 Account { name: name.unwrap_or(account.name), domain: domain.unwrap_or(account.domain), ..account };
             done(authority.update_account(Replacement { row, read_at }, now).await?, "account", TAKEN)?;
             show(opened, AccountId(id), json).await
+        }
+        Command::Link { id, external } => {
+            let read_at = opened.store.settings_version().await?;
+            let account = opened.store.account(AccountId(id)).await?.ok_or_else(|| missing("account"))?;
+            let row = Account { external: Some(external), ..account };
+            let linked = authority.update_account(Replacement { row, read_at }, now).await?;
+            done(linked, "account", "another account has this id of the platform")?;
+            changed(json, "account", id, "linked")
         }
         Command::Enable { id } => {
             done(authority.set_account_enabled(AccountId(id), true, now).await?, "account", TAKEN)?;

@@ -46,6 +46,13 @@ pub(crate) enum Command {
     },
     /// Set a password, read from standard input.
     Password { id: i64 },
+    /// Join a user to the one whom the platform knows by this id: from then on its login signs them in.
+    Link {
+        id: i64,
+        /// The platform's id, the `sub` of its assertions.
+        #[arg(long)]
+        external: String,
+    },
     /// Let them sign in and be acted for again.
     Enable { id: i64 },
     /// Nothing is issued and their tokens are refused within a second.
@@ -95,6 +102,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 password_hash,
                 tokens_after: Timestamp(0),
                 created_at: now,
+                external: None,
             };
             let id = done(authority.add_user(user, now).await?, "account", TAKEN)?;
             show(opened, UserId(id), json).await
@@ -128,6 +136,15 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             let row = User { password_hash, ..user };
             done(authority.update_user(Replacement { row, read_at }, "password set", now).await?, "user", TAKEN)?;
             changed(json, "user", id, "password set")
+        }
+        Command::Link { id, external } => {
+            let read_at = opened.store.settings_version().await?;
+            let user = opened.store.user(UserId(id)).await?.ok_or_else(|| missing("user"))?;
+            // Who signs in at the platform has no second way in.
+            let row = User { external: Some(external), password_hash: None, ..user };
+            let linked = authority.update_user(Replacement { row, read_at }, "linked to the platform", now).await?;
+            done(linked, "user", "another user has this id of the platform")?;
+            changed(json, "user", id, "linked")
         }
         Command::Enable { id } => {
             done(authority.set_user_enabled(UserId(id), true, now).await?, "user", TAKEN)?;

@@ -70,6 +70,12 @@ name = "Keyfob"
 # certificate = "fullchain.pem"
 # key = "privkey.pem"
 
+# Where people sign in, if not here with a password: at your platform's own login, which knows them already (docs/sign-in.md). It signs what it says
+# with a key of which Keyfob gets the public half only: a JWK or PEM, Ed25519 or P-256.
+# [sign_in.platform]
+# url = "https://app.example.com/keyfob-login"
+# public_key_file = "platform-key.pem"
+
 # Without scopes a grant is the user's whole role, as at Follow Up Boss. They bind the apps that are held to some (keyfob app add --scope).
 # [[scopes]]
 # name = "people:read"

@@ -280,6 +280,7 @@ fn account_row(account: &seed::Account, now: Timestamp) -> Account {
         status: AccountStatus::Active,
         tokens_after: Timestamp(0),
         created_at: now,
+        external: None,
     }
 }
 
@@ -299,6 +300,7 @@ fn user_row(user: &seed::User, password_hash: String, now: Timestamp) -> User {
         password_hash: Some(password_hash),
         tokens_after: Timestamp(0),
         created_at: now,
+        external: None,
     }
 }
 

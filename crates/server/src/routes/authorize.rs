@@ -95,7 +95,7 @@ async fn first_page(
                 notice: begun.interaction.asks_for_login().then_some("The app asks you to sign in again."),
                 ..sign_in::Ask::plain(flow.id)
             };
-            Ok(sign_in::page(doorway, StatusCode::OK, &ask, flow.set))
+            sign_in::ask(doorway, &ask, flow.set, id)
         }
     }
 }

@@ -11,6 +11,7 @@ use keyfob_authority::decide::{DecisionRefusal, is_active};
 use keyfob_authority::interaction::Interaction;
 use keyfob_authority::model::App;
 use keyfob_authority::session::SignedIn;
+use keyfob_authority::sign_in::SignInWay;
 use keyfob_pages::{Consent, Permission};
 use keyfob_protocol::redirect_uri::RegisteredRedirectUri;
 use keyfob_protocol::scope::Scope;
@@ -45,7 +46,12 @@ pub(crate) fn page(
         csrf: doorway.authority.consent_csrf(interaction, signed_in),
         action: "/oauth/authorize/decision".to_owned(),
     };
-    Ok(html::page(StatusCode::OK, page.render(), Some(&redirect_uri.origin()), cookies))
+    // "Sign in as somebody else" is a form, too, and leads to the platform where people sign in there.
+    let target = match &doorway.sign_in {
+        SignInWay::Passwords(_) => redirect_uri.origin(),
+        SignInWay::Platform(platform) => format!("{} {}", redirect_uri.origin(), platform.origin()),
+    };
+    Ok(html::page(StatusCode::OK, page.render(), Some(&target), cookies))
 }
 
 /// What the declared scopes say of themselves (decision D18).

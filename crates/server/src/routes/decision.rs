@@ -7,7 +7,6 @@ use crate::refusal_pages::{self, RefusalPage};
 use crate::routes::posted::{Posted, field, malformed};
 use crate::routes::sign_in;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use keyfob_authority::decide::Choice;
 use keyfob_authority::{Decision, Fault};
@@ -70,9 +69,10 @@ async fn ask_to_sign_in(doorway: &Doorway, posted: &Posted, form: &Form<'_>, not
                 app: Some(&app),
                 sealed: Some(sealed),
                 notice: Some(notice),
+                anew: true,
                 ..sign_in::Ask::plain(flow)
             };
-            sign_in::page(doorway, StatusCode::OK, &ask, [])
+            sign_in::ask(doorway, &ask, [], &posted.id)?
         }
         (Decision::Refused(refusal), _) => RefusalPage::from(refusal).answer(doorway, &posted.id),
         (Decision::Granted(_), None) => malformed(doorway, &posted.id),

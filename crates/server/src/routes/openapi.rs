@@ -384,6 +384,11 @@ mod tests {
         "/oauth/authorize/sign-in",
         "/oauth/authorize/decision",
         "/sign-in",
+        "RETURN_PATH",
+        "hand_off::CONTINUE_PATH",
+        // There only where a platform signs people in, and for it alone: docs/sign-in.md.
+        "/platform/users/{id}",
+        "/platform/accounts/{id}",
         "/sign-out",
         "/connections",
         "/connections/revoke",

@@ -5,8 +5,8 @@ use crate::doorway::Doorway;
 use crate::html;
 use crate::refusal_pages::{self, RefusalPage};
 use crate::request_id::RequestId;
-use crate::routes::consent;
-use crate::routes::posted::{Posted, field};
+use crate::routes::posted::{Posted, field, malformed};
+use crate::routes::{consent, hand_off};
 use axum::extract::{Request, State};
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
@@ -15,7 +15,7 @@ use keyfob_authority::decide::DecisionRefusal;
 use keyfob_authority::interaction::FlowId;
 use keyfob_authority::model::{App, User};
 use keyfob_authority::session::SignedIn;
-use keyfob_authority::sign_in::{PresentedLogin, SignInRefusal};
+use keyfob_authority::sign_in::{PresentedLogin, SignInRefusal, SignInWay};
 use keyfob_authority::{Decision, Fault};
 use keyfob_pages::SignIn;
 use keyfob_protocol::form::Form;
@@ -39,17 +39,32 @@ pub(crate) struct Ask<'a> {
     pub(crate) email: &'a str,
     pub(crate) error: Option<&'a str>,
     pub(crate) notice: Option<&'a str>,
+    /// Somebody else should sign in than who is signed in already.
+    pub(crate) anew: bool,
 }
 
 impl<'a> Ask<'a> {
     /// A sign-in that leads to the list of connections.
     pub(crate) fn plain(flow: FlowId) -> Ask<'a> {
-        Ask { flow, app: None, sealed: None, email: "", error: None, notice: None }
+        Ask { flow, app: None, sealed: None, email: "", error: None, notice: None, anew: false }
+    }
+}
+
+/// Asks somebody to sign in, in the way there is here.
+pub(crate) fn ask(
+    doorway: &Doorway,
+    ask: &Ask<'_>,
+    cookies: impl IntoIterator<Item = HeaderValue>,
+    id: &RequestId,
+) -> Result<Response, Fault> {
+    match &doorway.sign_in {
+        SignInWay::Passwords(_) => Ok(page(doorway, StatusCode::OK, ask, cookies)),
+        SignInWay::Platform(platform) => hand_off::depart(doorway, platform, ask, cookies, id),
     }
 }
 
 /// Renders the page.
-pub(crate) fn page(
+fn page(
     doorway: &Doorway,
     status: StatusCode,
     ask: &Ask<'_>,
@@ -160,7 +175,10 @@ async fn attempt<'a>(
         return Ok(Attempt::Answered(Box::new(refusal_pages::overloaded(doorway, &posted.id))));
     };
     let login = PresentedLogin { email: email.to_owned(), password: Secret::from(field(form, "password")) };
-    let refusal = match doorway.sign_in.sign_in(login, now).await? {
+    let SignInWay::Passwords(passwords) = &doorway.sign_in else {
+        return Ok(Attempt::Answered(Box::new(malformed(doorway, &posted.id))));
+    };
+    let refusal = match passwords.sign_in(login, now).await? {
         Decision::Granted(user) => {
             doorway.restraint.logged_in(counted);
             return open_session(doorway, posted, user, now).await;
@@ -218,8 +236,9 @@ fn held_back(doorway: &Doorway, ask: &Ask<'_>, email: &str, seconds: u32) -> Res
 
 /// The sign-in page in answer to a page that needs a user.
 pub(crate) fn instead_of(doorway: &Doorway, headers: &axum::http::HeaderMap, id: &RequestId) -> Response {
-    match Flow::of(doorway, headers) {
-        Ok(flow) => page(doorway, StatusCode::OK, &Ask::plain(flow.id), flow.set),
-        Err(error) => refusal_pages::fault(doorway, id, &error.into()),
-    }
+    let asked = match Flow::of(doorway, headers) {
+        Ok(flow) => ask(doorway, &Ask::plain(flow.id), flow.set, id),
+        Err(error) => Err(error.into()),
+    };
+    asked.unwrap_or_else(|fault| refusal_pages::fault(doorway, id, &fault))
 }

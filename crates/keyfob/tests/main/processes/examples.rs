@@ -2,6 +2,7 @@
 //!
 //! `examples/axum-connect` is a crate and has its tests there.
 
+mod platform_login;
 mod vault;
 
 use super::connections::sandbox::{ROTATING, Sandbox};

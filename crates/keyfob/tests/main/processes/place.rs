@@ -19,6 +19,7 @@ pub(super) struct Place {
     directory: TempDir,
     /// The URL of its database; `None`: SQLite in the data directory.
     store: Option<String>,
+    issuer: String,
 }
 
 /// What a command said and how it ended.
@@ -43,7 +44,12 @@ pub(super) struct People {
 
 impl Place {
     pub(super) fn new() -> Place {
-        Place { directory: tempfile::tempdir().expect("a directory"), store: None }
+        Place::of(ISSUER)
+    }
+
+    /// Of this issuer.
+    pub(super) fn of(issuer: &str) -> Place {
+        Place { directory: tempfile::tempdir().expect("a directory"), store: None, issuer: issuer.to_owned() }
     }
 
     /// A node whose rows lie in the database at this URL.
@@ -72,7 +78,7 @@ impl Place {
     pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = bare_command(arguments);
         command.current_dir(self.directory.path());
-        command.env("KEYFOB_ISSUER", ISSUER).env("KEYFOB_LISTEN", "127.0.0.1:0").env("KEYFOB_LOG", "json");
+        command.env("KEYFOB_ISSUER", &self.issuer).env("KEYFOB_LISTEN", "127.0.0.1:0").env("KEYFOB_LOG", "json");
         command.env("KEYFOB_DATA", self.data());
         command.envs(self.store.iter().map(|url| ("KEYFOB_STORE", url)));
         command
@@ -106,6 +112,13 @@ impl Place {
     /// Starts a server on it and waits until it is ready.
     pub(super) fn serve(&self) -> Serving {
         Serving::start(self.command(&["serve"]))
+    }
+
+    /// The same, listening where the issuer's URL leads.
+    pub(super) fn serve_at_issuer(&self) -> Serving {
+        let mut command = self.command(&["serve"]);
+        command.env("KEYFOB_LISTEN", self.issuer.strip_prefix("http://").expect("plain http"));
+        Serving::start(command)
     }
 
     /// Adds people by the command line.

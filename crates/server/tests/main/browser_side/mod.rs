@@ -11,6 +11,7 @@ mod cors;
 mod decisions;
 mod faults;
 mod frozen_request;
+mod hand_off;
 mod listener;
 mod logs;
 mod metadata;

@@ -6,8 +6,8 @@ use keyfob_authority::model::{
     UserId,
 };
 use keyfob_authority::store::{
-    Administered, Administration, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation, SealedKey, Store,
-    StoreError, StoreIdentity, StoreTick, SweepCutoffs, Swept, Written,
+    Administered, Administration, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation, NewSession,
+    SealedKey, Store, StoreError, StoreIdentity, StoreTick, SweepCutoffs, Swept, TicketUse, Written,
 };
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::revocation::Revocation;
@@ -104,6 +104,10 @@ watched! {
     systems() -> Vec<System>;
     user(id: UserId) -> Option<User>;
     user_by_email(email: &str) -> Option<User>;
+    user_by_external(external: &str) -> Option<User>;
+    account_by_external(external: &str) -> Option<Account>;
+    is_ticket_used(id: [u8; 32]) -> bool;
+    use_ticket(ticket: TicketUse, opens: Option<NewSession>, ledger: Vec<LedgerEntry>) -> Written;
     users(account: Option<AccountId>) -> Vec<User>;
     account(id: AccountId) -> Option<Account>;
     accounts() -> Vec<Account>;

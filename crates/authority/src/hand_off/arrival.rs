@@ -1,0 +1,247 @@
+//! Coming back from the platform: an assertion for the ticket that this browser left with opens a session, once.
+
+use super::assertion::{Assertion, ClaimsProblem, Person, Said};
+use super::pending::Pending;
+use super::{CLOCK_LEEWAY, Platform, use_digest};
+use crate::authority::{Authority, Decision, Fault};
+use crate::decide::DecisionRefusal;
+use crate::interaction::{FlowId, Interaction};
+use crate::model::{AccountId, LedgerEntry, LedgerKind, Session, SessionId, UserId};
+use crate::session::{SignedIn, cookie_digest, fresh_cookie};
+use crate::store::{NewSession, TicketUse, Written};
+use keyfob_protocol::callback::AuthorizeAnswer;
+use keyfob_protocol::{Secret, Timestamp};
+
+/// What a browser brings back. Presented, not verified.
+#[derive(Debug)]
+pub struct PresentedReturn<'r> {
+    /// From the URL.
+    pub assertion: &'r str,
+    /// From the cookie that it left with.
+    pub pending: Option<&'r str>,
+    /// The browser.
+    pub flow: Option<FlowId>,
+    /// The session that it had.
+    pub earlier_cookie: Option<&'r str>,
+}
+
+/// What becomes of a return.
+#[derive(Debug)]
+pub enum Arrival {
+    /// Somebody is signed in.
+    SignedIn {
+        /// Who.
+        signed_in: Box<SignedIn>,
+        /// Their session's cookie.
+        cookie: Secret<String>,
+        /// The request that waits for their decision, sealed anew; `None`: the list of connections.
+        sealed: Option<String>,
+    },
+    /// The person gave up.
+    GaveUp {
+        /// Where the app is told; `None` where none asked.
+        redirect: Option<String>,
+    },
+}
+
+/// Why nobody is signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReturnRefusal {
+    /// The assertion is not acceptable in itself.
+    Assertion(ClaimsProblem),
+    /// This browser waits for no return: the cookie is missing, or not ours.
+    NotWaiting,
+    /// It waits, and it is not the browser that left.
+    OtherBrowser,
+    /// It waits for another ticket: a newer one of another tab, or the assertion was made for somebody else's.
+    OtherTicket,
+    /// The ticket's time is over.
+    TicketPast,
+    /// The ticket was used.
+    Used,
+    /// A fresh sign-in was asked for, and the platform's is older than the ticket.
+    NotFresh,
+    /// The request that waited is no longer acceptable.
+    Request(DecisionRefusal),
+    /// The user is disabled or their account suspended (matrix IN-08).
+    Inactive,
+    /// A user whom the platform does not sign in has this e-mail address.
+    EmailTaken {
+        /// The user here.
+        user: UserId,
+        /// The platform's id.
+        external: String,
+    },
+    /// An account that is not the platform's has this domain.
+    DomainTaken {
+        /// The account here.
+        account: AccountId,
+        /// The platform's id.
+        external: String,
+    },
+}
+
+impl ReturnRefusal {
+    /// A stable word for logs, counters and the ledger.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            ReturnRefusal::Assertion(problem) => problem.reason(),
+            ReturnRefusal::NotWaiting => "not_waiting",
+            ReturnRefusal::OtherBrowser => "other_browser",
+            ReturnRefusal::OtherTicket => "other_ticket",
+            ReturnRefusal::TicketPast => "ticket_past",
+            ReturnRefusal::Used => "ticket_used",
+            ReturnRefusal::NotFresh => "not_fresh",
+            ReturnRefusal::Request(_) => "request_not_acceptable",
+            ReturnRefusal::Inactive => "inactive",
+            ReturnRefusal::EmailTaken { .. } => "email_taken",
+            ReturnRefusal::DomainTaken { .. } => "domain_taken",
+        }
+    }
+
+    /// What the operator may do about it.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            ReturnRefusal::EmailTaken { user, external } => {
+                Some(format!("if it is the same person: keyfob user link {user} --external {external:?}"))
+            }
+            ReturnRefusal::DomainTaken { account, external } => {
+                Some(format!("if it is the same company: keyfob account link {account} --external {external:?}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Authority {
+    /// Checks what came back and opens the session. A refusal of something that the platform did sign is recorded.
+    pub async fn return_from_hand_off(
+        &self,
+        platform: &Platform,
+        presented: PresentedReturn<'_>,
+        now: Timestamp,
+    ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
+        let assertion = match platform.assertion(presented.assertion, &self.settings.issuer, now) {
+            Ok(assertion) => assertion,
+            Err(problem) => return Ok(Decision::Refused(ReturnRefusal::Assertion(problem))),
+        };
+        let decision = self.arrive(&assertion, &presented, now).await?;
+        if let Decision::Refused(refusal) = &decision {
+            self.record_refused_return(refusal, now).await?;
+        }
+        Ok(decision)
+    }
+
+    async fn arrive(
+        &self,
+        assertion: &Assertion,
+        presented: &PresentedReturn<'_>,
+        now: Timestamp,
+    ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
+        let id = use_digest("ticket", &assertion.ticket);
+        // So that a replay changes no user; whoever wins is decided by the write.
+        if self.store.is_ticket_used(id).await? {
+            return Ok(Decision::Refused(ReturnRefusal::Used));
+        }
+        let pending = match self.waiting(assertion, presented, now) {
+            Ok(pending) => pending,
+            Err(refusal) => return Ok(Decision::Refused(refusal)),
+        };
+        let ticket = TicketUse { id, until: pending.expires_at.plus(CLOCK_LEEWAY) };
+        match &assertion.said {
+            Said::Denied => self.give_up(pending, ticket, now).await,
+            Said::Is(person) if pending.fresh && person.authenticated_at < pending.issued_at => {
+                Ok(Decision::Refused(ReturnRefusal::NotFresh))
+            }
+            Said::Is(person) => self.welcome(person, pending, ticket, presented.earlier_cookie, now).await,
+        }
+    }
+
+    /// The hand-off that this assertion answers in this browser.
+    fn waiting(
+        &self,
+        assertion: &Assertion,
+        presented: &PresentedReturn<'_>,
+        now: Timestamp,
+    ) -> Result<Pending, ReturnRefusal> {
+        let pending = presented.pending.and_then(|sealed| Pending::open(sealed, &self.keys.load()));
+        let pending = pending.ok_or(ReturnRefusal::NotWaiting)?;
+        if presented.flow != Some(pending.flow) {
+            return Err(ReturnRefusal::OtherBrowser);
+        }
+        if assertion.ticket != pending.ticket {
+            return Err(ReturnRefusal::OtherTicket);
+        }
+        if now >= pending.expires_at {
+            return Err(ReturnRefusal::TicketPast);
+        }
+        Ok(pending)
+    }
+
+    /// Tells the app, as a click on the deny button does. There is no grant's row: nobody is known whose it would be.
+    async fn give_up(
+        &self,
+        pending: Pending,
+        ticket: TicketUse,
+        now: Timestamp,
+    ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
+        let (redirect, app) = match &pending.interaction {
+            None => (None, None),
+            Some(interaction) => match self.denied(interaction).await? {
+                Decision::Granted(redirect) => (Some(redirect), Some(interaction.app)),
+                Decision::Refused(refusal) => return Ok(Decision::Refused(ReturnRefusal::Request(refusal))),
+            },
+        };
+        let entry = LedgerEntry { app, ..LedgerEntry::new(now, LedgerKind::Denied) };
+        match self.store.use_ticket(ticket, None, vec![entry.with_detail("gave up at the platform")]).await? {
+            Written::Won => Ok(Decision::Granted(Arrival::GaveUp { redirect })),
+            Written::Lost => Ok(Decision::Refused(ReturnRefusal::Used)),
+        }
+    }
+
+    async fn denied(&self, interaction: &Interaction) -> Result<Decision<String, DecisionRefusal>, Fault> {
+        Ok(match self.app_of(interaction).await? {
+            Decision::Granted(app) => {
+                let redirect_uri = app.redirect_uri(&interaction.redirect_uri).expect("invariant: app_of checked it");
+                let (dialect, state) = (interaction.dialect, interaction.state.as_deref());
+                Decision::Granted(self.answer_on(&app, &redirect_uri, dialect, &AuthorizeAnswer::Denied, state))
+            }
+            Decision::Refused(refusal) => Decision::Refused(refusal),
+        })
+    }
+
+    async fn welcome(
+        &self,
+        person: &Person,
+        pending: Pending,
+        ticket: TicketUse,
+        earlier_cookie: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
+        let user = match self.person(person, now).await? {
+            Decision::Granted(user) => user,
+            Decision::Refused(refusal) => return Ok(Decision::Refused(refusal)),
+        };
+        let cookie = fresh_cookie(&*self.entropy)?;
+        let id = SessionId(cookie_digest(cookie.expose()));
+        let session = Session { id, user: user.id, authenticated_at: now, last_seen_at: now };
+        let replaces = earlier_cookie.map(|cookie| SessionId(cookie_digest(cookie)));
+        let opens = NewSession { session: session.clone(), replaces };
+        let entry = LedgerEntry {
+            user: Some(user.id),
+            account: Some(user.account),
+            ..LedgerEntry::new(now, LedgerKind::SignedIn)
+        };
+        let entry = entry.with_detail("at the platform");
+        if self.store.use_ticket(ticket, Some(opens), vec![entry]).await? == Written::Lost {
+            return Ok(Decision::Refused(ReturnRefusal::Used));
+        }
+        let account = self.store.account(user.account).await?;
+        let signed_in = Box::new(SignedIn { session, user, account });
+        let sealed = match pending.interaction {
+            Some(interaction) => Some(self.signed_in_for(interaction, &signed_in)?.1),
+            None => None,
+        };
+        Ok(Decision::Granted(Arrival::SignedIn { signed_in, cookie, sealed }))
+    }
+}

@@ -1,0 +1,153 @@
+//! Users and accounts as the platform knows them: made when they first come, and following it from then on.
+//!
+//! A user with a password here is not taken over by an assertion that has the same e-mail address: whoever can choose an address at the
+//! platform would be them. The operator joins the two, knowingly.
+
+use super::arrival::ReturnRefusal;
+use super::assertion::{Company, Person};
+use crate::administer::{account_entry, user_entry};
+use crate::authority::{ATTEMPTS, Authority, Decision, Fault};
+use crate::model::{Account, AccountId, AccountStatus, LedgerEntry, LedgerKind, User, UserId, UserStatus};
+use crate::store::{Administered, Administration, NewRevocation, Replacement};
+use keyfob_protocol::Timestamp;
+use keyfob_protocol::revocation::RevokedKind;
+
+/// In the ledger, of a change that an assertion brought.
+const FOLLOWS: &str = "follows the platform";
+
+impl Authority {
+    /// The user whom the platform means, as it describes them.
+    pub(super) async fn person(&self, person: &Person, now: Timestamp) -> Result<Decision<User, ReturnRefusal>, Fault> {
+        // Whoever loses a race finds what the winner wrote.
+        for _ in 0..ATTEMPTS {
+            let read_at = self.store.settings_version().await?;
+            let account = match self.store.account_by_external(&person.account.id).await? {
+                Some(account) => account,
+                None => match self.add_company(&person.account, now).await? {
+                    Some(refusal) => return Ok(Decision::Refused(refusal)),
+                    None => continue,
+                },
+            };
+            let Some(user) = self.store.user_by_external(&person.id).await? else {
+                match self.add_platform_user(person, account.id, now).await? {
+                    Some(refusal) => return Ok(Decision::Refused(refusal)),
+                    None => continue,
+                }
+            };
+            if user.status != UserStatus::Active || account.status != AccountStatus::Active {
+                return Ok(Decision::Refused(ReturnRefusal::Inactive));
+            }
+            let (name, domain) = (person.account.name.clone(), person.account.domain.clone());
+            let described = Account { name, domain, ..account.clone() };
+            if described != account {
+                let entry = account_entry(account.id, now).with_detail(FOLLOWS);
+                let change = Administration::UpdateAccount(Replacement { row: described, read_at });
+                if self.administer(change, vec![entry], Vec::new()).await? == Administered::Conflict {
+                    return Ok(Decision::Refused(self.domain_taken(&person.account).await?));
+                }
+                continue;
+            }
+            let Some((row, revocations)) = self.user_changed(&user, person, account.id, now) else {
+                return Ok(Decision::Granted(user));
+            };
+            let entry = user_entry(&row, now).with_detail(FOLLOWS);
+            let change = Administration::UpdateUser(Replacement { row, read_at });
+            if self.administer(change, vec![entry], revocations).await? == Administered::Conflict {
+                return Ok(Decision::Refused(self.email_taken(person).await?));
+            }
+        }
+        Err(Fault::Contended)
+    }
+
+    async fn add_company(&self, company: &Company, now: Timestamp) -> Result<Option<ReturnRefusal>, Fault> {
+        let account = Account {
+            id: AccountId(0),
+            name: company.name.clone(),
+            domain: company.domain.clone(),
+            status: AccountStatus::Active,
+            tokens_after: Timestamp(0),
+            created_at: now,
+            external: Some(company.id.clone()),
+        };
+        match self.add_account(account, now).await? {
+            Administered::Conflict if self.store.account_by_external(&company.id).await?.is_none() => {
+                Ok(Some(self.domain_taken(company).await?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn add_platform_user(
+        &self,
+        person: &Person,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<Option<ReturnRefusal>, Fault> {
+        let user = User {
+            id: UserId(0),
+            account,
+            email: person.email.clone(),
+            name: person.name.clone(),
+            role: person.role,
+            status: UserStatus::Active,
+            password_hash: None,
+            tokens_after: Timestamp(0),
+            created_at: now,
+            external: Some(person.id.clone()),
+        };
+        match self.add_user(user, now).await? {
+            Administered::Conflict if self.store.user_by_external(&person.id).await?.is_none() => {
+                Ok(Some(self.email_taken(person).await?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The user as the platform describes them, where that is news. Tokens name the account: those of the one they left are refused.
+    fn user_changed(
+        &self,
+        user: &User,
+        person: &Person,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Option<(User, Vec<NewRevocation>)> {
+        let described =
+            User { account, email: person.email.clone(), name: person.name.clone(), role: person.role, ..user.clone() };
+        if described == *user {
+            return None;
+        }
+        if described.account == user.account {
+            return Some((described, Vec::new()));
+        }
+        let (tokens_after, revocations) = self.revoked(RevokedKind::User, user.id.0, user.tokens_after, now);
+        Some((User { tokens_after, ..described }, revocations))
+    }
+
+    async fn email_taken(&self, person: &Person) -> Result<ReturnRefusal, Fault> {
+        let user = self.store.user_by_email(&person.email).await?.map_or(UserId(0), |user| user.id);
+        Ok(ReturnRefusal::EmailTaken { user, external: person.id.clone() })
+    }
+
+    async fn domain_taken(&self, company: &Company) -> Result<ReturnRefusal, Fault> {
+        let accounts = self.store.accounts().await?;
+        let account = accounts.iter().find(|account| account.domain == company.domain);
+        let account = account.map_or(AccountId(0), |account| account.id);
+        Ok(ReturnRefusal::DomainTaken { account, external: company.id.clone() })
+    }
+
+    /// Records a refusal of something that the platform did sign: once a reason and hour, so that nobody fills the ledger.
+    pub(super) async fn record_refused_return(&self, refusal: &ReturnRefusal, now: Timestamp) -> Result<(), Fault> {
+        let (reason, hour) = (refusal.reason(), now.0.div_euclid(keyfob_protocol::time::HOUR));
+        let detail = refusal.advice().map_or(String::new(), |advice| format!("; {advice}"));
+        let user = match refusal {
+            ReturnRefusal::EmailTaken { user, .. } => Some(*user),
+            _ => None,
+        };
+        let entry = LedgerEntry {
+            user,
+            once: Some(format!("sign-in {reason} {hour}{detail}")),
+            ..LedgerEntry::new(now, LedgerKind::Refused)
+        };
+        Ok(self.store.record(vec![entry.with_detail(format!("sign-in: {reason}{detail}"))]).await?)
+    }
+}

@@ -1,0 +1,96 @@
+//! `PUT /platform/users/{id}` and `/platform/accounts/{id}`: the platform suspends and reopens what is its own (matrix RF-10).
+
+use crate::doorway::Doorway;
+use crate::limits;
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use keyfob_authority::hand_off::status::{StatusRefusal, Whom};
+use keyfob_authority::sign_in::SignInWay;
+use keyfob_authority::{Decision, Fault};
+use keyfob_protocol::bearer::{self, PresentedBearer};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::sync::Arc;
+
+/// What the platform sends, and gets back.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    status: Status,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Active,
+    Suspended,
+}
+
+/// `PUT /platform/users/{id}`
+pub(crate) async fn user(State(doorway): State<Arc<Doorway>>, Path(id): Path<String>, request: Request) -> Response {
+    change(&doorway, Whom::User(&id), request).await
+}
+
+/// `PUT /platform/accounts/{id}`
+pub(crate) async fn account(State(doorway): State<Arc<Doorway>>, Path(id): Path<String>, request: Request) -> Response {
+    change(&doorway, Whom::Account(&id), request).await
+}
+
+async fn change(doorway: &Doorway, whom: Whom<'_>, request: Request) -> Response {
+    let SignInWay::Platform(platform) = &doorway.sign_in else { return StatusCode::NOT_FOUND.into_response() };
+    let (parts, body) = request.into_parts();
+    let mut presented = parts.headers.get_all(AUTHORIZATION).iter();
+    let token = match (presented.next().map(|header| bearer::parse(header.as_bytes())), presented.next()) {
+        (Some(PresentedBearer::Token(token)), None) => token,
+        _ => return unauthorized("no_token"),
+    };
+    let body = match limits::read_body(body).await {
+        Ok(body) => body,
+        Err(status) => return status.into_response(),
+    };
+    let Ok(change) = serde_json::from_slice::<Change>(&body) else {
+        return answer(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "the body is not {\"status\": \"suspended\" or \"active\"}",
+        );
+    };
+    let active = change.status == Status::Active;
+    match doorway.authority.set_status_by_platform(platform, token, whom, active, doorway.now()).await {
+        Ok(Decision::Granted(())) => ([(CACHE_CONTROL, "no-store")], Json(change)).into_response(),
+        Ok(Decision::Refused(StatusRefusal::Unknown)) => {
+            answer(StatusCode::NOT_FOUND, "not_found", "nobody with this id has signed in here yet")
+        }
+        Ok(Decision::Refused(refusal)) => unauthorized(refusal.reason()),
+        Err(failed) => fault(failed),
+    }
+}
+
+fn unauthorized(reason: &'static str) -> Response {
+    tracing::info!(reason, "a change by the platform was refused");
+    let mut response = answer(StatusCode::UNAUTHORIZED, "invalid_token", reason);
+    let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    response
+}
+
+fn answer(status: StatusCode, error: &str, reason: &str) -> Response {
+    (status, [(CACHE_CONTROL, "no-store")], Json(json!({ "error": error, "reason": reason }))).into_response()
+}
+
+/// Logged once, where every answer passes by.
+fn fault(failed: Fault) -> Response {
+    let status = match failed.is_temporary() {
+        true => StatusCode::SERVICE_UNAVAILABLE,
+        false => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let mut response = answer(status, "server_error", "nothing may have changed; try again with another token");
+    if failed.is_temporary() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response.extensions_mut().insert(failed);
+    response
+}

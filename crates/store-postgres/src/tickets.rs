@@ -1,0 +1,70 @@
+//! Tickets that were used, until nothing that names them is good any more.
+
+use std::sync::LazyLock;
+
+use keyfob_authority::model::LedgerEntry;
+use keyfob_authority::store::{NewSession, TicketUse, Written};
+
+use crate::engine::{Engine, Fault};
+use crate::ledger::{self, Columns};
+
+pub(crate) async fn is_used(engine: &Engine, id: [u8; 32]) -> Result<bool, Fault> {
+    let found = engine.read_opt("SELECT 1 FROM used_tickets WHERE id = $1", &[&id.as_slice()]).await?;
+    Ok(found.is_some())
+}
+
+/// Whoever inserts the ticket has used it; a second one waits for the first one's commit and then finds nothing inserted, so that the rest
+/// does nothing either.
+static SPEND: LazyLock<String> = LazyLock::new(|| {
+    let record = ledger::APPEND.replace("ORDER BY l.n", "WHERE EXISTS (SELECT 1 FROM spent) ORDER BY l.n");
+    format!(
+        "WITH spent AS (\
+         INSERT INTO used_tickets (id, until_time) VALUES ($10::bytea, $11::bigint) ON CONFLICT DO NOTHING RETURNING 1), \
+         closed AS (DELETE FROM sessions WHERE id = $16::bytea AND EXISTS (SELECT 1 FROM spent)), \
+         opened AS (INSERT INTO sessions (id, user_id, authenticated_at, last_seen_at) \
+         SELECT $12::bytea, $13::bigint, $14::bigint, $15::bigint \
+         WHERE $12::bytea IS NOT NULL AND EXISTS (SELECT 1 FROM spent)), \
+         recorded AS ({record}) SELECT 1 FROM spent"
+    )
+});
+
+/// One statement, so that all of it stands or nothing. Sent once: a second one would take the first one's work for somebody else's.
+pub(crate) async fn spend(
+    engine: &Engine,
+    ticket: TicketUse,
+    opens: Option<&NewSession>,
+    entries: &[LedgerEntry],
+) -> Result<Written, Fault> {
+    let Columns { at, kind, grant, app, user, account, system, detail, once } = Columns::of(entries);
+    let (ticket_id, until) = (ticket.id.as_slice(), ticket.until.0);
+    let session = opens.map(|opens| &opens.session);
+    let id = session.map(|session| session.id.0.as_slice());
+    let holder = session.map(|session| session.user.0);
+    let authenticated_at = session.map(|session| session.authenticated_at.0);
+    let last_seen_at = session.map(|session| session.last_seen_at.0);
+    let replaced = opens.and_then(|opens| opens.replaces.as_ref()).map(|id| id.0.as_slice());
+    let spent = engine
+        .write_once(
+            &SPEND,
+            &[
+                &at,
+                &kind,
+                &grant,
+                &app,
+                &user,
+                &account,
+                &system,
+                &detail,
+                &once,
+                &ticket_id,
+                &until,
+                &id,
+                &holder,
+                &authenticated_at,
+                &last_seen_at,
+                &replaced,
+            ],
+        )
+        .await?;
+    Ok(if spent.is_empty() { Written::Lost } else { Written::Won })
+}
