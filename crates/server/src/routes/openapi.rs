@@ -380,7 +380,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Of people and their browsers.
-    const PAGES: [&str; 7] = [
+    const PAGES: [&str; 11] = [
         "/oauth/authorize/sign-in",
         "/oauth/authorize/decision",
         "/sign-in",
