@@ -1,5 +1,6 @@
 //! `examples/platform-login` as a process beside the binary: authorize, hand-off, consent, code.
 
+use super::super::foreign_clients::Installed;
 use super::super::partner::Shape;
 use super::super::place::Place;
 use super::super::visitor::{Visitor, code_in, http_client};
@@ -20,6 +21,19 @@ fn openssl(arguments: &[&str], directory: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_node_login_signs_a_user_in_who_then_connects_an_app() {
+    let mut node = Command::new("node");
+    node.arg("login.mjs");
+    signs_a_user_in(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_python_login_signs_a_user_in_who_then_connects_an_app() {
+    let mut python = Command::new(Installed::find().python());
+    python.args(["-B", "login.py"]);
+    signs_a_user_in(python).await;
+}
+
+async fn signs_a_user_in(mut stub: Command) {
     let (issuer, login) =
         (format!("http://127.0.0.1:{}", free_port()), format!("http://127.0.0.1:{}/keyfob-login", free_port()));
     let place = Place::of(&issuer);
@@ -31,8 +45,7 @@ async fn the_node_login_signs_a_user_in_who_then_connects_an_app() {
     std::fs::write(place.around().join("keyfob.toml"), config).expect("written");
 
     let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/platform-login");
-    let mut stub = Command::new("node");
-    stub.arg("login.mjs").current_dir(directory).stdin(Stdio::null()).stderr(Stdio::piped());
+    stub.current_dir(directory).stdin(Stdio::null()).stderr(Stdio::piped());
     stub.env("KEYFOB_ISSUER", &issuer).env("LOGIN_URL", &login).env("LISTEN_PORT", &port);
     let mut stub = Script::start({
         stub.env("PRIVATE_KEY", place.around().join("private.pem"));

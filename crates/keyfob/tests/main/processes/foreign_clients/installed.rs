@@ -10,7 +10,7 @@ pub(super) fn workspace() -> &'static Path {
 
 /// What `clients/install` installed.
 #[derive(Debug, Clone)]
-pub(super) struct Installed {
+pub(in super::super) struct Installed {
     /// Has Node's `node_modules`.
     node: PathBuf,
     /// Python's virtual environment.
@@ -20,7 +20,7 @@ pub(super) struct Installed {
 impl Installed {
     /// # Panics
     /// With what the installer said, if it fails: tests of foreign clients are never skipped.
-    pub(super) fn find() -> Installed {
+    pub(in super::super) fn find() -> Installed {
         let output = Command::new(workspace().join("clients/install")).output().expect("clients/install starts");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "clients/install, which needs node, npm and python3 with venv: {said}");
@@ -30,11 +30,16 @@ impl Installed {
         Installed { node: next(), python: next() }
     }
 
+    /// Python with the packages of `clients/python`.
+    pub(in super::super) fn python(&self) -> PathBuf {
+        self.python.join("bin/python")
+    }
+
     /// The program that runs a script of `clients/`, by its ending, in `room`: a directory of its own.
     pub(super) fn command(&self, script: &str, room: &Path) -> Command {
         let clients = workspace().join("clients");
         if script.ends_with(".py") {
-            let mut command = Command::new(self.python.join("bin/python"));
+            let mut command = Command::new(self.python());
             command.arg("-B").arg(clients.join("python").join(script)).current_dir(room);
             return command;
         }

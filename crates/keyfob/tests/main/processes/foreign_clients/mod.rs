@@ -16,6 +16,8 @@ mod story;
 mod table;
 mod wire;
 
+pub(super) use installed::Installed;
+
 mod clients;
 mod foreign_servers;
 mod resource_servers;
