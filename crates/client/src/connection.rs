@@ -3,8 +3,9 @@
 //! This file is what callers see and how an API call deals with 401, 403 and 429; the refresh is in `refreshing.rs`. The
 //! bearer token goes to the provider's API origin and nowhere else (matrix CL-04).
 
+use crate::api_request::ApiRequest;
 use crate::connections::{ConnectError, Shared};
-use crate::http::{Header, HttpResponse, Method};
+use crate::http::HttpResponse;
 use crate::identify::{IDENTITY, Identified};
 use crate::identity::Identity;
 use crate::provider::ApiShape;
@@ -60,43 +61,6 @@ struct Holds {
     rate_until: Option<Timestamp>,
     no_forced_refresh_until: Option<Timestamp>,
     no_identity_until: Option<Timestamp>,
-}
-
-/// A call to the API.
-#[derive(Clone, Debug)]
-pub struct ApiRequest {
-    /// The method.
-    pub method: Method,
-    /// A path from the root (`/v1/people?limit=10`), a path relative to the API base (`people`), or a whole URL of the same origin, such
-    /// as a `nextLink`.
-    pub target: String,
-    /// What to send.
-    pub body: Option<ApiBody>,
-    /// Further headers, such as `Accept` where that is not JSON. What the connection itself says (`Authorization`, `X-System`, `X-System-Key`,
-    /// `Content-Type`) is not taken from here.
-    pub headers: Vec<Header>,
-}
-
-/// The body of a call. Prints without its content.
-#[derive(Clone)]
-pub struct ApiBody {
-    /// Of what kind it is.
-    pub content_type: String,
-    /// The bytes.
-    pub bytes: Vec<u8>,
-}
-
-impl ApiBody {
-    /// JSON.
-    pub fn json(text: impl Into<String>) -> ApiBody {
-        ApiBody { content_type: "application/json".to_owned(), bytes: text.into().into_bytes() }
-    }
-}
-
-impl fmt::Debug for ApiBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} [{} bytes]", self.content_type, self.bytes.len())
-    }
 }
 
 /// Why a call has no answer to give.
@@ -207,23 +171,6 @@ pub enum ConnectionState {
         /// When.
         since: Timestamp,
     },
-}
-
-impl ApiRequest {
-    /// A GET.
-    pub fn get(target: impl Into<String>) -> ApiRequest {
-        ApiRequest { method: Method::Get, target: target.into(), body: None, headers: Vec::new() }
-    }
-
-    /// A POST of JSON.
-    pub fn post(target: impl Into<String>, json: impl Into<String>) -> ApiRequest {
-        ApiRequest { method: Method::Post, target: target.into(), body: Some(ApiBody::json(json)), headers: Vec::new() }
-    }
-
-    /// A DELETE.
-    pub fn delete(target: impl Into<String>) -> ApiRequest {
-        ApiRequest { method: Method::Delete, target: target.into(), body: None, headers: Vec::new() }
-    }
 }
 
 impl Connection {
@@ -404,8 +351,7 @@ impl Connection {
 
     pub(crate) async fn refreshed(&self, generation: u64, reason: Reason) -> Result<(u64, TokenSet), ConnectionError> {
         let held = self.held.clone();
-        let working = held.shared.working.clone();
-        working.carried_to_its_end(async move { held.refresh(generation, reason).await }).await
+        self.held.shared.working.carried_to_its_end(async move { held.refresh(generation, reason).await }).await
     }
 
     /// New tokens after a consent. Waits for a refresh in flight in this process, so that it does not use what is replaced.

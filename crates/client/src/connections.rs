@@ -123,8 +123,8 @@ impl Connections {
     /// [`ConnectError`].
     pub async fn connect(&self, id: &str, ready: ReadyExchange) -> Result<Connection, ConnectError> {
         let (shared, connection) = (self.shared.clone(), self.open(id));
-        let working = self.shared.working.clone();
-        working
+        self.shared
+            .working
             .carried_to_its_end(async move {
                 let tokens = ready.run(&shared.app, &shared.outside).await?;
                 let identified = shared.identify(&connection.held.id, &tokens).await;
@@ -141,8 +141,8 @@ impl Connections {
     /// [`StoreUnavailable`].
     pub async fn adopt(&self, id: &str, tokens: TokenSet) -> Result<Connection, StoreUnavailable> {
         let connection = self.open(id);
-        let working = self.shared.working.clone();
-        working
+        self.shared
+            .working
             .carried_to_its_end(async move {
                 match connection.replace_tokens(tokens, &Identified::NotOffered).await {
                     Ok(()) => Ok(connection),

@@ -1,6 +1,7 @@
 //! One call to the API with given tokens, and the one that asks whose they are.
 
-use crate::connection::{ApiRequest, ConnectionError};
+use crate::api_request::ApiRequest;
+use crate::connection::ConnectionError;
 use crate::connections::{ConnectError, Shared};
 use crate::http::{Header, HttpRequest, HttpResponse};
 use crate::identity::Identity;

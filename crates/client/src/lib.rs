@@ -5,6 +5,7 @@
 //! What comes back on the redirect URI and from the network is hostile until such a type says otherwise.
 #![doc = include_str!("../README.md")]
 
+mod api_request;
 mod attempt;
 mod attempt_store;
 mod backoff;
@@ -41,13 +42,14 @@ mod token_request;
 mod tokens;
 mod transport;
 
+pub use api_request::{ApiBody, ApiRequest};
 pub use attempt::{
     ATTEMPT_LIFETIME, Attempt, AttemptKey, AuthorizeOptions, BrowserSession, CallbackOutcome, FirstVisit,
     MalformedAttempt, PendingAttempt, Prompt,
 };
 pub use attempt_store::AttemptStore;
 pub use backoff::PATIENCE;
-pub use connection::{ApiBody, ApiRequest, Connection, ConnectionError, ConnectionState};
+pub use connection::{Connection, ConnectionError, ConnectionState};
 pub use connections::{ConnectError, Connections};
 pub use discovery::{DiscoveryError, Metadata, discover};
 pub use driver::{Driver, DriverError};

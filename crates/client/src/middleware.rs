@@ -3,7 +3,8 @@
 //! The connection sends, not the client: token and system headers, one refresh at a 401, the rate limit, all as [`Connection::send`] has it, and the
 //! bearer token goes to the API's origin only. So this is the last link of a chain; what stands behind it is not reached. Bodies are read whole.
 
-use crate::connection::{ApiBody, ApiRequest, Connection, ConnectionError};
+use crate::api_request::{ApiBody, ApiRequest};
+use crate::connection::{Connection, ConnectionError};
 use crate::http::{Header, HttpResponse, Method};
 use async_trait::async_trait;
 use keyfob_protocol::Secret;
