@@ -14,6 +14,7 @@ pub mod entropy;
 pub mod form;
 pub mod origin;
 pub mod pkce;
+pub mod reason;
 pub mod redirect_uri;
 pub mod resource;
 pub mod revocation;
