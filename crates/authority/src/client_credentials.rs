@@ -5,7 +5,7 @@ use crate::access_tokens::{Subject, Terms};
 use crate::authority::{Authority, Decision, Fault};
 use crate::law;
 use crate::model::App;
-use crate::token::{Target, TokenDecision};
+use crate::token::{Target, TokenDecision, refuse};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_refusal::TokenRefusal;
@@ -18,7 +18,6 @@ impl Authority {
         target: &Target,
         now: Timestamp,
     ) -> Result<TokenDecision, Fault> {
-        let refuse = |refusal| Ok(Decision::Refused(refusal));
         if app.policy.public || !app.policy.client_credentials {
             return refuse(TokenRefusal::UnauthorizedClient("client_credentials is not enabled for it"));
         }

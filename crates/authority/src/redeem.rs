@@ -6,8 +6,9 @@ use crate::law;
 use crate::law::redeem::RedeemRuling;
 use crate::model::{ActiveGrant, App, EndReason, Grant, GrantState, LedgerEntry, LedgerKind};
 use crate::store::{GrantChange, GrantWrite, HeldGrant, Written};
-use crate::token::{Target, TokenDecision};
+use crate::token::{Target, TokenDecision, refuse};
 use keyfob_protocol::Timestamp;
+use keyfob_protocol::reason::{ExplainedRefusal, Reason};
 use keyfob_protocol::time::HOUR;
 use keyfob_protocol::token_name::{PresentedToken, TokenKind};
 use keyfob_protocol::token_refusal::TokenRefusal;
@@ -21,7 +22,6 @@ impl Authority {
         target: &Target,
         now: Timestamp,
     ) -> Result<TokenDecision, Fault> {
-        let refuse = |refusal| Ok(Decision::Refused(refusal));
         let Some(code) = PresentedToken::parse(TokenKind::Code, presented.code) else {
             return refuse(TokenRefusal::InvalidCode);
         };
@@ -38,23 +38,33 @@ impl Authority {
             }
             match law::redeem::rule(now, app, &grant, presented) {
                 RedeemRuling::Refuse(refusal) => {
-                    self.note_refusal(&grant, &refusal, now).await?;
-                    return refuse(refusal);
+                    let refusal = match (refusal, &grant.state) {
+                        (TokenRefusal::InvalidCode, GrantState::Ended { reason, .. }) => {
+                            TokenRefusal::InvalidCode.because(reason.reason())
+                        }
+                        (TokenRefusal::InvalidCode, _) => TokenRefusal::InvalidCode.because(Reason::CodeUsed),
+                        (refusal, _) => refusal.into(),
+                    };
+                    return self.refuse_genuine(&grant, refusal, now).await;
                 }
                 RedeemRuling::Repeated => {
                     let entry = LedgerEntry::about(now, LedgerKind::CodeRepeated, &grant);
                     let once = Some(format!("code_repeated {}", grant.id));
                     self.store.record(vec![LedgerEntry { once, ..entry }]).await?;
-                    return refuse(TokenRefusal::InvalidCode);
+                    return refuse(TokenRefusal::InvalidCode.because(Reason::CodeRepeated).of_grant(grant.id));
                 }
                 RedeemRuling::End(reason, refusal) => {
                     if self.end(&grant, reason, now).await? == Written::Won {
-                        return refuse(refusal);
+                        let refusal = match refusal {
+                            TokenRefusal::InvalidCode => refusal.because(reason.reason()),
+                            refusal => refusal.into(),
+                        };
+                        return refuse(refusal.of_grant(grant.id));
                     }
                 }
                 RedeemRuling::Activate(next) => {
                     if let Some(problem) = law::holder::problem(&holder) {
-                        return refuse(TokenRefusal::Holder(problem));
+                        return self.refuse_genuine(&grant, TokenRefusal::Holder(problem).into(), now).await;
                     }
                     let Some(audience) = self.audience(target, &grant).await? else {
                         return refuse(TokenRefusal::InvalidTarget);
@@ -112,16 +122,18 @@ impl Authority {
         .await
     }
 
-    /// The refusal of a genuine token goes into the ledger once per grant, reason and hour.
-    pub(crate) async fn note_refusal(
+    /// The refusal of a genuine code or token goes into the ledger once per grant, reason and hour.
+    pub(crate) async fn refuse_genuine(
         &self,
         grant: &Grant,
-        refusal: &TokenRefusal,
+        refusal: ExplainedRefusal,
         now: Timestamp,
-    ) -> Result<(), Fault> {
-        let row = refusal.row();
-        let once = Some(format!("refused {} {row} {}", grant.id, now.0.div_euclid(HOUR)));
-        let entry = LedgerEntry::about(now, LedgerKind::Refused, grant).with_detail(row);
-        Ok(self.store.record(vec![LedgerEntry { once, ..entry }]).await?)
+    ) -> Result<TokenDecision, Fault> {
+        let row = refusal.refusal.row();
+        let said = refusal.reason.map_or(row.to_owned(), |reason| format!("{row} {}", reason.word()));
+        let once = Some(format!("refused {} {said} {}", grant.id, now.0.div_euclid(HOUR)));
+        let entry = LedgerEntry::about(now, LedgerKind::Refused, grant).with_detail(said);
+        self.store.record(vec![LedgerEntry { once, ..entry }]).await?;
+        refuse(refusal.of_grant(grant.id))
     }
 }

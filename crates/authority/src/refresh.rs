@@ -6,8 +6,9 @@ use crate::law;
 use crate::law::refresh::{PresentedPosition, RefreshNote, RefreshRuling, RefreshTerms};
 use crate::model::{ActiveGrant, App, EndReason, Grant, GrantState, LedgerEntry, LedgerKind};
 use crate::store::{GrantChange, GrantWrite, HeldGrant, Written};
-use crate::token::{Target, TokenDecision};
+use crate::token::{Target, TokenDecision, refuse};
 use keyfob_protocol::Timestamp;
+use keyfob_protocol::reason::Reason;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::{PresentedToken, TokenKind};
 use keyfob_protocol::token_refusal::TokenRefusal;
@@ -21,7 +22,6 @@ impl Authority {
         target: &Target,
         now: Timestamp,
     ) -> Result<TokenDecision, Fault> {
-        let refuse = |refusal| Ok(Decision::Refused(refusal));
         let Some(token) = PresentedToken::parse(TokenKind::Refresh, presented.refresh_token) else {
             return refuse(TokenRefusal::InvalidRefreshToken);
         };
@@ -41,26 +41,33 @@ impl Authority {
             let row = match &grant.state {
                 GrantState::Active(active) => active.clone(),
                 GrantState::Approved(_) => law::refresh::caught_up_from_approved(now),
-                GrantState::Ended { .. } => {
-                    self.note_refusal(&grant, &TokenRefusal::InvalidRefreshToken, now).await?;
-                    return refuse(TokenRefusal::InvalidRefreshToken);
+                GrantState::Ended { reason, .. } => {
+                    return self
+                        .refuse_genuine(&grant, TokenRefusal::InvalidRefreshToken.because(reason.reason()), now)
+                        .await;
                 }
             };
             let (next, note) = match law::refresh::rule(now, RefreshTerms::from(&app.policy), &row, position) {
-                RefreshRuling::Expired => return refuse(TokenRefusal::ExpiredRefreshToken),
+                RefreshRuling::Expired => {
+                    return self.refuse_genuine(&grant, TokenRefusal::ExpiredRefreshToken.into(), now).await;
+                }
                 RefreshRuling::Refused => {
-                    self.note_refusal(&grant, &TokenRefusal::InvalidRefreshToken, now).await?;
-                    return refuse(TokenRefusal::InvalidRefreshToken);
+                    return self
+                        .refuse_genuine(&grant, TokenRefusal::InvalidRefreshToken.because(Reason::RotatedOut), now)
+                        .await;
                 }
                 RefreshRuling::EndGrant => match self.end(&grant, EndReason::RefreshReused, now).await? {
-                    Written::Won => return refuse(TokenRefusal::InvalidRefreshToken),
+                    Written::Won => {
+                        let refusal = TokenRefusal::InvalidRefreshToken.because(Reason::ReuseDetected);
+                        return refuse(refusal.of_grant(grant.id));
+                    }
                     Written::Lost => continue,
                 },
                 RefreshRuling::Same => (None, None),
                 RefreshRuling::Become { next, note } => (Some(next), note),
             };
             if let Some(problem) = law::holder::problem(&holder) {
-                return refuse(TokenRefusal::Holder(problem));
+                return self.refuse_genuine(&grant, TokenRefusal::Holder(problem).into(), now).await;
             }
             let Some(scope) = narrowed(&grant.scope, presented.scope) else {
                 return refuse(TokenRefusal::InvalidScope);

@@ -6,6 +6,7 @@ use crate::law;
 use crate::model::{Grant, LegacyGet};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::access_token::Audience;
+use keyfob_protocol::reason::{ExplainedRefusal, Reason};
 use keyfob_protocol::resource::Resources;
 use keyfob_protocol::token_refusal::TokenRefusal;
 use keyfob_protocol::token_reply::IssuedTokens;
@@ -13,18 +14,23 @@ use keyfob_protocol::token_request::{GrantType, PresentedTokenRequest, ReplyShap
 use std::sync::Arc;
 
 /// What a token request comes to.
-pub type TokenDecision = Decision<IssuedTokens, TokenRefusal>;
+pub type TokenDecision = Decision<IssuedTokens, ExplainedRefusal>;
+
+/// The "no", with what is known of it.
+pub(crate) fn refuse(refusal: impl Into<ExplainedRefusal>) -> Result<TokenDecision, Fault> {
+    Ok(Decision::Refused(refusal.into()))
+}
 
 impl Authority {
     /// Rows T-08 to T-20.
     pub async fn token(&self, request: &PresentedTokenRequest<'_>, now: Timestamp) -> Result<TokenDecision, Fault> {
         let app = match self.authenticate(request.client(), request.shape, now).await? {
             Decision::Granted(app) => app,
-            Decision::Refused(refusal) => return Ok(Decision::Refused(refusal)),
+            Decision::Refused(refusal) => return refuse(refusal),
         };
         match self.granted(&app, request, now).await {
             Ok(decision) => Ok(decision),
-            Err(Stop::Refused(refusal)) => Ok(Decision::Refused(refusal)),
+            Err(Stop::Refused(refusal)) => refuse(refusal),
             Err(Stop::Fault(fault)) => Err(fault),
         }
     }
@@ -39,7 +45,8 @@ impl Authority {
         if let (ReplyShape::Legacy, LegacyGet::OffAfter(date)) = (request.shape, app.app.policy.legacy_get)
             && now >= date
         {
-            return Err(TokenRefusal::UnauthorizedClient("the legacy GET is switched off for it; use POST").into());
+            let refusal = TokenRefusal::UnauthorizedClient("the legacy GET is switched off for it; use POST");
+            return Err(Stop::Refused(refusal.because(Reason::LegacyGetOff)));
         }
         let target = Target(request.resources());
         Ok(match grant_type {
@@ -75,13 +82,13 @@ impl Authority {
 
 /// Lets `?` read one row of table T after the other. Everything before a write: a refusal that commits something is a `Decision`.
 enum Stop {
-    Refused(TokenRefusal),
+    Refused(ExplainedRefusal),
     Fault(Fault),
 }
 
 impl From<TokenRefusal> for Stop {
     fn from(refusal: TokenRefusal) -> Self {
-        Stop::Refused(refusal)
+        Stop::Refused(refusal.into())
     }
 }
 

@@ -15,6 +15,7 @@ pub mod form;
 pub mod key_text;
 pub mod origin;
 pub mod pkce;
+pub mod reason;
 pub mod redirect_uri;
 pub mod resource;
 pub mod revocation;

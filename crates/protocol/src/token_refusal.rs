@@ -98,6 +98,8 @@ impl From<FormError> for TokenRefusal {
 struct RfcBody<'a> {
     error: &'a str,
     error_description: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
 }
 
 /// The legacy error envelope.
@@ -109,6 +111,8 @@ struct LegacyBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error_details: Option<&'a [&'static str]>,
     error_code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
 }
 
 impl TokenRefusal {
@@ -120,12 +124,17 @@ impl TokenRefusal {
     /// The answer, in the shape of the request's method. `fub_status` selects the statuses that Follow Up Boss lists where they differ
     /// from RFC 6749 (decision D1).
     pub fn answer(&self, shape: ReplyShape, fub_status: bool) -> RefusalAnswer {
+        self.answer_with(None, shape, fub_status)
+    }
+
+    /// The same with the word of its [`Reason`](crate::reason::Reason), where the client may know it.
+    pub fn answer_with(&self, reason: Option<&'static str>, shape: ReplyShape, fub_status: bool) -> RefusalAnswer {
         let spelling = self.spelling();
         let message = self.message();
         let (status, body) = match shape {
             ReplyShape::Rfc6749 => {
                 let (status, error) = if fub_status { spelling.fub } else { spelling.rfc };
-                (status, serde_json::to_string(&RfcBody { error, error_description: &message }))
+                (status, serde_json::to_string(&RfcBody { error, error_description: &message, reason }))
             }
             ReplyShape::Legacy => {
                 let (status, error_code) = spelling.legacy;
@@ -133,7 +142,7 @@ impl TokenRefusal {
                     TokenRefusal::MissingParameters(names) => Some(names.as_slice()),
                     _ => None,
                 };
-                let body = LegacyBody { success: false, error_message: &message, error_details, error_code };
+                let body = LegacyBody { success: false, error_message: &message, error_details, error_code, reason };
                 (status, serde_json::to_string(&body))
             }
         };

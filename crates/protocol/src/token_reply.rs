@@ -97,8 +97,27 @@ pub struct ReceivedError {
     pub code: String,
     /// `error_description`, or the legacy `errorMessage`.
     pub description: Option<String>,
-    /// The legacy `errorDetails`: for missing parameters, their names.
+    /// The legacy `errorDetails`: for missing parameters, their names. Last, and kept with them, the reason; see [`ReceivedError::reason`].
     pub details: Vec<String>,
+}
+
+/// What stands before the reason among the details.
+const REASON: &str = "reason: ";
+/// The longest word that is taken for a reason.
+const LONGEST_REASON: usize = 64;
+
+impl ReceivedError {
+    /// The authority's stable word for why it refused, where it says one: of lower-case letters, digits and underscores, 64 at most. Not every
+    /// authority knows the member, and the words of [`Reason`](crate::reason::Reason) are Keyfob's.
+    pub fn reason(&self) -> Option<&str> {
+        self.details.iter().rev().find_map(|detail| detail.strip_prefix(REASON)).filter(|word| is_reason(word))
+    }
+}
+
+/// Whether a text can be a reason: anything else is not shown to people or kept.
+pub(crate) fn is_reason(word: &str) -> bool {
+    let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    (1..=LONGEST_REASON).contains(&word.len()) && word.bytes().all(letters)
 }
 
 /// Why a body is not a token reply.
@@ -162,7 +181,10 @@ pub fn read_error(body: &[u8]) -> Option<ReceivedError> {
     let code = text("error").or_else(|| text("errorCode"))?;
     let description = text("error_description").or_else(|| text("errorMessage"));
     let details = json.get("errorDetails").and_then(|details| details.as_array());
-    let details = details.into_iter().flatten().filter_map(|detail| detail.as_str().map(str::to_owned)).collect();
+    let details = details.into_iter().flatten().filter_map(|detail| detail.as_str().map(str::to_owned));
+    let reason = text("reason").filter(|word| is_reason(word)).map(|word| format!("{REASON}{word}"));
+    // What the authority puts among its own details is no reason.
+    let details = details.filter(|detail| !detail.starts_with(REASON)).chain(reason).collect();
     Some(ReceivedError { code, description, details })
 }
 
@@ -244,6 +266,22 @@ mod tests {
         let legacy = read_error(legacy).expect("an error");
         assert_eq!((legacy.code.as_str(), legacy.details), ("missing-required-params", vec!["code".to_owned()]));
         assert_eq!(read_error(b"<html>"), None);
+    }
+
+    #[test]
+    fn cl_06_a_reason_is_read_where_it_is_a_word() {
+        let reason = |body: &str| read_error(body.as_bytes()).expect("an error").reason().map(str::to_owned);
+        let both = [
+            r#"{"error":"invalid_grant","reason":"revoked_by_user"}"#,
+            r#"{"success":false,"errorCode":"invalid-refresh-token","reason":"revoked_by_user"}"#,
+        ];
+        both.iter().for_each(|body| assert_eq!(reason(body).as_deref(), Some("revoked_by_user")));
+        let long = "x".repeat(65);
+        for odd in ["", "Two words", "ünï", "<b>", &long] {
+            assert_eq!(reason(&format!(r#"{{"error":"invalid_grant","reason":"{odd}"}}"#)), None, "{odd:?}");
+        }
+        assert_eq!(reason(r#"{"error":"invalid_grant","reason":7}"#), None);
+        assert_eq!(reason(r#"{"errorCode":"x","errorDetails":["reason: idle_expired"]}"#), None, "not a detail");
     }
 
     proptest! {

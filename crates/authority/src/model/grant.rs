@@ -2,6 +2,7 @@
 
 use super::{AppId, UserId};
 use keyfob_protocol::pkce::CodeChallenge;
+use keyfob_protocol::reason::Reason;
 use keyfob_protocol::resource::Resources;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::GrantId;
@@ -133,6 +134,20 @@ impl EndReason {
         EndReason::RevokedByAdmin,
         EndReason::Superseded,
     ];
+
+    /// What a client is told that comes with a code or token of the grant.
+    pub fn reason(self) -> Reason {
+        match self {
+            EndReason::Denied => Reason::Denied,
+            EndReason::CodeBurned => Reason::CodeBurned,
+            EndReason::CodeReused => Reason::CodeReused,
+            EndReason::RefreshReused => Reason::ReuseDetected,
+            EndReason::RevokedByUser => Reason::RevokedByUser,
+            EndReason::RevokedByApp => Reason::RevokedByApp,
+            EndReason::RevokedByAdmin => Reason::RevokedByAdmin,
+            EndReason::Superseded => Reason::Superseded,
+        }
+    }
 
     /// The reason's stable name.
     pub fn name(self) -> &'static str {

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use keyfob_authority::token::TokenDecision;
 use keyfob_authority::{Decision, Fault};
 use keyfob_protocol::Timestamp;
+use keyfob_protocol::reason::{ExplainedRefusal, Reason};
 use keyfob_protocol::token_refusal::{BASIC_CHALLENGE, RefusalAnswer, TokenRefusal};
 use keyfob_protocol::token_request::{HttpParts, PresentedTokenRequest, ReplyShape};
 use std::sync::Arc;
@@ -55,16 +56,20 @@ async fn answered(doorway: &Doorway, request: Request) -> Response {
     let peer = Peer::of(&parts.extensions, &parts.headers, &doorway.options.trusted_proxies);
     let decision = match &presented {
         Ok(presented) => restrained(doorway, presented, peer, now).await,
-        Err(refusal) => Ok(Decision::Refused(refusal.clone())),
+        Err(refusal) => Ok(Decision::Refused(refusal.clone().into())),
     };
     match decision {
         Ok(Decision::Granted(tokens)) => {
             doorway.metrics.count_token("granted");
             answer(StatusCode::OK, tokens.to_json(shape))
         }
-        Ok(Decision::Refused(refusal)) => {
-            tracing::info!(request_id = %id, row = refusal.row(), why = refusal.message(), "token request refused");
-            refused(doorway, &refusal, shape)
+        Ok(Decision::Refused(explained)) => {
+            let ExplainedRefusal { refusal, reason, grant } = &explained;
+            let (reason, grant) = (reason.map(Reason::word), grant.map(tracing::field::display));
+            let row = refusal.row();
+            tracing::info!(request_id = %id, row, reason, grant, why = refusal.message(), "token request refused");
+            doorway.metrics.count_token(row);
+            spelled(refusal.answer_with(explained.word(), shape, doorway.options.fub_status))
         }
         Err(fault) => {
             tracing::error!(request_id = %id, fault = fault.to_string(), "token request failed");
@@ -83,11 +88,11 @@ async fn restrained(
 ) -> Result<TokenDecision, Fault> {
     let client_id = presented.client().id();
     if let Err(refusal) = doorway.restraint.client(client_id, peer, now) {
-        return Ok(Decision::Refused(refusal));
+        return Ok(Decision::Refused(refusal.into()));
     }
     let decision = doorway.authority.token(presented, now).await?;
-    if let Decision::Refused(refusal) = &decision {
-        doorway.restraint.refused(client_id, peer, refusal, now);
+    if let Decision::Refused(explained) = &decision {
+        doorway.restraint.refused(client_id, peer, &explained.refusal, now);
     }
     Ok(decision)
 }

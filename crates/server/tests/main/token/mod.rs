@@ -13,6 +13,7 @@ mod ledger;
 mod lifetimes;
 mod limits;
 mod pkce;
+mod reasons;
 mod redemption;
 mod refresh;
 mod refresh_rotating;

@@ -1,0 +1,153 @@
+//! What a refused app is told beside the error code: a stable reason, and nothing to strangers (docs/reasons.md).
+
+use super::{
+    DAY, STATE, code, connect, connect_public, exchange_fields, pkce_code, post_form, rotating, standard_code,
+};
+use keyfob_authority::model::{AppPolicy, EndReason, ReusePolicy};
+use keyfob_protocol::token_name::{PresentedToken, TokenKind};
+use keyfob_testkit::{Answer, TestApp, TestServer};
+
+async fn start() -> (TestServer, TestApp) {
+    let server = TestServer::start().await;
+    let app = server.confidential_app("Listing Lantern").await;
+    (server, app)
+}
+
+/// The reason in the answer, if any.
+fn reason(answer: &Answer) -> Option<String> {
+    assert_ne!(answer.status(), 200, "{}", answer.text());
+    answer.json().get("reason").map(|reason| reason.as_str().expect("a text").to_owned())
+}
+
+fn because(answer: &Answer, word: &str) {
+    assert_eq!(reason(answer).as_deref(), Some(word), "{}", answer.text());
+}
+
+async fn end(server: &TestServer, refresh_token: &str, reason: EndReason) {
+    let token = PresentedToken::parse(TokenKind::Refresh, refresh_token).expect("ours");
+    let now = server.doorway.now();
+    server.doorway.authority.end_grant(token.claimed_name().grant, reason, now).await.expect("a working store");
+}
+
+#[tokio::test]
+async fn t_17_an_app_is_told_who_ended_its_grant_in_both_shapes() {
+    for (ended, word) in [
+        (EndReason::RevokedByUser, "revoked_by_user"),
+        (EndReason::RevokedByAdmin, "revoked_by_admin"),
+        (EndReason::RevokedByApp, "revoked_by_app"),
+        (EndReason::Superseded, "superseded"),
+    ] {
+        let (server, app) = start().await;
+        let refresh_token = connect(&server, &app).await.refresh_token;
+        end(&server, &refresh_token, ended).await;
+        let by_post = app.refresh(&server, &refresh_token).await;
+        assert_eq!(by_post.at("error"), "invalid_grant");
+        because(&by_post, word);
+        let by_get = app.refresh_by_get(&server, &refresh_token).await;
+        assert_eq!(by_get.at("errorCode"), "invalid-refresh-token");
+        because(&by_get, word);
+    }
+}
+
+#[tokio::test]
+async fn t_17_a_stranger_gets_the_same_bytes_for_a_genuine_token_as_for_an_unknown_one() {
+    let (server, app) = start().await;
+    let other = server.confidential_app("Other").await;
+    let live = connect(&server, &app).await.refresh_token;
+    let ended = connect(&server, &app).await.refresh_token;
+    end(&server, &ended, EndReason::RevokedByUser).await;
+    let mut forged = ended.clone();
+    forged.replace_range(forged.len() - 12..forged.len() - 8, "AAAA");
+    let unknown = other.refresh(&server, "nothing").await;
+    assert_eq!(reason(&unknown), None);
+    for token in [&live, &ended, &forged] {
+        assert_eq!(other.refresh(&server, token).await.text(), unknown.text(), "another app");
+    }
+    assert_eq!(app.refresh(&server, &forged).await.text(), unknown.text(), "a forged one, by its own app");
+    let by_get = other.refresh_by_get(&server, "nothing").await;
+    assert_eq!(other.refresh_by_get(&server, &ended).await.text(), by_get.text());
+    // Nobody at all: no secret, and a wrong one.
+    let fields =
+        |token| [("grant_type", "refresh_token"), ("client_id", &*app.app.client_id), ("refresh_token", token)];
+    let nobody = post_form(&server, &[], &fields("nothing")).await;
+    assert_eq!(post_form(&server, &[], &fields(&ended)).await.text(), nobody.text());
+    let wrong = |token| [fields(token).as_slice(), &[("client_secret", "wrong")]].concat();
+    let wrong_secret = post_form(&server, &[], &wrong("nothing")).await;
+    assert_eq!(post_form(&server, &[], &wrong(&ended)).await.text(), wrong_secret.text());
+    assert_eq!(reason(&wrong_secret), None);
+}
+
+#[tokio::test]
+async fn t_13_a_stranger_gets_the_same_bytes_for_a_genuine_code_as_for_an_unknown_one() {
+    let (server, app) = start().await;
+    let other = server.confidential_app("Other").await;
+    let code = code(&server, &app).await;
+    let unknown = other.exchange(&server, "nothing").await;
+    assert_eq!(other.exchange(&server, &code).await.text(), unknown.text());
+    assert_eq!(app.exchange(&server, &code).await.status(), 200, "and it burned nothing");
+    assert_eq!(other.exchange(&server, &code).await.text(), unknown.text());
+    assert_eq!(reason(&unknown), None);
+}
+
+#[tokio::test]
+async fn rf_02_an_idle_token_says_so() {
+    let (server, app) = start().await;
+    let refresh_token = connect(&server, &app).await.refresh_token;
+    server.clock.advance(90 * DAY);
+    because(&app.refresh(&server, &refresh_token).await, "idle_expired");
+}
+
+#[tokio::test]
+async fn rf_06_reuse_is_named_when_it_is_found_and_ever_after() {
+    let server = TestServer::start().await;
+    let app = server.app("Strict", AppPolicy { reuse: ReusePolicy::End, ..rotating() }).await;
+    let first = connect(&server, &app).await.refresh_token;
+    let second = app.refresh(&server, &first).await.at("refresh_token");
+    let third = app.refresh(&server, &second).await.at("refresh_token");
+    because(&app.refresh(&server, &first).await, "rotated_out");
+    server.clock.advance(46);
+    because(&app.refresh(&server, &first).await, "reuse_detected");
+    because(&app.refresh(&server, &third).await, "reuse_detected");
+}
+
+#[tokio::test]
+async fn rf_06_a_public_app_is_told_of_its_own_token() {
+    let server = TestServer::start().await;
+    let app = server.public_app("Porch Light").await;
+    let refresh_token = connect_public(&server, &app).await.refresh_token;
+    end(&server, &refresh_token, EndReason::RevokedByUser).await;
+    because(&app.refresh(&server, &refresh_token).await, "revoked_by_user");
+}
+
+#[tokio::test]
+async fn t_14_to_t_16_a_code_that_fails_says_why() {
+    let (server, app) = start().await;
+    let late = code(&server, &app).await;
+    server.clock.advance(900);
+    because(&app.exchange(&server, &late).await, "code_expired");
+
+    let bound = pkce_code(&server, &app).await;
+    because(&app.exchange(&server, &bound).await, "pkce_failed");
+    because(&app.exchange(&server, &bound).await, "code_burned");
+
+    let elsewhere = code(&server, &app).await;
+    let fields =
+        [("grant_type", "auth_code"), ("code", elsewhere.as_str()), ("redirect_uri", "https://elsewhere.example/")];
+    because(&app.post(&server, &fields).await, "redirect_uri_differs");
+}
+
+#[tokio::test]
+async fn tk_08_a_second_use_says_which_it_was() {
+    let (server, app) = start().await;
+    let doubled = code(&server, &app).await;
+    let same = exchange_fields(&app, &doubled, &[("state", STATE)]);
+    assert_eq!(app.post(&server, &same).await.status(), 200);
+    because(&app.post(&server, &same).await, "code_repeated");
+    server.clock.advance(900);
+    because(&app.post(&server, &same).await, "code_used");
+
+    let unbound = standard_code(&server, &app, &[]).await;
+    assert_eq!(app.exchange(&server, &unbound).await.status(), 200);
+    because(&app.exchange(&server, &unbound).await, "code_reused");
+    because(&app.exchange(&server, &unbound).await, "code_reused");
+}
