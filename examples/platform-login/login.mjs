@@ -32,7 +32,10 @@ async function ticketOf(text) {
   return ticket;
 }
 
-/** Who sits there. With `fresh` your page must ask again, whatever session there is; `authTime` is when they last proved who they are. */
+/**
+ * Who sits there. With `fresh` your page must ask again, whatever session there is; `authTime` is when they last proved who they are, and never
+ * simply now: this page has just asked.
+ */
 function signedIn(request, fresh) {
   return {
     authTime: now(),
@@ -58,7 +61,8 @@ createServer(async (request, response) => {
     const user = signedIn(request, ticket.prompt === "login");
     const location = `${ticket.return_to}?assertion=${assertion(ticket, user)}`;
     response.writeHead(303, { location, "cache-control": "no-store", "referrer-policy": "no-referrer" }).end();
-  } catch {
+  } catch (error) {
+    console.error(`refused: ${error.message}`);
     response.writeHead(400, { "content-type": "text/plain" }).end("This is not a valid request to sign in.\n");
   }
 }).listen(Number(port), "127.0.0.1", function () {

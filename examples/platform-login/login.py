@@ -9,6 +9,7 @@ LISTEN_PORT     a port on this machine
 """
 
 import os
+import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -35,7 +36,10 @@ def ticket_of(text):
 
 
 def signed_in(handler, fresh):
-    """Who sits there. With `fresh` your page must ask again, whatever session there is; `auth_time` is when they last proved who they are."""
+    """Who sits there. With `fresh` your page must ask again, whatever session there is.
+
+    `auth_time` is when they last proved who they are, and never simply now: this page has just asked.
+    """
     return {
         "auth_time": int(time.time()),
         "sub": "u-1",
@@ -56,7 +60,8 @@ class Login(BaseHTTPRequestHandler):
     def do_GET(self):
         try:
             ticket = ticket_of(parse_qs(urlsplit(self.path).query).get("ticket", [""])[0])
-        except jwt.PyJWTError:
+        except jwt.PyJWTError as error:
+            print(f"refused: {error}", file=sys.stderr)
             return self.answer(400, b"This is not a valid request to sign in.\n", {"Content-Type": "text/plain"})
         user = signed_in(self, ticket.get("prompt") == "login")
         location = f"{ticket['return_to']}?assertion={assertion(ticket, user)}"

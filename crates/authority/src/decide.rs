@@ -76,7 +76,7 @@ impl Authority {
 
     /// The CSRF token of a consent form.
     pub fn consent_csrf(&self, interaction: &Interaction, signed_in: &SignedIn) -> String {
-        self.keys.load().csrf_token("decision", &consent_binding(interaction, signed_in))
+        self.keys.load().csrf_token("decision", &[&consent_binding(interaction, signed_in)])
     }
 
     /// Takes the decision and returns the URL to redirect to. `app` is what [`Authority::open_interaction`] or [`Authority::app_of`] said
@@ -90,7 +90,7 @@ impl Authority {
         choice: Choice,
         now: Timestamp,
     ) -> Result<Decision<String, DecisionRefusal>, Fault> {
-        if !self.keys.load().is_csrf_token(csrf, "decision", &consent_binding(interaction, signed_in)) {
+        if !self.keys.load().is_csrf_token(csrf, "decision", &[&consent_binding(interaction, signed_in)]) {
             return Ok(Decision::Refused(DecisionRefusal::ForeignForm));
         }
         if !interaction.accepts(signed_in.session.id) {
@@ -182,8 +182,9 @@ impl Authority {
 }
 
 /// What the CSRF token of a consent form must not outlive: this session, this request.
-fn consent_binding<'b>(interaction: &'b Interaction, signed_in: &'b SignedIn) -> [&'b [u8]; 2] {
-    [&signed_in.session.id.0, interaction.grant_bytes()]
+/// Session, request, and the account whose data the page named: whoever was moved meanwhile has not seen the other one.
+fn consent_binding(interaction: &Interaction, signed_in: &SignedIn) -> Vec<u8> {
+    [&signed_in.session.id.0[..], interaction.grant_bytes(), &signed_in.user.account.0.to_be_bytes()].concat()
 }
 
 /// Whether the app may still have what was validated when the request was frozen. All of its scope or nothing: less could come down

@@ -38,6 +38,20 @@ impl Authority {
         }
     }
 
+    /// Ends every grant of this user that is not over, codes that nobody has exchanged yet among them.
+    pub(crate) async fn end_grants_of(&self, user: UserId, reason: EndReason, now: Timestamp) -> Result<(), Fault> {
+        let filter = GrantFilter { user: Some(user), app: None, live: true };
+        loop {
+            let grants = self.store.grants(filter, 500).await?;
+            if grants.is_empty() {
+                return Ok(());
+            }
+            for grant in grants {
+                self.end_grant(grant.id, reason, now).await?;
+            }
+        }
+    }
+
     /// The user's grants that tokens may be out for, newest first (matrix IN-09).
     pub async fn connections(&self, user: UserId) -> Result<Vec<Grant>, Fault> {
         let filter = GrantFilter { user: Some(user), app: None, live: true };

@@ -65,17 +65,17 @@ pub enum ReturnRefusal {
     Request(DecisionRefusal),
     /// The user is disabled or their account suspended (matrix IN-08).
     Inactive,
-    /// A user whom the platform does not sign in has this e-mail address.
+    /// Somebody else has this e-mail address.
     EmailTaken {
-        /// The user here.
-        user: UserId,
+        /// Who, if the platform does not sign them in: perhaps the same person. Another of the platform's own never is.
+        local: Option<UserId>,
         /// The platform's id.
         external: String,
     },
-    /// An account that is not the platform's has this domain.
+    /// Another account has this domain.
     DomainTaken {
-        /// The account here.
-        account: AccountId,
+        /// Which, if it is not the platform's: perhaps the same company. Another of the platform's own never is.
+        local: Option<AccountId>,
         /// The platform's id.
         external: String,
     },
@@ -94,23 +94,31 @@ impl ReturnRefusal {
             ReturnRefusal::NotFresh => "not_fresh",
             ReturnRefusal::Request(_) => "request_not_acceptable",
             ReturnRefusal::Inactive => "inactive",
-            ReturnRefusal::EmailTaken { .. } => "email_taken",
-            ReturnRefusal::DomainTaken { .. } => "domain_taken",
+            ReturnRefusal::EmailTaken { local: Some(_), .. } => "email_taken",
+            ReturnRefusal::EmailTaken { local: None, .. } => "email_twice",
+            ReturnRefusal::DomainTaken { local: Some(_), .. } => "domain_taken",
+            ReturnRefusal::DomainTaken { local: None, .. } => "domain_twice",
         }
     }
 
     /// What the operator may do about it.
     pub fn advice(&self) -> Option<String> {
         match self {
-            ReturnRefusal::EmailTaken { user, external } => {
-                Some(format!("if it is the same person: keyfob user link {user} --external {external:?}"))
+            ReturnRefusal::EmailTaken { local: Some(user), external } => {
+                Some(format!("if it is the same person: keyfob user link {user} --external={}", quoted(external)))
             }
-            ReturnRefusal::DomainTaken { account, external } => {
-                Some(format!("if it is the same company: keyfob account link {account} --external {external:?}"))
-            }
+            ReturnRefusal::DomainTaken { local: Some(account), external } => Some(format!(
+                "if it is the same company: keyfob account link {account} --external={}",
+                quoted(external)
+            )),
             _ => None,
         }
     }
+}
+
+/// For a shell, whoever chose the id: the command is there to be pasted.
+fn quoted(external: &str) -> String {
+    format!("'{}'", external.replace('\'', r"'\''"))
 }
 
 impl Authority {

@@ -7,7 +7,7 @@ use super::arrival::ReturnRefusal;
 use super::assertion::{Company, Person};
 use crate::administer::{account_entry, user_entry};
 use crate::authority::{ATTEMPTS, Authority, Decision, Fault};
-use crate::model::{Account, AccountId, AccountStatus, LedgerEntry, LedgerKind, User, UserId, UserStatus};
+use crate::model::{Account, AccountId, AccountStatus, EndReason, LedgerEntry, LedgerKind, User, UserId, UserStatus};
 use crate::store::{Administered, Administration, NewRevocation, Replacement};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::revocation::RevokedKind;
@@ -50,10 +50,19 @@ impl Authority {
             let Some((row, revocations)) = self.user_changed(&user, person, account.id, now) else {
                 return Ok(Decision::Granted(user));
             };
+            let moves = row.account != user.account;
+            // What was consented to were the data of the account that they leave. Before the change, so that a crash in between delegates nothing
+            // else, and after it, for what was consented to meanwhile.
+            if moves {
+                self.end_grants_of(user.id, EndReason::RevokedByAdmin, now).await?;
+            }
             let entry = user_entry(&row, now).with_detail(FOLLOWS);
             let change = Administration::UpdateUser(Replacement { row, read_at });
             if self.administer(change, vec![entry], revocations).await? == Administered::Conflict {
                 return Ok(Decision::Refused(self.email_taken(person).await?));
+            }
+            if moves {
+                self.end_grants_of(user.id, EndReason::RevokedByAdmin, now).await?;
             }
         }
         Err(Fault::Contended)
@@ -124,15 +133,16 @@ impl Authority {
     }
 
     async fn email_taken(&self, person: &Person) -> Result<ReturnRefusal, Fault> {
-        let user = self.store.user_by_email(&person.email).await?.map_or(UserId(0), |user| user.id);
-        Ok(ReturnRefusal::EmailTaken { user, external: person.id.clone() })
+        let user = self.store.user_by_email(&person.email).await?;
+        let local = user.filter(|user| user.external.is_none()).map(|user| user.id);
+        Ok(ReturnRefusal::EmailTaken { local, external: person.id.clone() })
     }
 
     async fn domain_taken(&self, company: &Company) -> Result<ReturnRefusal, Fault> {
         let accounts = self.store.accounts().await?;
         let account = accounts.iter().find(|account| account.domain == company.domain);
-        let account = account.map_or(AccountId(0), |account| account.id);
-        Ok(ReturnRefusal::DomainTaken { account, external: company.id.clone() })
+        let local = account.filter(|account| account.external.is_none()).map(|account| account.id);
+        Ok(ReturnRefusal::DomainTaken { local, external: company.id.clone() })
     }
 
     /// Records a refusal of something that the platform did sign: once a reason and hour, so that nobody fills the ledger.
@@ -140,7 +150,7 @@ impl Authority {
         let (reason, hour) = (refusal.reason(), now.0.div_euclid(keyfob_protocol::time::HOUR));
         let detail = refusal.advice().map_or(String::new(), |advice| format!("; {advice}"));
         let user = match refusal {
-            ReturnRefusal::EmailTaken { user, .. } => Some(*user),
+            ReturnRefusal::EmailTaken { local, .. } => *local,
             _ => None,
         };
         let entry = LedgerEntry {

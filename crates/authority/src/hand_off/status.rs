@@ -29,6 +29,8 @@ pub enum StatusRefusal {
     Token(ClaimsProblem),
     /// It was used before.
     Used,
+    /// It was signed for somebody else, or for the other change.
+    OtherChange,
     /// The platform's id names nobody here: they have not come yet.
     Unknown,
 }
@@ -39,6 +41,7 @@ impl StatusRefusal {
         match self {
             StatusRefusal::Token(problem) => problem.reason(),
             StatusRefusal::Used => "token_used",
+            StatusRefusal::OtherChange => "other_change",
             StatusRefusal::Unknown => "unknown",
         }
     }
@@ -51,6 +54,20 @@ struct Claims {
     iat: Timestamp,
     exp: Timestamp,
     jti: String,
+    /// Whom it concerns: `users/ID` or `accounts/ID`.
+    sub: String,
+    /// What becomes of them: `active` or `suspended`.
+    status: String,
+}
+
+impl Whom<'_> {
+    /// As the token names them.
+    fn named(self) -> String {
+        match self {
+            Whom::User(id) => format!("users/{id}"),
+            Whom::Account(id) => format!("accounts/{id}"),
+        }
+    }
 }
 
 impl Authority {
@@ -70,6 +87,10 @@ impl Authority {
         let times = (claims.iat, claims.exp);
         if let Err(problem) = platform.check(&claims.iss, &claims.aud, &self.settings.issuer, times, now) {
             return Ok(Decision::Refused(StatusRefusal::Token(problem)));
+        }
+        let status = if active { "active" } else { "suspended" };
+        if claims.sub != whom.named() || claims.status != status {
+            return Ok(Decision::Refused(StatusRefusal::OtherChange));
         }
         // Used before the change and not with it: where the change then fails, the platform makes another token.
         let ticket = TicketUse { id: use_digest("platform token", &claims.jti), until: claims.exp.plus(CLOCK_LEEWAY) };

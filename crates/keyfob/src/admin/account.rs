@@ -37,6 +37,9 @@ pub(crate) enum Command {
         /// The platform's id, `account.id` in its assertions.
         #[arg(long)]
         external: String,
+        /// Also where it is joined to another id of the platform's already.
+        #[arg(long)]
+        replace: bool,
     },
     /// Let its users sign in and be acted for again.
     Enable { id: i64 },
@@ -86,9 +89,14 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             done(authority.update_account(Replacement { row, read_at }, now).await?, "account", TAKEN)?;
             show(opened, AccountId(id), json).await
         }
-        Command::Link { id, external } => {
+        Command::Link { id, external, replace } => {
             let read_at = opened.store.settings_version().await?;
             let account = opened.store.account(AccountId(id)).await?.ok_or_else(|| missing("account"))?;
+            if let Some(present) = account.external.as_ref().filter(|present| **present != external && !replace) {
+                return Err(Exit::Conflict.because(format!(
+                    "account {id} is the platform's {present:?}; whoever is {external:?} there would have everything of theirs. If that is meant: --replace"
+                )));
+            }
             let row = Account { external: Some(external), ..account };
             let linked = authority.update_account(Replacement { row, read_at }, now).await?;
             done(linked, "account", "another account has this id of the platform")?;

@@ -52,6 +52,9 @@ pub(crate) enum Command {
         /// The platform's id, the `sub` of its assertions.
         #[arg(long)]
         external: String,
+        /// Also where it is joined to another id of the platform's already.
+        #[arg(long)]
+        replace: bool,
     },
     /// Let them sign in and be acted for again.
     Enable { id: i64 },
@@ -137,9 +140,14 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             done(authority.update_user(Replacement { row, read_at }, "password set", now).await?, "user", TAKEN)?;
             changed(json, "user", id, "password set")
         }
-        Command::Link { id, external } => {
+        Command::Link { id, external, replace } => {
             let read_at = opened.store.settings_version().await?;
             let user = opened.store.user(UserId(id)).await?.ok_or_else(|| missing("user"))?;
+            if let Some(present) = user.external.as_ref().filter(|present| **present != external && !replace) {
+                return Err(Exit::Conflict.because(format!(
+                    "user {id} is the platform's {present:?}; whoever is {external:?} there would have everything of theirs. If that is meant: --replace"
+                )));
+            }
             // Who signs in at the platform has no second way in.
             let row = User { external: Some(external), password_hash: None, ..user };
             let linked = authority.update_user(Replacement { row, read_at }, "linked to the platform", now).await?;

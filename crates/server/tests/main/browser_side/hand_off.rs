@@ -297,12 +297,74 @@ async fn lg_03_a_known_user_follows_the_platform_and_a_local_one_is_not_taken_ov
     assert!(count(&server, "email_taken"));
     let owner = store.user(server.owner.user.id).await.expect("no fault").expect("there");
     assert_eq!((owner.external, owner.email.as_str()), (None, "owner@example.com"));
-    let advice = format!("keyfob user link {} --external \"u-9\"", owner.id);
+    let advice = format!("keyfob user link {} --external='u-9'", owner.id);
     let newest = store.ledger(LedgerFilter { user: Some(owner.id), ..LedgerFilter::default() }, 1).await;
     assert!(newest.expect("no fault")[0].detail.contains(&advice));
     let page = arrive(json!({ "sub": "u-8", "account": { "id": "a-9", "name": "X", "domain": "maple-street" } })).await;
     assert_page(&page.answer, 409);
     assert!(count(&server, "domain_taken"));
+}
+
+/// What was consented to were the data of the account that the page named (matrix IN-02): nobody approved the app for another company's.
+#[tokio::test]
+async fn in_02_a_consent_does_not_follow_a_user_to_another_account() {
+    let server = server().await;
+    let app = server.confidential_app("Listing Lantern").await;
+    let second = json!({ "account": { "id": "a-2", "name": "Second", "domain": "second" } });
+    let consent = async |browser: &mut Browser<'_>| {
+        let (_, asked) = ticket(&browser.get(&app.authorize_url()).await);
+        back(browser, &assertion(&una(&server, &asked))).await;
+        browser.get(CONTINUE).await
+    };
+    let (mut one, mut two, mut three) = (Browser::new(&server), Browser::new(&server), Browser::new(&server));
+    let page = consent(&mut one).await;
+    let code = one.decide(&page, "approve").await.landing().code();
+    let refresh = app.exchange(&server, &code).await.at("refresh_token");
+    let page = consent(&mut two).await;
+    let unspent = two.decide(&page, "approve").await.landing().code();
+    let shown = consent(&mut three).await;
+    let mut elsewhere = Browser::new(&server);
+    let (_, asked) = ticket(&elsewhere.get("/connections").await);
+    let moved = with(una(&server, &asked), second);
+    assert_eq!(back(&mut elsewhere, &assertion(&moved)).await.status(), 303);
+    assert_eq!(app.refresh(&server, &refresh).await.status(), 400, "a token for the other company's data");
+    assert_eq!(app.exchange(&server, &unspent).await.status(), 400, "a code for the other company's data");
+    assert_page(&three.decide(&shown, "approve").await.answer, 403);
+}
+
+/// Two of the platform's own are never the same: to join one to the other would give it everything of theirs.
+#[tokio::test]
+async fn lg_03_one_of_the_platforms_own_is_never_advised_to_be_joined_to_another() {
+    let server = server().await;
+    let arrive = async |more: Value| {
+        let mut browser = Browser::new(&server);
+        let (_, ticket) = ticket(&browser.get("/connections").await);
+        back(&mut browser, &assertion(&with(una(&server, &ticket), more))).await
+    };
+    assert_eq!(arrive(json!({})).await.status(), 303);
+    let other = json!({ "id": "a-2", "name": "Second", "domain": "second" });
+    assert_page(&arrive(json!({ "sub": "u-2", "account": other })).await.answer, 409);
+    assert!(count(&server, "email_twice"));
+    let account = json!({ "id": "a-3", "name": "Third", "domain": una(&server, &json!({}))["account"]["domain"] });
+    assert_page(&arrive(json!({ "sub": "u-3", "email": "three@example.com", "account": account })).await.answer, 409);
+    assert!(count(&server, "domain_twice"));
+    let store = server.doorway.authority.store();
+    let entries = store.ledger(LedgerFilter::default(), 50).await.expect("no fault");
+    let told: Vec<_> = entries.iter().filter(|entry| entry.detail.contains("_twice")).collect();
+    assert!(told.len() == 2 && told.iter().all(|entry| !entry.detail.contains("link")), "{told:?}");
+}
+
+/// The command of the advice is there to be pasted, and its id may be anything that somebody chose.
+#[tokio::test]
+async fn lg_03_an_id_is_quoted_for_a_shell() {
+    let server = server().await;
+    let mut browser = Browser::new(&server);
+    let (_, asked) = ticket(&browser.get("/connections").await);
+    let more = json!({ "sub": "-x$(id)`id`'\"!", "email": "owner@example.com" });
+    assert_page(&back(&mut browser, &assertion(&with(una(&server, &asked), more))).await.answer, 409);
+    let store = server.doorway.authority.store();
+    let newest = store.ledger(LedgerFilter::default(), 1).await.expect("no fault");
+    assert!(newest[0].detail.ends_with(r#"--external='-x$(id)`id`'\''"!'"#), "{}", newest[0].detail);
 }
 
 #[tokio::test]
@@ -324,9 +386,13 @@ async fn in_04_many_who_come_for_the_first_time_at_once_make_one_user() {
 }
 
 /// A token for one change by the platform.
-fn platform_token(server: &TestServer, jti: &str, more: Value) -> String {
+fn platform_token(server: &TestServer, jti: &str, path: &str, status: &str, more: Value) -> String {
     let now = server.clock.now().0;
-    let claims = json!({ "iss": "https://app.example.com", "aud": ISSUER, "iat": now, "exp": now + 60, "jti": jti });
+    let sub = path.strip_prefix("/platform/").expect("a path of the platform's");
+    let claims = json!({
+        "iss": "https://app.example.com", "aud": ISSUER, "iat": now, "exp": now + 60, "jti": jti,
+        "sub": sub, "status": status,
+    });
     jwt(&json!({ "alg": "EdDSA", "typ": "keyfob-platform+jwt" }), &with(claims, more), 7)
 }
 
@@ -348,7 +414,7 @@ async fn rf_10_the_platform_suspends_a_user_and_an_account_and_tokens_stop() {
         let tokens = app.exchange(&server, &code).await;
         let (access, refresh) = (tokens.at("access_token"), tokens.at("refresh_token"));
         assert_eq!(server.call("/v1/identity", &access).await.status(), 200);
-        let suspend = platform_token(&server, &format!("s{number}"), json!({}));
+        let suspend = platform_token(&server, &format!("s{number}"), path, "suspended", json!({}));
         let answer = put(&server, path, &suspend, "suspended").await;
         assert_eq!((answer.status(), answer.json()), (200, json!({ "status": "suspended" })));
         assert_eq!(server.call("/v1/identity", &access).await.status(), 401, "at once");
@@ -359,7 +425,7 @@ async fn rf_10_the_platform_suspends_a_user_and_an_account_and_tokens_stop() {
         assert_refused(&server, &returning, &page, (403, "inactive"));
         // What was recorded on the way undoes nothing.
         assert_eq!(put(&server, path, &suspend, "active").await.status(), 401);
-        let reopen = platform_token(&server, &format!("r{number}"), json!({}));
+        let reopen = platform_token(&server, &format!("r{number}"), path, "active", json!({}));
         assert_eq!(put(&server, path, &reopen, "active").await.status(), 200);
         assert_eq!(app.refresh(&server, &refresh).await.status(), 200);
     }
@@ -370,23 +436,26 @@ async fn rf_10_only_the_platform_suspends() {
     let server = server().await;
     let path = "/platform/users/u-1";
     let now = server.clock.now().0;
-    let good = platform_token(&server, "j1", json!({}));
+    let good = platform_token(&server, "j1", path, "suspended", json!({}));
     assert_eq!(put(&server, path, &good, "suspended").await.status(), 404, "nobody came yet");
     let wrong_type = jwt(&json!({ "alg": "EdDSA", "typ": "keyfob-assertion+jwt" }), &json!({}), 7);
     for token in [
         good.clone(),
         wrong_type,
-        platform_token(&server, "j2", json!({ "aud": "https://other.example.com" })),
-        platform_token(&server, "j3", json!({ "exp": now + 301 })),
-        platform_token(&server, "j4", json!({ "iat": now - 60, "exp": now })),
-        platform_token(&server, "j5", json!({ "jti": null })),
+        platform_token(&server, "j2", path, "suspended", json!({ "aud": "https://other.example.com" })),
+        platform_token(&server, "j3", path, "suspended", json!({ "exp": now + 301 })),
+        platform_token(&server, "j4", path, "suspended", json!({ "iat": now - 60, "exp": now })),
+        platform_token(&server, "j5", path, "suspended", json!({ "jti": null })),
+        platform_token(&server, "j7", path, "active", json!({})),
+        platform_token(&server, "j8", "/platform/users/u-2", "suspended", json!({})),
+        platform_token(&server, "j9", "/platform/accounts/u-1", "suspended", json!({})),
         "abc".to_owned(),
     ] {
         let answer = put(&server, path, &token, "suspended").await;
         assert_eq!((answer.status(), answer.at("error").as_str()), (401, "invalid_token"));
         assert!(answer.header("www-authenticate").is_some());
     }
-    let token = platform_token(&server, "j6", json!({}));
+    let token = platform_token(&server, "j6", path, "suspended", json!({}));
     assert_eq!(put(&server, path, &token, "deleted").await.status(), 400);
     // Where people sign in with passwords there is no such door.
     let local = TestServer::start().await;
