@@ -8,6 +8,7 @@ use crate::model::AppSecret;
 use aws_lc_rs::{constant_time, digest};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::basic::PresentedSecret;
+use keyfob_protocol::reason::Reason;
 use keyfob_protocol::time::HOUR;
 use keyfob_protocol::token_refusal::TokenRefusal;
 use keyfob_protocol::token_request::{PresentedClient, ReplyShape, SecretMethod};
@@ -60,7 +61,14 @@ impl Authority {
                         }
                         Ok(Decision::Granted(app))
                     }
-                    _ => Ok(Decision::Refused(TokenRefusal::ClientAuthenticationFailed)),
+                    _ => {
+                        // Whoever asks gets the one answer for all, in the same time.
+                        if matching.is_none() && app.app.secrets.iter().any(|secret| digests.matches(&secret.digest)) {
+                            let reason = Reason::SecretRetired.word();
+                            tracing::info!(app = %app.app.id, reason, "an app came with a secret that no longer works");
+                        }
+                        Ok(Decision::Refused(TokenRefusal::ClientAuthenticationFailed))
+                    }
                 }
             }
         }

@@ -68,7 +68,6 @@ reasons! {
     Denied => "denied", App, "The user said no.";
     LegacyGetOff => "legacy_get_off", App, "The legacy GET is switched off for this app. Send the same parameters by POST.";
     SecretRetired => "secret_retired", Operator, "A secret of the app came that no longer works. The app still uses it somewhere.";
-    AppDisabled => "app_disabled", Operator, "The app is disabled.";
 }
 
 impl Reason {
