@@ -6,7 +6,7 @@
 const MAX: usize = 200;
 
 /// The rule in words, behind "an id".
-pub(crate) const RULE: &str = "has 1 to 200 bytes without slashes, backslashes, control characters or white space at its ends, and is neither . nor ..";
+pub(crate) const RULE: &str = "is neither . nor .. and has 1 to 200 bytes, without slashes, backslashes, control characters or white space at its ends";
 
 /// Whether a connection can have this id.
 pub(crate) fn is_id(text: &str) -> bool {

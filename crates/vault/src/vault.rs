@@ -239,7 +239,11 @@ impl AppHeld {
                 Shown {
                     status: Ok(row.status()),
                     expires_at: tokens.and_then(|tokens| tokens.expires_at),
-                    idle_until: tokens.map(|tokens| tokens.obtained_at.plus(IDLE_DEATH)),
+                    // Without a refresh token it ends with its access token.
+                    idle_until: tokens.and_then(|tokens| match tokens.refresh_token {
+                        Some(_) => Some(tokens.obtained_at.plus(IDLE_DEATH)),
+                        None => tokens.expires_at,
+                    }),
                     identity: row.identity,
                     app,
                     id,
@@ -262,13 +266,17 @@ impl AppHeld {
     pub(crate) async fn remove(&self, id: &str, here_only: bool) -> Result<Removed, ConnectionError> {
         let connection = self.connection(id);
         let there = match connection.revoke().await {
-            Ok(Revoked::Ended | Revoked::NothingToEnd) => Removed::There,
+            Ok(Revoked::Ended) => Removed::There,
+            Ok(Revoked::NothingToEnd) => Removed::HereOnly,
             Ok(Revoked::NotOffered) if here_only => Removed::HereOnly,
             Ok(Revoked::NotOffered) => return Ok(Removed::NotOffered),
-            // Nothing is left that the authority could end.
-            Err(ConnectionError::ReauthRequired(_) | ConnectionError::LostReply(_)) => Removed::There,
-            // Nor was there ever anything.
-            Err(ConnectionError::Denied { .. }) => Removed::HereOnly,
+            // Nothing is left, or ever was, that the authority could be asked to end.
+            Err(
+                ConnectionError::ReauthRequired(_)
+                | ConnectionError::LostReply(_)
+                | ConnectionError::NoRefreshToken(_)
+                | ConnectionError::Denied { .. },
+            ) => Removed::HereOnly,
             Err(ConnectionError::NotConnected) => Removed::Unknown,
             Err(error) if here_only => {
                 tracing::warn!(app = self.settings.name, connection = id, %error, "removed here only");

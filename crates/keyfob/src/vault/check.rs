@@ -1,11 +1,12 @@
-//! `keyfob vault check`: reads everything as the service would, looks at the store and asks the authorities whether they are there. Makes nothing.
+//! `keyfob vault check`: reads everything as the service would, looks at the store and asks the authorities whether they are there. Makes nothing,
+//! and tries neither client id nor secret: only a user's trip does.
 
-use super::opened::{Found, Opened, look};
+use super::opened::{Found, Opened, look, reach};
 use super::settings::{Findings, VaultSettings};
 use crate::exit::Exit;
 use crate::output;
 use crate::partner::opened::surroundings;
-use keyfob_client::{ApiShape, Header, HttpRequest, Method, Secret, Transport};
+use keyfob_client::{ApiShape, CallbackIssuer, Header, HttpRequest, Method, Secret, Transport, discover};
 use keyfob_server::listen::tls::Tls;
 use keyfob_vault::AppSettings;
 use serde_json::{Value, json};
@@ -18,7 +19,10 @@ pub(super) async fn check(settings: &VaultSettings, json: bool) -> anyhow::Resul
         findings.keep(loaded.map_err(|error| Exit::Refused.because(format!("tls: {error}"))));
     }
     let store = match findings.keep(look(settings)) {
-        Some(Found::Nothing) => "not there yet; made at the first start",
+        Some(Found::Nothing) => match findings.keep(reach(settings).await) {
+            Some(()) => "nothing there yet; made at the first start",
+            None => "cannot be reached",
+        },
         Some(Found::Something) => match findings.keep(Opened::open(settings).await) {
             Some(opened) => {
                 opened.close().await;
@@ -26,7 +30,7 @@ pub(super) async fn check(settings: &VaultSettings, json: bool) -> anyhow::Resul
             }
             None => "cannot be opened",
         },
-        None => "cannot be made",
+        None => "cannot be used",
     };
     for app in &settings.apps {
         findings.keep(answers(app).await);
@@ -95,6 +99,11 @@ async fn answers(app: &AppSettings) -> anyhow::Result<()> {
             "{section}: there is no token endpoint at {endpoint} (status 404); is the issuer written as the authority writes it?"
         );
         return Err(Exit::Refused.because(message));
+    }
+    // Who it says it is: a callback of another issuer is refused, every user's.
+    if let CallbackIssuer::Required(issuer) | CallbackIssuer::IfPresent(issuer) = app.provider.callback_issuer() {
+        let found = discover(issuer, &*transport).await;
+        found.map_err(|error| Exit::Refused.because(format!("{section}: {error}")))?;
     }
     let base = app.provider.api_base();
     let identity = match app.provider.api_shape() {

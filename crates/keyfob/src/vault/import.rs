@@ -95,6 +95,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::AlreadyThere(Compared::NotCompared) => "already_there",
         Outcome::OtherPerson => "other_person",
         Outcome::Dead { .. } => "dead",
+        Outcome::DeadThere { .. } => "already_there_dead",
         Outcome::NotVerified { .. } => "not_verified",
         Outcome::NotKept { .. } => "not_kept",
         Outcome::Repeated { .. } => "repeated",
@@ -117,6 +118,9 @@ fn reason(outcome: &Outcome) -> Option<String> {
         Outcome::Dead { reason } | Outcome::NotVerified { reason } | Outcome::NotKept { reason } => {
             Some(reason.clone())
         }
+        Outcome::DeadThere { reason } => Some(format!(
+            "the vault's connection of this name works no more ({reason}); this line was not tried. Its user connects again, or: DELETE /connections/APP/ID?local=true, and this again"
+        )),
         Outcome::Repeated { first } => Some(format!("{first} has the same name")),
         Outcome::Unreadable { column, reason } => Some(format!("column {column}: {reason}")),
     }
@@ -147,7 +151,7 @@ fn verdict(lines: &[Line]) -> anyhow::Result<()> {
     let wrong = count(|outcome| {
         matches!(outcome, Outcome::Unreadable { .. } | Outcome::OtherPerson | Outcome::Repeated { .. })
     });
-    let dead = count(|outcome| matches!(outcome, Outcome::Dead { .. }));
+    let dead = count(|outcome| matches!(outcome, Outcome::Dead { .. } | Outcome::DeadThere { .. }));
     match (later, wrong, dead) {
         (0, 0, 0) => Ok(()),
         (0, 0, dead) => Err(Exit::Reconnect.because(format!("the users of {dead} have to connect again"))),

@@ -9,7 +9,7 @@ use crate::output;
 use crate::partner::opened::driven;
 use anyhow::Context;
 use keyfob_client::{Clock, Entropy, safe_url};
-use keyfob_postgres::Options;
+use keyfob_postgres::{Dialer, Options};
 use keyfob_vault::Vault;
 use keyfob_vault::store::{MasterKey, OpenError, PostgresTokenStore, SqliteTokenStore, VaultStore};
 use std::fs::OpenOptions;
@@ -63,6 +63,9 @@ async fn open_store(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> anyhow::Result<Store> {
+    if look(settings)? == Found::Nothing {
+        reach(settings).await?;
+    }
     let master = master_key(settings, &*entropy)?;
     let told = |error: OpenError| {
         let exit = if matches!(error, OpenError::Unavailable(_)) { Exit::Unavailable } else { Exit::Refused };
@@ -115,6 +118,17 @@ pub(super) fn look(settings: &VaultSettings) -> anyhow::Result<Found> {
         true => Ok(Found::Something),
         false => in_a_directory("master_key_file", key_file).map(|()| Found::Nothing),
     }
+}
+
+/// Whether the database is there, before a key is made for it.
+///
+/// # Errors
+/// It cannot be reached.
+pub(super) async fn reach(settings: &VaultSettings) -> anyhow::Result<()> {
+    let StoreSetting::Postgres(address) = &settings.store else { return Ok(()) };
+    let told = |exit: Exit, error: String| exit.because(format!("store {address}: {error}"));
+    let dialer = Dialer::to((**address).clone()).map_err(|error| told(Exit::Refused, error.to_string()))?;
+    dialer.connect().await.map(drop).map_err(|error| told(Exit::Unavailable, error.to_string()))
 }
 
 fn in_a_directory(setting: &str, path: &Path) -> anyhow::Result<()> {

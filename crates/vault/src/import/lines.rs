@@ -175,7 +175,7 @@ fn table(text: &str, mapping: &Mapping) -> Result<Export, ExportUnreadable> {
     let mut lines = Vec::new();
     for record in reader.records() {
         let Ok(record) = record else { return Err(ExportUnreadable::NotText) };
-        let place = Place::Line(record.position().map_or(0, csv::Position::line));
+        let place = Place::Line(record.position().map_or(0, |at| line_at(text, at)));
         let line = match record.len() == names.len() {
             true => Ok(columns
                 .iter()
@@ -191,4 +191,12 @@ fn table(text: &str, mapping: &Mapping) -> Result<Export, ExportUnreadable> {
         lines.push((place, line));
     }
     Ok(Export(lines))
+}
+
+/// The line of a record. Its position may still be at the end of the line before, or at empty lines.
+fn line_at(text: &str, at: &csv::Position) -> u64 {
+    let before = usize::try_from(at.byte()).unwrap_or(usize::MAX).min(text.len());
+    let skipped = text.as_bytes()[before..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let newlines = text.as_bytes()[..before + skipped].iter().filter(|byte| **byte == b'\n').count();
+    newlines as u64 + 1
 }

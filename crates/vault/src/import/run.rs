@@ -64,6 +64,11 @@ pub enum Outcome {
         /// What was said.
         reason: String,
     },
+    /// The vault has a connection of this name that works no more; it was left as it is, and the line's tokens were not tried.
+    DeadThere {
+        /// What was said of it.
+        reason: String,
+    },
     /// It is in the vault, and could not be verified in passing. The next run tries again.
     NotVerified {
         /// What stood in the way.
@@ -154,6 +159,9 @@ impl Importer {
             return Ok(Outcome::WouldBeImported);
         }
         let now = self.clock.now();
+        if tokens.refresh_token.is_none() && !tokens.is_alive(now) {
+            return Ok(without_use());
+        }
         let trouble = Trouble { kind: TroubleKind::Degraded, since: now, reason: NOT_YET.to_owned() };
         let row = StoredConnection { trouble: Some(trouble), ..StoredConnection::live(1, tokens.clone(), now, None) };
         match self.store.save(&id, None, &row).await? {
@@ -176,10 +184,10 @@ impl Importer {
     ) -> Result<Outcome, StoreUnavailable> {
         let kept = match &there.standing {
             Standing::Live(kept) => kept,
-            Standing::ReauthRequired(why) => return Ok(dead(&why.evidence)),
-            Standing::LostReply(why) => return Ok(dead(&why.evidence)),
+            Standing::ReauthRequired(why) => return Ok(Outcome::DeadThere { reason: said(&why.evidence) }),
+            Standing::LostReply(why) => return Ok(Outcome::DeadThere { reason: said(&why.evidence) }),
             Standing::Denied => {
-                return Ok(Outcome::Dead { reason: "its user said no when asked to connect".to_owned() });
+                return Ok(Outcome::DeadThere { reason: "its user declined".to_owned() });
             }
         };
         let the_same = kept.access_token.expose() == tokens.access_token.expose()
@@ -219,7 +227,17 @@ impl Importer {
     }
 
     /// Asks the API whose it is, by the connection's ordinary call: refreshed first where it is time to, journaled like any refresh.
+    ///
+    /// Without a refresh token, one that the API refuses is worth nothing and is not kept.
     async fn verify(&self, id: &str) -> Result<Outcome, StoreUnavailable> {
+        let outcome = self.ask(id).await?;
+        if outcome == without_use() {
+            self.store.remove(id).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn ask(&self, id: &str) -> Result<Outcome, StoreUnavailable> {
         let connection = self.connections.open(id);
         let mut tries = 0;
         let answer = loop {
@@ -290,9 +308,7 @@ fn failed(error: &ConnectionError) -> Outcome {
     match error {
         ConnectionError::ReauthRequired(why) => dead(&why.evidence),
         ConnectionError::LostReply(why) => dead(&why.evidence),
-        ConnectionError::NoRefreshToken(_) => {
-            Outcome::Dead { reason: "its access token has ended, and it has no refresh token".to_owned() }
-        }
+        ConnectionError::NoRefreshToken(_) => without_use(),
         ConnectionError::RefreshFailed { .. } => {
             Outcome::NotVerified { reason: "the authority did not refresh it in passing".to_owned() }
         }
@@ -317,6 +333,11 @@ fn failed(error: &ConnectionError) -> Outcome {
         | ConnectionError::NotRevoked(_)
         | ConnectionError::Store(_) => Outcome::NotVerified { reason: error.to_string() },
     }
+}
+
+fn without_use() -> Outcome {
+    let reason = "its access token is not good any more, and there is no refresh token; it was not kept".to_owned();
+    Outcome::Dead { reason }
 }
 
 fn dead(evidence: &Evidence) -> Outcome {

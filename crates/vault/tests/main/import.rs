@@ -171,7 +171,7 @@ a/b,a-3-1,r-3-1,1799999000,slash@example.com
 ..,a-3-1,r-3-1,1799999000,dots@example.com
 ";
 
-const ID_RULE: &str = "an id has 1 to 200 bytes without slashes, backslashes, control characters or white space at its ends, and is neither . nor ..";
+const ID_RULE: &str = "an id is neither . nor .. and has 1 to 200 bytes, without slashes, backslashes, control characters or white space at its ends";
 
 fn unreadable(column: &str, reason: &str) -> Outcome {
     Outcome::Unreadable { column: column.to_owned(), reason: reason.to_owned() }
@@ -213,7 +213,8 @@ async fn an_export_is_imported_once(store: Arc<dyn TokenStore>) {
     let before = scene.kept().await;
     let second = scene.import(EXPORT, false).await;
     let (same, unknown) = (Outcome::AlreadyThere(Compared::SamePerson), Outcome::AlreadyThere(Compared::NotCompared));
-    assert_eq!(outcomes(&second)[..3], [same, unknown, dead()]);
+    let dead_there = Outcome::DeadThere { reason: "400 invalid_grant".to_owned() };
+    assert_eq!(outcomes(&second)[..3], [same, unknown, dead_there]);
     assert_eq!(
         (scene.kept().await, *scene.world.refreshes.lock().unwrap()),
         (before, 2),
@@ -328,6 +329,39 @@ gone,a-9-1,r-9-1,1799999000
     scene.world.locked.lock().unwrap().clear();
     assert_eq!(outcomes(&scene.import(export, false).await)[2], Outcome::Imported);
     assert_eq!(told(&*store, "locked").await, ["degraded", "account_locked", "connected"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_even_once_is_not_kept() {
+    let place = Directory::new();
+    let store = Arc::new(place.store());
+    let scene = Scene::new(store.clone(), [1, 2]);
+    let export = "\
+id,access_token,expires_at
+past,a-1-1,1799999000
+refused,a-1-9,2027-01-15T09:00:00Z
+good,a-2-1,2027-01-15T09:00:00Z
+";
+    let lines = outcomes(&scene.import(export, false).await);
+    assert!(matches!(&lines[..2], [Outcome::Dead { .. }, Outcome::Dead { .. }]), "{lines:?}");
+    assert_eq!(lines[2], Outcome::Imported);
+    for id in ["past", "refused"] {
+        assert!(scene.store.load(id).await.unwrap().is_none(), "{id}");
+    }
+    assert!(told(&*store, "past").await.is_empty());
+}
+
+#[tokio::test]
+async fn lines_are_counted_as_an_editor_counts_them() {
+    let place = Directory::new();
+    let scene = Scene::new(Arc::new(place.store()), [1, 2]);
+    for text in
+        ["id,refresh_token\r\nx,\r\n\r\ny,\r\n", "id,refresh_token\nx,\n\ny,\n", "\u{feff}id,refresh_token\nx,\n\ny,"]
+    {
+        let lines = scene.import(text, true).await;
+        let places: Vec<Place> = lines.iter().map(|line| line.place).collect();
+        assert_eq!(places, [Place::Line(2), Place::Line(4)], "{text:?}");
+    }
 }
 
 #[test]
