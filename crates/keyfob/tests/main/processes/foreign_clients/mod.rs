@@ -17,5 +17,6 @@ mod table;
 mod wire;
 
 mod clients;
+mod differential;
 mod foreign_servers;
 mod resource_servers;
