@@ -162,7 +162,7 @@ impl AuthorizeRequest {
             return Err(invalid("state is missing; it protects the callback against forgery".to_owned()));
         }
         let mut prompt_login = false;
-        for prompt in value("prompt").unwrap_or_default().split(' ').filter(|prompt| !prompt.is_empty()) {
+        for prompt in value("prompt").into_iter().flat_map(|prompts| prompts.split(' ')) {
             match prompt {
                 "login" => prompt_login = true,
                 // Consent is always asked for.

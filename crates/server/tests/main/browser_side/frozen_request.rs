@@ -61,7 +61,7 @@ async fn az_08_a_sign_in_elsewhere_is_not_the_one_that_was_asked_for() {
 async fn az_08_unknown_prompts_are_refused() {
     let server = TestServer::start().await;
     let app = server.confidential_app("Listing Lantern").await;
-    for prompt in ["none", "select_account", "Login", "login,consent", "login none", "login\tconsent"] {
+    for prompt in ["none", "select_account", "Login", "login,consent", "login none", "login\tconsent", " ", "login "] {
         let url = app.authorize_url_with(&[("response_type", "auth_code"), ("state", "s"), ("prompt", prompt)]);
         assert_refused_to_app(&server.get(&url).await, Dialect::FollowUpBoss, "invalid_request", Some("s"));
     }

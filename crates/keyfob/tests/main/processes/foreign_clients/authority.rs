@@ -25,7 +25,7 @@ pub(super) struct Prepared {
 pub(super) struct Authority {
     pub(super) wire: Wire,
     _place: Place,
-    _serving: Serving,
+    serving: Serving,
 }
 
 /// What a client is told.
@@ -57,6 +57,11 @@ impl App {
 }
 
 impl Authority {
+    /// Where it listens itself, for who writes requests that the wire would read differently.
+    pub(super) fn listens(&self) -> String {
+        self.serving.base()
+    }
+
     /// The access and refresh token of an app that the person connects.
     pub(super) async fn tokens(&self, app: &App) -> (String, String) {
         let (http, partner) = (http_client(), app.partner());
@@ -90,13 +95,18 @@ impl Prepared {
 
     /// Registers an app of this name.
     pub(super) fn app(&self, name: &str, kind: Kind) -> App {
+        self.app_with(name, kind, &[])
+    }
+
+    /// The same, with these options.
+    pub(super) fn app_with(&self, name: &str, kind: Kind, options: &[&str]) -> App {
         let add = ["app", "add", "--system", "Partner One", "--name", name, "--redirect-uri", REDIRECT_URI];
         let more: &[&str] = match kind {
             Kind::Confidential => &[],
             Kind::Rotating => &["--rotating"],
             Kind::Public => &["--public"],
         };
-        let json = self.json(&[&add, more].concat(), "");
+        let json = self.json(&[&add, more, options].concat(), "");
         let issuer = self.wire.issuer.clone();
         let client_id = json["clientId"].as_str().expect("a client id").to_owned();
         if kind == Kind::Public {
@@ -121,6 +131,6 @@ impl Prepared {
         command.envs(self.environment());
         let serving = Serving::start(command);
         self.wire.leads_to(serving.base());
-        Authority { wire: self.wire, _place: self.place, _serving: serving }
+        Authority { wire: self.wire, _place: self.place, serving }
     }
 }

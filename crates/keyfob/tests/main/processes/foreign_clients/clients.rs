@@ -7,7 +7,7 @@ use super::oauth2_crate::{self, Settings};
 use super::person::Person;
 use super::program::{self, Script};
 use super::story::Story;
-use super::table::Table;
+use super::table::{INTEROPERABILITY, Table};
 use super::wire::Notes;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -92,7 +92,7 @@ async fn op_07_foreign_clients_connect_call_refresh_and_hear_a_no_in_both_dialec
         assert!(rows.iter().any(|row| row[3].contains(way)), "nobody sent {way}");
     }
     let head = &["client", "version", "dialect", "settings", "result"];
-    Table { name: "clients", head, rows }.must_stand_in_the_document();
+    Table { document: INTEROPERABILITY, name: "clients", head, rows }.must_stand_in_the_document();
 }
 
 /// The sandbox wants the state at the token endpoint, as Follow Up Boss is said to.

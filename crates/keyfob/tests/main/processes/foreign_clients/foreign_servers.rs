@@ -5,7 +5,7 @@ use super::super::place::{REDIRECT_URI, clear_environment};
 use super::super::visitor::{Visitor, http_client, send};
 use super::authority::IMPORTED_SECRET;
 use super::installed::Installed;
-use super::table::Table;
+use super::table::{INTEROPERABILITY, Table};
 use keyfob_protocol::form;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -153,5 +153,6 @@ async fn cl_08_the_client_connects_refreshes_and_gives_back_at_foreign_servers()
         life(&installed, "Authlib (PyPI) with Flask, secret in the body", "authlib_server.py"),
     );
     let head = &["authorization server", "version", "result"];
-    Table { name: "authorization servers", head, rows: vec![one, other] }.must_stand_in_the_document();
+    Table { document: INTEROPERABILITY, name: "authorization servers", head, rows: vec![one, other] }
+        .must_stand_in_the_document();
 }

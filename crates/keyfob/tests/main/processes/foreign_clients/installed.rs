@@ -44,8 +44,11 @@ impl Installed {
             return command;
         }
         // Node looks for packages beside a script, and nothing is put into the source tree.
-        for file in ["authority.mjs", script] {
-            std::fs::copy(clients.join("node").join(file), room.join(file)).expect("copied");
+        for file in std::fs::read_dir(clients.join("node")).expect("the scripts") {
+            let file = file.expect("a file").path();
+            if file.extension().is_some_and(|ending| ending == "mjs") {
+                std::fs::copy(&file, room.join(file.file_name().expect("a name"))).expect("copied");
+            }
         }
         std::os::unix::fs::symlink(self.node.join("node_modules"), room.join("node_modules")).expect("linked");
         let mut command = Command::new("node");

@@ -19,5 +19,6 @@ mod wire;
 pub(super) use installed::Installed;
 
 mod clients;
+mod differential;
 mod foreign_servers;
 mod resource_servers;

@@ -9,7 +9,7 @@ use super::authority::{App, Authority, Kind, Prepared};
 use super::installed::Installed;
 use super::person::Person;
 use super::program::{self, Script};
-use super::table::Table;
+use super::table::{INTEROPERABILITY, Table};
 use std::time::Duration;
 
 /// The name under which Apache asks.
@@ -58,7 +58,7 @@ async fn op_07_foreign_resource_servers_know_our_tokens_and_refuse_others() {
     }
     rows.sort();
     let head = &["resource server", "version", "by", "result"];
-    Table { name: "resource servers", head, rows }.must_stand_in_the_document();
+    Table { document: INTEROPERABILITY, name: "resource servers", head, rows }.must_stand_in_the_document();
 }
 
 /// What Apache does with tokens of ours, and others; its row.

@@ -1,4 +1,5 @@
-//! The tables of `docs/interoperability.md`: each is written by the test whose run it tells of, and a difference fails that test.
+//! The tables of `docs/interoperability.md` and `docs/differences.md`: each is written by the test whose run it tells of, and a difference
+//! fails that test.
 
 use super::installed::workspace;
 use std::path::Path;
@@ -6,8 +7,13 @@ use std::path::Path;
 /// Set it, to anything, and the run writes its table instead of comparing it.
 const RENEW: &str = "KEYFOB_RENEW";
 
+/// Of clients, APIs and authorization servers.
+pub(super) const INTEROPERABILITY: &str = "docs/interoperability.md";
+
 /// One table.
 pub(super) struct Table {
+    /// Where it stands.
+    pub(super) document: &'static str,
     /// Names it in the document.
     pub(super) name: &'static str,
     pub(super) head: &'static [&'static str],
@@ -20,7 +26,7 @@ impl Table {
     /// # Panics
     /// If they differ, with how to renew it.
     pub(super) fn must_stand_in_the_document(&self) {
-        let path = workspace().join("docs/interoperability.md");
+        let path = workspace().join(self.document);
         let renew = std::env::var_os(RENEW).is_some();
         // Two tests may write at once.
         let lock = std::fs::File::open(&path).expect("the document");
@@ -42,7 +48,8 @@ impl Table {
         };
         assert!(
             stands == is,
-            "docs/interoperability.md says\n{}\nand the run\n{}\nIf the run is right: {RENEW}=1 cargo nextest run -p keyfob foreign_clients",
+            "{} says\n{}\nand the run\n{}\nIf the run is right: {RENEW}=1 cargo nextest run -p keyfob foreign_clients",
+            self.document,
             lines(stands, &is),
             lines(&is, stands)
         );
