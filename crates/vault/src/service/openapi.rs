@@ -100,7 +100,7 @@ const OPERATIONS: [Operation; 10] = [
     Operation {
         method: "get",
         path: "/proxy/{app}/{id}/{path}",
-        summary: "A call of the API as the user: also POST, PUT, PATCH and DELETE. The answer is the API's; one of the vault's own has the header Keyfob-Vault-Error.",
+        summary: "A call of the API as the user: also HEAD, POST, PUT, PATCH and DELETE. The answer is the API's; one of the vault's own has the header Keyfob-Vault-Error.",
         query: &[],
         body: None,
         answer: "Anything",

@@ -50,10 +50,12 @@ pub(crate) async fn proxy(
         Ok(held) if caller.may_use(&app) => held,
         _ => return Err(Problem::no_such_app()),
     };
+    // A HEAD is a GET whose body the server does not send (RFC 9110 section 9.3.2); not every API knows it.
+    let method = if method == HttpMethod::HEAD { HttpMethod::GET } else { method };
     let Some(method) = method_of(method.as_str()) else {
-        let message = "The proxy takes GET, POST, PUT, PATCH and DELETE.";
+        let message = "The proxy takes GET, HEAD, POST, PUT, PATCH and DELETE.";
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
-        return Ok(([(ALLOW, "GET, POST, PUT, PATCH, DELETE")], problem).into_response());
+        return Ok(([(ALLOW, "GET, HEAD, POST, PUT, PATCH, DELETE")], problem).into_response());
     };
     // The path as it was sent, not as the router has read it.
     let path = behind(uri.path()).ok_or_else(|| Problem::bad_request("The path of the API is missing."))?;
