@@ -113,6 +113,12 @@ impl Problem {
         Problem::of(error, now)
     }
 
+    /// With a further sentence.
+    pub(crate) fn with_hint(mut self, hint: &str) -> Problem {
+        self.message = format!("{} {hint}", self.message);
+        self
+    }
+
     /// Ends here: turning a failure into a problem has logged it, and the person gets a page instead.
     pub(crate) fn was_logged(self) {}
 

@@ -73,10 +73,8 @@ pub(crate) async fn list(
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::bad_request(format!("limit is 1 to {MAX_LIMIT}.")));
     }
-    if let Some(state) = &query.state
-        && !STATES.iter().any(|known| known.name() == state)
-    {
-        let known: Vec<&str> = STATES.iter().map(|state| state.name()).collect();
+    let known: Vec<&str> = STATES.iter().map(|state| state.name()).chain([UNREADABLE]).collect();
+    if query.state.as_deref().is_some_and(|state| !known.contains(&state)) {
         return Err(Problem::bad_request(format!("state is one of {}.", known.join(", "))));
     }
     if query.after.as_deref().is_some_and(|after| !is_id(after)) {
@@ -135,12 +133,18 @@ pub(crate) async fn remove(
     let removed = held.remove(&id, query.local.unwrap_or(false)).await;
     let removed = match removed {
         Ok(removed) => removed,
-        Err(error) => return Err(Problem::of_connection(&error, held, &id, service.vault.now()).await),
+        Err(error) => {
+            let problem = Problem::of_connection(&error, held, &id, service.vault.now()).await;
+            return Err(problem.with_hint("?local=true removes it here, whatever the authority says."));
+        }
     };
     let ended = match removed {
         Removed::There => true,
         Removed::HereOnly => false,
-        Removed::Unknown => return Err(Problem::not_connected()),
+        Removed::Unknown => {
+            let message = "There is no connection of this id, so there is nothing to remove.";
+            return Err(Problem::new(StatusCode::NOT_FOUND, "not_connected", message));
+        }
         Removed::NotOffered => {
             let message = "The authority offers no way to give the connection back. ?local=true removes it here; the user can end it in their account's settings.";
             return Err(Problem::new(StatusCode::CONFLICT, "revocation_not_offered", message));
@@ -195,9 +199,12 @@ const STATES: [ConnectionState; 6] = [
     ConnectionState::Denied,
 ];
 
-/// The state in one word; `unreadable` where the row is damaged.
+/// Of a row that is damaged.
+const UNREADABLE: &str = "unreadable";
+
+/// The state in one word.
 pub(crate) fn state_of(shown: &Shown) -> &'static str {
-    shown.status.as_ref().map_or("unreadable", |status| status.state.name())
+    shown.status.as_ref().map_or(UNREADABLE, |status| status.state.name())
 }
 
 /// Whole days until the grant would die of idleness.

@@ -15,6 +15,11 @@ async fn a_damaged_row_is_told_its_neighbours_live_and_a_new_consent_mends_it() 
     let states: Vec<_> = listed["connections"].as_array().expect("a list").iter().map(|row| &row["state"]).collect();
     assert_eq!(states, ["connected", "unreadable", "connected"]);
     assert_eq!(desk.state("u2").await, "unreadable", "alone as in the list");
+    let damaged = desk.get("/connections?app=fub&state=unreadable").await.json();
+    assert_eq!(
+        damaged["connections"].as_array().map(|rows| rows.iter().map(|row| &row["id"]).collect()),
+        Some(vec![&json!("u2")])
+    );
     for neighbour in ["u1", "u3"] {
         assert_eq!(desk.get(&format!("/proxy/fub/{neighbour}/v1/identity")).await.status, 200);
     }
@@ -25,7 +30,9 @@ async fn a_damaged_row_is_told_its_neighbours_live_and_a_new_consent_mends_it() 
     let unreadable = (409, "unreadable".to_owned());
     assert_eq!(refusal(&desk.get("/proxy/fub/u2/v1/identity").await), unreadable);
     assert_eq!(refusal(&desk.get("/connections/fub/u2/token").await), unreadable);
-    assert_eq!(refusal(&desk.ask(Method::Delete, "/connections/fub/u2", "").await), unreadable);
+    let kept = desk.ask(Method::Delete, "/connections/fub/u2", "").await;
+    assert_eq!(refusal(&kept), unreadable);
+    assert!(kept.text.contains("?local=true removes it here"), "{}", kept.text);
     assert_eq!(refusal(&desk.get("/connections/fub/u").await).0, 404, "beside it");
     desk.connect("u2").await;
     assert_eq!(desk.state("u2").await, "connected");
