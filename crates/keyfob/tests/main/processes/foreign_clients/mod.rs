@@ -20,3 +20,4 @@ mod clients;
 mod differential;
 mod foreign_servers;
 mod resource_servers;
+mod schemathesis;
