@@ -15,6 +15,8 @@ pub(in super::super) struct Installed {
     node: PathBuf,
     /// Python's virtual environment.
     python: PathBuf,
+    /// The one that schemathesis has for itself.
+    schemathesis: PathBuf,
 }
 
 impl Installed {
@@ -27,7 +29,12 @@ impl Installed {
         let told = String::from_utf8(output.stdout).expect("UTF-8");
         let mut lines = told.lines().map(PathBuf::from);
         let mut next = || lines.next().expect("a directory");
-        Installed { node: next(), python: next() }
+        Installed { node: next(), python: next(), schemathesis: next() }
+    }
+
+    /// The command line of schemathesis.
+    pub(super) fn schemathesis(&self) -> Command {
+        Command::new(self.schemathesis.join("bin/schemathesis"))
     }
 
     /// Python with the packages of `clients/python`.

@@ -22,3 +22,4 @@ mod clients;
 mod differential;
 mod foreign_servers;
 mod resource_servers;
+mod schemathesis;
