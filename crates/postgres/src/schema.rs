@@ -39,18 +39,15 @@ impl Schema {
     /// # Errors
     /// The database cannot be reached or does not let us in, or it holds something that this build does not know.
     pub async fn prepare(&self, dialer: &Dialer) -> Result<(), OpenError> {
-        let address = || dialer.address.to_string();
-        let database = |source| OpenError::Database { address: address(), source };
-        let (mut client, driver) = dialer.connect().await.map_err(database)?;
-        let driver = tokio::spawn(driver);
-        let migrated = self.migrate(&mut client).await;
-        drop(client);
-        // It ends because its client is gone; what went wrong before has been told by the migration.
-        let _ = driver.await;
-        migrated.map_err(|unsuitable| match unsuitable {
-            Unsuitable::Fault(source) => database(source),
-            Unsuitable::Content(problem) => OpenError::Content { address: address(), problem },
-        })
+        at(dialer, async |client| self.migrate(client).await).await
+    }
+
+    /// Whether the tables are there, of any version up to ours. Connects once and changes nothing.
+    ///
+    /// # Errors
+    /// As [`Schema::prepare`].
+    pub async fn stands(&self, dialer: &Dialer) -> Result<bool, OpenError> {
+        at(dialer, async |client| Ok(self.missing(client).await?.len() < self.migrations.len())).await
     }
 
     async fn migrate(&self, client: &mut Client) -> Result<(), Unsuitable> {
@@ -116,4 +113,20 @@ impl Schema {
             ))
         })
     }
+}
+
+/// Does one thing on a connection of its own.
+async fn at<T>(dialer: &Dialer, work: impl AsyncFnOnce(&mut Client) -> Result<T, Unsuitable>) -> Result<T, OpenError> {
+    let address = || dialer.address.to_string();
+    let database = |source| OpenError::Database { address: address(), source };
+    let (mut client, driver) = dialer.connect().await.map_err(database)?;
+    let driver = tokio::spawn(driver);
+    let done = work(&mut client).await;
+    drop(client);
+    // It ends because its client is gone; what went wrong before has been told by the work.
+    let _ = driver.await;
+    done.map_err(|unsuitable| match unsuitable {
+        Unsuitable::Fault(source) => database(source),
+        Unsuitable::Content(problem) => OpenError::Content { address: address(), problem },
+    })
 }

@@ -112,7 +112,8 @@ pub(crate) fn take_up_next(config: &Config, now: Timestamp) -> anyhow::Result<Op
     Ok(earlier)
 }
 
-fn directory_of(file: &Path) -> &Path {
+/// Where the file's name lies.
+pub(crate) fn directory_of(file: &Path) -> &Path {
     file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -130,8 +131,12 @@ fn read(path: &Path) -> anyhow::Result<MasterKey> {
     MasterKey::parse(&text).map_err(|error| Exit::Refused.because(format!("{}: {error}", named())))
 }
 
-/// Whole and synced before it is used: data sealed under a key that was lost with the power could never be opened.
-fn create(path: &Path, text: &str) -> std::io::Result<()> {
+/// Makes a file for a key that only its owner can read, whole and synced before it is used: data sealed under a key that was lost with the power
+/// could never be opened.
+///
+/// # Errors
+/// It is there already, or cannot be written.
+pub(crate) fn create(path: &Path, text: &str) -> std::io::Result<()> {
     std::fs::create_dir_all(directory_of(path))?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;

@@ -1,7 +1,7 @@
 //! `keyfob vault check`: reads everything as the service would, looks at the store and asks the authorities whether they are there. Makes nothing,
 //! and tries neither client id nor secret: only a user's trip does.
 
-use super::opened::{Found, Opened, look, reach};
+use super::opened::{Found, Opened, look};
 use super::settings::{Findings, VaultSettings};
 use crate::exit::Exit;
 use crate::output;
@@ -18,12 +18,9 @@ pub(super) async fn check(settings: &VaultSettings, json: bool) -> anyhow::Resul
         let loaded = Tls::load(&tls.certificate, &tls.key);
         findings.keep(loaded.map_err(|error| Exit::Refused.because(format!("tls: {error}"))));
     }
-    let store = match findings.keep(look(settings)) {
-        Some(Found::Nothing) => match findings.keep(reach(settings).await) {
-            Some(()) => "nothing there yet; made at the first start",
-            None => "cannot be reached",
-        },
-        Some(Found::Something) => match findings.keep(Opened::open(settings).await) {
+    let store = match findings.keep(look(settings).await) {
+        Some(Found::Nothing) => "nothing there yet; made at the first start",
+        Some(Found::Store) => match findings.keep(Opened::open(settings).await) {
             Some(opened) => {
                 opened.close().await;
                 "can be opened"

@@ -1,14 +1,12 @@
 //! `keyfob vault key` and `keyfob vault reseal …`: keys of callers, and the keys that the store is sealed under.
 
-use super::opened::{Opened, Store, make, read_key};
+use super::opened::{Opened, Store, make_key, read_key};
 use super::settings::VaultSettings;
 use crate::composition::entropy::SystemEntropy;
 use crate::exit::Exit;
 use crate::output;
-use anyhow::Context;
 use clap::Subcommand;
 use keyfob_vault::callers;
-use keyfob_vault::store::MasterKey;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -67,8 +65,7 @@ async fn data(store: &Store, json: bool) -> anyhow::Result<()> {
 
 async fn master(store: &Store, new: PathBuf, json: bool) -> anyhow::Result<()> {
     if !new.exists() {
-        let key = MasterKey::generate(&SystemEntropy::new())?;
-        make(&new, &key).with_context(|| format!("{} cannot be made", new.display()))?;
+        make_key(&new, &SystemEntropy::new())?;
     }
     let key = read_key(&new)?;
     let rotated = match store {

@@ -3,18 +3,15 @@
 use super::settings::{MasterKeyPlace, StoreSetting, VaultSettings};
 use crate::composition::clock::SystemClock;
 use crate::composition::entropy::SystemEntropy;
-use crate::composition::secret_file;
+use crate::composition::{master_key, secret_file};
 use crate::exit::Exit;
 use crate::output;
 use crate::partner::opened::driven;
 use anyhow::Context;
 use keyfob_client::{Clock, Entropy, safe_url};
-use keyfob_postgres::{Dialer, Options};
+use keyfob_postgres::Options;
 use keyfob_vault::Vault;
 use keyfob_vault::store::{MasterKey, OpenError, PostgresTokenStore, SqliteTokenStore, VaultStore};
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -63,14 +60,9 @@ async fn open_store(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> anyhow::Result<Store> {
-    if look(settings)? == Found::Nothing {
-        reach(settings).await?;
-    }
-    let master = master_key(settings, &*entropy)?;
-    let told = |error: OpenError| {
-        let exit = if matches!(error, OpenError::Unavailable(_)) { Exit::Unavailable } else { Exit::Refused };
-        exit.because(format!("store {}: {error}", settings.store))
-    };
+    look(settings).await?;
+    let master = master_key(&settings.master_key, &*entropy)?;
+    let told = |error| refused(&settings.store, error);
     Ok(match &settings.store {
         StoreSetting::File(path) => Store::Sqlite(SqliteTokenStore::open(path, master, clock, entropy).map_err(told)?),
         StoreSetting::Postgres(address) => Store::Postgres(
@@ -81,58 +73,59 @@ async fn open_store(
     })
 }
 
+fn refused(store: &StoreSetting, error: OpenError) -> anyhow::Error {
+    match error {
+        // Names the address itself.
+        OpenError::Postgres(error @ keyfob_postgres::OpenError::Database { .. }) => {
+            Exit::Unavailable.because(format!("store: {error}"))
+        }
+        OpenError::Postgres(error) => Exit::Refused.because(format!("store: {error}")),
+        OpenError::Unavailable(error) => Exit::Unavailable.because(format!("store {store}: {error}")),
+        error => Exit::Refused.because(format!("store {store}: {error}")),
+    }
+}
+
 /// What there is before anything is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// No key, and so no store that it could open.
+    /// No store. Whoever opens one makes it, and its master key where there is none either.
     Nothing,
-    Something,
+    /// A store, and something said to be its master key.
+    Store,
 }
 
-/// Looks for the master key and for a store that would need it.
+/// Looks for the store and for its master key, and makes neither.
 ///
 /// # Errors
-/// A store without its key, or no directory to make one in.
-pub(super) fn look(settings: &VaultSettings) -> anyhow::Result<Found> {
-    let key_file = match &settings.master_key {
-        MasterKeyPlace::File(path) if std::env::var_os(MASTER_KEY).is_none() => path,
-        _ => return Ok(Found::Something),
+/// A store without its key, no directory to make one in, or a database that cannot be reached or is something else's.
+pub(super) async fn look(settings: &VaultSettings) -> anyhow::Result<Found> {
+    let there = match &settings.store {
+        StoreSetting::File(path) => {
+            in_a_directory("store", path)?;
+            path.exists()
+        }
+        StoreSetting::Postgres(address) => {
+            PostgresTokenStore::is_there((**address).clone()).await.map_err(|error| refused(&settings.store, error))?
+        }
     };
-    if let StoreSetting::File(store) = &settings.store {
-        if store.exists() && !key_file.exists() {
-            let message = format!(
+    if let MasterKeyPlace::File(key) = &settings.master_key
+        && !key.exists()
+        && std::env::var_os(MASTER_KEY).is_none()
+    {
+        if there {
+            return Err(Exit::Refused.because(format!(
                 "the vault {} is there and its master key file {} is not; put the file back, or name it by master_key_file",
-                store.display(),
-                key_file.display()
-            );
-            return Err(Exit::Refused.because(message));
+                settings.store,
+                key.display()
+            )));
         }
-        in_a_directory("store", store)?;
-        if !store.exists() && !key_file.exists() {
-            return in_a_directory("master_key_file", key_file).map(|()| Found::Nothing);
-        }
-        // A key that was made or copied beforehand.
-        return Ok(if store.exists() { Found::Something } else { Found::Nothing });
+        in_a_directory("master_key_file", key)?;
     }
-    match key_file.exists() {
-        true => Ok(Found::Something),
-        false => in_a_directory("master_key_file", key_file).map(|()| Found::Nothing),
-    }
-}
-
-/// Whether the database is there, before a key is made for it.
-///
-/// # Errors
-/// It cannot be reached.
-pub(super) async fn reach(settings: &VaultSettings) -> anyhow::Result<()> {
-    let StoreSetting::Postgres(address) = &settings.store else { return Ok(()) };
-    let told = |exit: Exit, error: String| exit.because(format!("store {address}: {error}"));
-    let dialer = Dialer::to((**address).clone()).map_err(|error| told(Exit::Refused, error.to_string()))?;
-    dialer.connect().await.map(drop).map_err(|error| told(Exit::Unavailable, error.to_string()))
+    Ok(if there { Found::Store } else { Found::Nothing })
 }
 
 fn in_a_directory(setting: &str, path: &Path) -> anyhow::Result<()> {
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = master_key::directory_of(path);
     match directory.is_dir() {
         true => Ok(()),
         false => Err(Exit::Refused.because(format!(
@@ -143,18 +136,17 @@ fn in_a_directory(setting: &str, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// The master key; a fresh one where there is neither a key nor a store.
-fn master_key(settings: &VaultSettings, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
-    let path = match &settings.master_key {
+/// The master key; a fresh one where there is none. Only for what [`look`] let through: a store is not given another key than its own.
+fn master_key(place: &MasterKeyPlace, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+    let path = match place {
         MasterKeyPlace::Memory(key) => return Ok(key.clone()),
         MasterKeyPlace::File(path) => path,
     };
     if let Ok(text) = std::env::var(MASTER_KEY) {
         return MasterKey::parse(&text).map_err(|error| Exit::Refused.because(format!("{MASTER_KEY}: {error}")));
     }
-    if look(settings)? == Found::Nothing && !path.exists() {
-        make(path, &MasterKey::generate(entropy)?)
-            .with_context(|| format!("the master key file {} cannot be made", path.display()))?;
+    if !path.exists() {
+        make_key(path, entropy)?;
         output::say(&format!(
             "keyfob: made a new master key in {}; keep a copy of it apart from the store",
             path.display()
@@ -170,10 +162,8 @@ pub(super) fn read_key(path: &Path) -> anyhow::Result<MasterKey> {
         .map_err(|error| Exit::Refused.because(format!("master_key_file {}: {error}", path.display())))
 }
 
-/// Makes a file that only its owner can read.
-pub(super) fn make(path: &Path, key: &MasterKey) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(key.to_text().expose().as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()
+/// Puts a fresh key into this file, which is not there yet.
+pub(super) fn make_key(path: &Path, entropy: &dyn Entropy) -> anyhow::Result<()> {
+    master_key::create(path, MasterKey::generate(entropy)?.to_text().expose())
+        .with_context(|| format!("the master key file {} cannot be made", path.display()))
 }

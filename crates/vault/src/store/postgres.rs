@@ -62,6 +62,14 @@ struct Inside {
 }
 
 impl PostgresTokenStore {
+    /// Whether the database has a vault's tables. Changes nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::Postgres`]: it cannot be reached, or holds something else.
+    pub async fn is_there(address: Address) -> Result<bool, OpenError> {
+        Ok(SCHEMA.stands(&Dialer::to(address)?).await?)
+    }
+
     /// Connects to the database and makes it a vault if it is empty.
     ///
     /// # Errors

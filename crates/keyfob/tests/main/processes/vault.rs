@@ -224,6 +224,45 @@ fn a_check_finds_an_authority_or_a_store_that_is_not_there() {
     }
 }
 
+/// A key made or handed out beforehand is no store.
+#[test]
+fn a_check_makes_no_store_for_a_key_that_is_there() {
+    let vault = Vault::on("vault.db");
+    let key = "q1Zk0c7mJ2sY9uVn4bXw8eRt5aLo3iPd6gHf+CjKxQM=";
+    let checked = |vault: &Vault, in_environment: bool| {
+        let mut command = vault.command(&["check"]);
+        if in_environment {
+            command.env("KEYFOB_VAULT_MASTER_KEY", key);
+        }
+        let told = told(command, "");
+        assert_eq!(told.code, Some(0), "{told:?}");
+        assert!(told.stdout.contains("nothing there yet"), "{told:?}");
+    };
+    let database = PostgresCluster::shared().database();
+    for store in ["vault.db", &database.url()] {
+        vault.configure(&format!("store = {store:?}"));
+        checked(&vault, true);
+        checked(&vault, false);
+        vault.secret("vault.master-key", key, 0o600);
+        checked(&vault, false);
+        std::fs::remove_file(vault.path("vault.master-key")).expect("there");
+    }
+    assert!(!vault.path("vault.db").exists(), "a file was made");
+    let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
+    assert_eq!(database.sql(tables), "0", "tables were made");
+}
+
+/// The second node of a vault, started without the key of the first.
+#[test]
+fn a_vault_on_postgresql_without_its_key_gets_no_other_one() {
+    let database = PostgresCluster::shared().database();
+    let vault = Vault::on(&database.url());
+    vault.serve().stop();
+    std::fs::remove_file(vault.path("vault.master-key")).expect("made by the first start");
+    vault.refuses(&["is there and its master key file vault.master-key is not; put the file back"]);
+    assert!(!vault.path("vault.master-key").exists(), "another key was made");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_waits_for_events_is_answered_when_the_vault_stops() {
     let vault = Vault::on("vault.db");
