@@ -4,7 +4,7 @@
 
 use crate::app_cache::CachedApp;
 use crate::authority::{Authority, Decision, Fault};
-use crate::model::AppSecret;
+use crate::model::{AppSecret, UsageKind};
 use aws_lc_rs::{constant_time, digest};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::basic::PresentedSecret;
@@ -59,13 +59,19 @@ impl Authority {
                         if app.should_note(index, now.0, NOTE_EVERY) {
                             self.store.touch_secret(app.app.secrets[index].id, now).await?;
                         }
+                        let in_body = (method == SecretMethod::Body).then_some(UsageKind::SecretInBody);
+                        let odd = digests.is_raw(&app.app.secrets[index].digest).then_some(UsageKind::BasicNotEncoded);
+                        if in_body.or(odd).is_some() {
+                            self.usage.count(app.app.id, in_body.into_iter().chain(odd), now);
+                        }
                         Ok(Decision::Granted(app))
                     }
                     _ => {
-                        // Whoever asks gets the one answer for all, in the same time.
+                        // Whoever asks gets the one answer for all, in the same time: nothing is written.
                         if matching.is_none() && app.app.secrets.iter().any(|secret| digests.matches(&secret.digest)) {
                             let reason = Reason::SecretRetired.word();
                             tracing::info!(app = %app.app.id, reason, "an app came with a secret that no longer works");
+                            self.usage.count(app.app.id, [UsageKind::RetiredSecret], now);
                         }
                         Ok(Decision::Refused(TokenRefusal::ClientAuthenticationFailed))
                     }
@@ -99,6 +105,11 @@ impl SecretDigests {
             }
         }
         matching
+    }
+
+    /// Whether it is this one as it was written, where form decoding gives something else: the client did not encode it.
+    fn is_raw(&self, stored: &[u8; 32]) -> bool {
+        self.decoded.is_some() && constant_time::verify_slices_are_equal(self.raw.as_ref(), stored).is_ok()
     }
 
     fn matches(&self, stored: &[u8; 32]) -> bool {

@@ -6,6 +6,7 @@ use crate::hand_off::Platform;
 use crate::keys::Keyring;
 use crate::registered::Kept;
 use crate::store::{GrantWrite, NewRevocation, Store, StoreError, Written};
+use crate::usage::Usage;
 use arc_swap::ArcSwap;
 use keyfob_protocol::access_token::JwkSet;
 use keyfob_protocol::resource::Resources;
@@ -131,6 +132,7 @@ pub struct Authority {
     pub(crate) resources: Kept<Resources>,
     pub(crate) origins: Kept<BTreeSet<String>>,
     pub(crate) access_tokens: AccessTokens,
+    pub(crate) usage: Usage,
     sink: Arc<dyn RevocationSink>,
 }
 
@@ -153,6 +155,7 @@ impl Authority {
             resources: Kept::default(),
             origins: Kept::default(),
             access_tokens,
+            usage: Usage::default(),
             sink,
         }
     }

@@ -19,6 +19,7 @@ pub mod nodes;
 pub mod revocations;
 pub mod sessions;
 pub mod sweeping;
+pub mod usage;
 
 use crate::moving::Rows;
 use crate::store::Store;
@@ -123,6 +124,10 @@ macro_rules! store_conformance {
                 a_used_ticket_opens_nothing
                 sixteen_tasks_use_one_ticket_and_one_wins
             }
+            usage {
+                usage_is_added_up_by_app_day_and_kind
+                sixteen_writers_of_usage_lose_no_count
+            }
             sweeping {
                 sweeping_removes_what_is_over_and_never_a_live_row
                 sweeping_spares_a_grant_that_comes_alive_meanwhile
@@ -162,6 +167,7 @@ mod tests {
             include_str!("conformance/revocations.rs"),
             include_str!("conformance/sessions.rs"),
             include_str!("conformance/sweeping.rs"),
+            include_str!("conformance/usage.rs"),
         ];
         let cases = topics.iter().flat_map(|topic| topic.lines()).filter_map(|line| line.strip_prefix("pub async fn "));
         for case in cases.map(|line| line.split('(').next().unwrap()) {

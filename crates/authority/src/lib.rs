@@ -26,6 +26,7 @@ mod redeem;
 mod refresh;
 pub mod register;
 mod registered;
+pub mod request;
 mod resource_servers;
 pub mod revoke;
 pub mod revoke_token;
@@ -36,6 +37,7 @@ pub mod sign_in;
 pub mod store;
 pub mod sweep;
 pub mod token;
+mod usage;
 
 pub use app_cache::CachedApp;
 pub use authority::{Authority, Decision, Fault, RevocationSink, Settings};

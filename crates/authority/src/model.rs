@@ -6,6 +6,7 @@ mod grant;
 mod ledger;
 mod people;
 mod resource_server;
+mod usage;
 
 pub use app::{App, AppPolicy, AppSecret, CodeReuse, LegacyGet, RefreshPolicy, ReusePolicy, StateAtToken, System};
 pub use grant::{
@@ -14,6 +15,7 @@ pub use grant::{
 pub use ledger::{LedgerEntry, LedgerKind};
 pub use people::{Account, AccountStatus, Holder, Role, Session, SessionId, User, UserStatus};
 pub use resource_server::ResourceServer;
+pub use usage::{UsageCount, UsageKind, day_of};
 
 use serde::{Deserialize, Serialize};
 

@@ -4,15 +4,15 @@ use crate::access_tokens::{Subject, Terms};
 use crate::authority::{ATTEMPTS, Authority, Decision, Fault};
 use crate::law;
 use crate::law::redeem::RedeemRuling;
-use crate::model::{ActiveGrant, App, EndReason, Grant, GrantState, LedgerEntry, LedgerKind};
+use crate::model::{ActiveGrant, App, EndReason, Grant, GrantState, LedgerEntry, LedgerKind, UsageKind};
 use crate::store::{GrantChange, GrantWrite, HeldGrant, Written};
 use crate::token::{Target, TokenDecision, refuse};
-use keyfob_protocol::Timestamp;
 use keyfob_protocol::reason::{ExplainedRefusal, Reason};
 use keyfob_protocol::time::HOUR;
 use keyfob_protocol::token_name::{PresentedToken, TokenKind};
 use keyfob_protocol::token_refusal::TokenRefusal;
 use keyfob_protocol::token_request::PresentedRedemption;
+use keyfob_protocol::{Dialect, Timestamp};
 
 impl Authority {
     pub(crate) async fn redeem(
@@ -79,6 +79,9 @@ impl Authority {
                     // Signed before the write: once the code is spent, nothing may fail any more.
                     let issued = self.access_tokens.issue(now, &keys, &*self.entropy, terms)?;
                     if self.activate(&grant, next, now).await? == Written::Won {
+                        let no_pkce = presented.code_verifier.is_none().then_some(UsageKind::NoPkce);
+                        let old = (grant.dialect == Dialect::FollowUpBoss).then_some(UsageKind::AuthCodeDialect);
+                        self.usage.count(app.id, no_pkce.into_iter().chain(old), now);
                         return Ok(Decision::Granted(issued));
                     }
                 }

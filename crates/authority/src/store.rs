@@ -7,7 +7,7 @@
 
 use crate::model::{
     Account, AccountId, App, AppId, AppSecret, Grant, GrantState, GrantVersion, Holder, LedgerEntry, ResourceServer,
-    ResourceServerId, Session, SessionId, System, SystemId, User, UserId,
+    ResourceServerId, Session, SessionId, System, SystemId, UsageCount, User, UserId,
 };
 use async_trait::async_trait;
 use keyfob_protocol::Timestamp;
@@ -310,6 +310,13 @@ pub trait Store: Send + Sync + 'static {
     /// Entries, newest first, at most `limit`.
     async fn ledger(&self, filter: LedgerFilter, limit: u32) -> Result<Vec<LedgerEntry>, StoreError>;
 
+    /// Entries that a request wrote, newest first.
+    async fn ledger_of_request(&self, request: &str) -> Result<Vec<LedgerEntry>, StoreError>;
+    /// Adds to what apps did. Not an administration.
+    async fn count_usage(&self, counts: Vec<UsageCount>) -> Result<(), StoreError>;
+    /// What apps did from that day on, in order of app, day and name.
+    async fn usage(&self, app: Option<AppId>, since_day: i64) -> Result<Vec<UsageCount>, StoreError>;
+
     /// An app by its client id, with system name, redirect URIs and secrets.
     async fn app_by_client_id(&self, client_id: &str) -> Result<Option<App>, StoreError>;
     /// An app by its number.
@@ -395,7 +402,7 @@ pub trait Store: Send + Sync + 'static {
         cutoffs: SweepCutoffs,
     ) -> Result<Swept, StoreError>;
     /// Removes sessions last seen before `sessions_before`, revocations and used tickets over before `revocations_before` and ledger entries older than
-    /// `ledger_before`; no more than `limit` of each. Returns how many.
+    /// `ledger_before`, and what apps did until then; no more than `limit` of each. Returns how many.
     async fn sweep_rest(
         &self,
         sessions_before: Timestamp,

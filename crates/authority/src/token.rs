@@ -3,7 +3,7 @@
 use crate::app_cache::CachedApp;
 use crate::authority::{Authority, Decision, Fault};
 use crate::law;
-use crate::model::{Grant, LegacyGet};
+use crate::model::{Grant, LegacyGet, UsageKind};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::access_token::Audience;
 use keyfob_protocol::reason::{ExplainedRefusal, Reason};
@@ -21,13 +21,35 @@ pub(crate) fn refuse(refusal: impl Into<ExplainedRefusal>) -> Result<TokenDecisi
     Ok(Decision::Refused(refusal.into()))
 }
 
+/// That an app is asked to leave the legacy GET (decision D11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LegacyGetNotice {
+    /// Since when.
+    pub since: Timestamp,
+    /// When it stops working, if that is decided.
+    pub until: Option<Timestamp>,
+}
+
 impl Authority {
+    /// What to tell an app that used the legacy GET; `None`: nothing. Of an app that has just authenticated, so nothing is read for it.
+    pub fn legacy_get_notice(&self, client_id: &str) -> Option<LegacyGetNotice> {
+        let app = &self.apps.known(client_id)?.app;
+        let since = app.updated_at;
+        match app.policy.legacy_get {
+            LegacyGet::Allow => None,
+            LegacyGet::Warn => Some(LegacyGetNotice { since, until: None }),
+            LegacyGet::OffAfter(date) => Some(LegacyGetNotice { since, until: Some(date) }),
+        }
+    }
+
     /// Rows T-08 to T-20.
     pub async fn token(&self, request: &PresentedTokenRequest<'_>, now: Timestamp) -> Result<TokenDecision, Fault> {
         let app = match self.authenticate(request.client(), request.shape, now).await? {
             Decision::Granted(app) => app,
             Decision::Refused(refusal) => return refuse(refusal),
         };
+        let by_get = (request.shape == ReplyShape::Legacy).then_some(UsageKind::LegacyGet);
+        self.usage.count(app.app.id, [UsageKind::TokenRequest].into_iter().chain(by_get), now);
         match self.granted(&app, request, now).await {
             Ok(decision) => Ok(decision),
             Err(Stop::Refused(refusal)) => refuse(refusal),

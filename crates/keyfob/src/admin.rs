@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod app;
+mod app_report;
 pub(crate) mod grant;
 pub(crate) mod key;
 pub(crate) mod ledger;

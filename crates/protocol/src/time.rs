@@ -42,6 +42,16 @@ impl Timestamp {
             .expect("invariant: every component of the format exists in a date with a time")
     }
 
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`, the form of HTTP (RFC 9110 section 5.6.7). A time outside the calendar prints as the epoch.
+    pub fn to_http(self) -> String {
+        let format =
+            format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+        OffsetDateTime::from_unix_timestamp(self.0)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+            .format(format)
+            .expect("invariant: every component of the format exists in a date with a time")
+    }
+
     /// Reads the form that [`Timestamp::to_utc`] writes.
     pub fn from_utc(text: &str) -> Option<Timestamp> {
         let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
@@ -53,6 +63,11 @@ impl Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_written_as_http_has_it() {
+        assert_eq!(Timestamp(784_111_777).to_http(), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
 
     #[test]
     fn a_time_reads_back_as_written() {

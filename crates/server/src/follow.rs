@@ -264,8 +264,11 @@ pub struct Followed {
 }
 
 impl Followed {
-    /// Ends them, and notes what ended since they last looked. For after the last request was answered.
+    /// Ends them, notes what ended since they last looked, and writes what apps did. For after the last request was answered.
     pub async fn stop(self) {
+        if let Err(error) = self.follower.doorway.authority.write_usage().await {
+            tracing::warn!(%error, "what apps did in the last minute could not be written; it is lost");
+        }
         if let Err(error) = self.follower.look_at_tick().await {
             tracing::warn!(%error, "the tick could not be noted; a store that goes back may go unnoticed");
         }

@@ -20,6 +20,7 @@ pub(crate) struct Columns<'e> {
     pub(crate) system: Vec<Option<i64>>,
     pub(crate) detail: Vec<&'e str>,
     pub(crate) once: Vec<Option<&'e str>>,
+    pub(crate) request: Vec<Option<&'e str>>,
 }
 
 impl<'e> Columns<'e> {
@@ -39,14 +40,15 @@ impl<'e> Columns<'e> {
         self.system.push(entry.system.map(|id| id.0));
         self.detail.push(&entry.detail);
         self.once.push(entry.once.as_deref());
+        self.request.push(entry.request.as_deref());
     }
 }
 
-/// Appends the entries `$1` to `$9`, column by column. Also the end of statements that do something else first.
-pub(crate) const APPEND: &str = "INSERT INTO ledger (at, kind, grant_id, app, user_id, account, system, detail, once) \
-     SELECT l.at, l.kind, l.grant_id, l.app, l.user_id, l.account, l.system, l.detail, l.once \
+/// Appends the entries `$1` to `$10`, column by column. Also the end of statements that do something else first.
+pub(crate) const APPEND: &str = "INSERT INTO ledger (at, kind, grant_id, app, user_id, account, system, detail, once, request_id) \
+     SELECT l.at, l.kind, l.grant_id, l.app, l.user_id, l.account, l.system, l.detail, l.once, l.request_id \
      FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], \
-     $9::text[]) WITH ORDINALITY AS l(at, kind, grant_id, app, user_id, account, system, detail, once, n) \
+     $9::text[], $10::text[]) WITH ORDINALITY AS l(at, kind, grant_id, app, user_id, account, system, detail, once, request_id, n) \
      ORDER BY l.n ON CONFLICT (once) WHERE once IS NOT NULL DO NOTHING";
 
 /// Appends within a transaction.
@@ -54,8 +56,11 @@ pub(crate) async fn append(session: &Session, entries: &[LedgerEntry]) -> Result
     if entries.is_empty() {
         return Ok(());
     }
-    let Columns { at, kind, grant, app, user, account, system, detail, once } = Columns::of(entries);
-    session.execute(APPEND, &[&at, &kind, &grant, &app, &user, &account, &system, &detail, &once]).await.map(drop)
+    let Columns { at, kind, grant, app, user, account, system, detail, once, request } = Columns::of(entries);
+    session
+        .execute(APPEND, &[&at, &kind, &grant, &app, &user, &account, &system, &detail, &once, &request])
+        .await
+        .map(drop)
 }
 
 /// Appends by itself. Sent once: an entry that stands twice would be a lie.
@@ -63,14 +68,17 @@ pub(crate) async fn record(engine: &Engine, entries: &[LedgerEntry]) -> Result<(
     if entries.is_empty() {
         return Ok(());
     }
-    let Columns { at, kind, grant, app, user, account, system, detail, once } = Columns::of(entries);
-    engine.write_once(APPEND, &[&at, &kind, &grant, &app, &user, &account, &system, &detail, &once]).await.map(drop)
+    let Columns { at, kind, grant, app, user, account, system, detail, once, request } = Columns::of(entries);
+    engine
+        .write_once(APPEND, &[&at, &kind, &grant, &app, &user, &account, &system, &detail, &once, &request])
+        .await
+        .map(drop)
 }
 
 macro_rules! select {
     ($place:literal) => {
         concat!(
-            "SELECT at, kind, grant_id, app, user_id, account, system, detail, once FROM ledger WHERE ",
+            "SELECT at, kind, grant_id, app, user_id, account, system, detail, once, request_id FROM ledger WHERE ",
             $place,
             " AND ($3::bigint IS NULL OR app = $3) ORDER BY id DESC LIMIT $4"
         )
@@ -91,6 +99,12 @@ pub(crate) async fn list(engine: &Engine, filter: LedgerFilter, limit: u32) -> R
     rows.iter().map(read).collect()
 }
 
+pub(crate) async fn of_request(engine: &Engine, request: &str) -> Result<Vec<LedgerEntry>, Fault> {
+    let sql = "SELECT at, kind, grant_id, app, user_id, account, system, detail, once, request_id FROM ledger \
+               WHERE request_id = $1 ORDER BY id DESC";
+    engine.long(sql, &[&request]).await?.iter().map(read).collect()
+}
+
 fn read(row: &Row) -> Result<LedgerEntry, Fault> {
     let grant: Option<&[u8]> = get(row, "grant_id")?;
     Ok(LedgerEntry {
@@ -103,5 +117,6 @@ fn read(row: &Row) -> Result<LedgerEntry, Fault> {
         system: get::<Option<i64>>(row, "system")?.map(SystemId),
         detail: get(row, "detail")?,
         once: get(row, "once")?,
+        request: get(row, "request_id")?,
     })
 }

@@ -20,6 +20,7 @@ mod settings;
 mod store;
 mod sweep;
 mod tickets;
+mod usage;
 
 /// Connections, retries and batches.
 pub use keyfob_postgres as engine;

@@ -45,12 +45,12 @@ pub(crate) async fn append(session: &Session, entries: &[NewRevocation]) -> Resu
         .map(drop)
 }
 
-/// One revocation, `$10` to `$13`, after the store's row, and then its record.
+/// One revocation, `$11` to `$14`, after the store's row, and then its record.
 static REVOKE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH counted AS (UPDATE store SET tick = tick WHERE one = 1 RETURNING one), \
          revoked AS (INSERT INTO revocations (kind, id, not_before, until_time) \
-         SELECT $10::text, $11::text, $12::bigint, $13::bigint FROM counted) {}",
+         SELECT $11::text, $12::text, $13::bigint, $14::bigint FROM counted) {}",
         ledger::APPEND
     )
 });
@@ -58,7 +58,7 @@ static REVOKE: LazyLock<String> = LazyLock::new(|| {
 /// Appends one by itself, with its record. Sent once: an entry that stands twice would be a lie, and whoever asked may ask again.
 pub(crate) async fn revoke(engine: &Engine, revocation: &NewRevocation, entry: &LedgerEntry) -> Result<(), Fault> {
     let NewRevocation { kind, id, not_before, until } = revocation;
-    let ledger::Columns { at, kind: what, grant, app, user, account, system, detail, once } =
+    let ledger::Columns { at, kind: what, grant, app, user, account, system, detail, once, request } =
         ledger::Columns::of(std::slice::from_ref(entry));
     engine
         .write_once(
@@ -73,6 +73,7 @@ pub(crate) async fn revoke(engine: &Engine, revocation: &NewRevocation, entry: &
                 &system,
                 &detail,
                 &once,
+                &request,
                 &name(*kind),
                 id,
                 &not_before.0,

@@ -26,8 +26,8 @@ pub(crate) async fn session(engine: &Engine, id: SessionId) -> Result<Option<Bro
 
 static OPEN: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "WITH closed AS (DELETE FROM sessions WHERE id = $14::bytea), opened AS (\
-         INSERT INTO sessions (id, user_id, authenticated_at, last_seen_at) VALUES ($10, $11, $12, $13)) {}",
+        "WITH closed AS (DELETE FROM sessions WHERE id = $15::bytea), opened AS (\
+         INSERT INTO sessions (id, user_id, authenticated_at, last_seen_at) VALUES ($11, $12, $13, $14)) {}",
         ledger::APPEND
     )
 });
@@ -39,7 +39,7 @@ pub(crate) async fn open(
     replaces: Option<SessionId>,
     entries: &[LedgerEntry],
 ) -> Result<(), Fault> {
-    let Columns { at, kind, grant, app, user, account, system, detail, once } = Columns::of(entries);
+    let Columns { at, kind, grant, app, user, account, system, detail, once, request } = Columns::of(entries);
     let id = session.id.0.as_slice();
     let (holder, authenticated_at, last_seen_at) = (session.user.0, session.authenticated_at.0, session.last_seen_at.0);
     let replaced = replaces.as_ref().map(|id| id.0.as_slice());
@@ -56,6 +56,7 @@ pub(crate) async fn open(
                 &system,
                 &detail,
                 &once,
+                &request,
                 &id,
                 &holder,
                 &authenticated_at,
@@ -73,13 +74,13 @@ pub(crate) async fn touch(engine: &Engine, id: SessionId, at: Timestamp) -> Resu
 }
 
 static CLOSE: LazyLock<String> =
-    LazyLock::new(|| format!("WITH closed AS (DELETE FROM sessions WHERE id = $10) {}", ledger::APPEND));
+    LazyLock::new(|| format!("WITH closed AS (DELETE FROM sessions WHERE id = $11) {}", ledger::APPEND));
 
 pub(crate) async fn close(engine: &Engine, id: SessionId, entries: &[LedgerEntry]) -> Result<(), Fault> {
-    let Columns { at, kind, grant, app, user, account, system, detail, once } = Columns::of(entries);
+    let Columns { at, kind, grant, app, user, account, system, detail, once, request } = Columns::of(entries);
     let id = id.0.as_slice();
     engine
-        .write_once(&CLOSE, &[&at, &kind, &grant, &app, &user, &account, &system, &detail, &once, &id])
+        .write_once(&CLOSE, &[&at, &kind, &grant, &app, &user, &account, &system, &detail, &once, &request, &id])
         .await
         .map(drop)
 }

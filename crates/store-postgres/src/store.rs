@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use keyfob_authority::model::{
-    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId, User,
-    UserId,
+    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId,
+    UsageCount, User, UserId,
 };
 use keyfob_authority::store::{
     Administered, Administration, GrantChange, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation,
@@ -21,7 +21,7 @@ use crate::grants::held::HeldGrants;
 use crate::schema::SCHEMA;
 use crate::{
     administration, apps, grants, keys, ledger, people, resource_servers, revocations, sessions, settings, sweep,
-    tickets,
+    tickets, usage,
 };
 
 /// A store in one PostgreSQL database. Any number of nodes may have it open at the same time.
@@ -121,6 +121,18 @@ impl Store for PostgresStore {
 
     async fn ledger(&self, filter: LedgerFilter, limit: u32) -> Result<Vec<LedgerEntry>, StoreError> {
         ledger::list(&self.engine, filter, limit).await.map_err(store_error)
+    }
+
+    async fn ledger_of_request(&self, request: &str) -> Result<Vec<LedgerEntry>, StoreError> {
+        ledger::of_request(&self.engine, request).await.map_err(store_error)
+    }
+
+    async fn count_usage(&self, counts: Vec<UsageCount>) -> Result<(), StoreError> {
+        usage::count(&self.engine, &counts).await.map_err(store_error)
+    }
+
+    async fn usage(&self, app: Option<AppId>, since_day: i64) -> Result<Vec<UsageCount>, StoreError> {
+        usage::list(&self.engine, app, since_day).await.map_err(store_error)
     }
 
     async fn app_by_client_id(&self, client_id: &str) -> Result<Option<App>, StoreError> {

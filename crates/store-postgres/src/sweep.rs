@@ -69,6 +69,12 @@ pub(crate) async fn rest(
             "WITH removed AS (DELETE FROM ledger WHERE id IN (SELECT id FROM ledger ORDER BY id LIMIT $2) AND at < $1 \
              RETURNING 1) SELECT count(*) FROM removed",
         ),
+        // The same of what apps did: counts of a later day come later.
+        (
+            ledger_before,
+            "WITH removed AS (DELETE FROM app_usage WHERE id IN (SELECT id FROM app_usage ORDER BY id LIMIT $2) \
+             AND last_at < $1 RETURNING 1) SELECT count(*) FROM removed",
+        ),
     ];
     let mut removed = 0;
     for (before, sql) in steps {

@@ -19,11 +19,11 @@ static SPEND: LazyLock<String> = LazyLock::new(|| {
     let record = ledger::APPEND.replace("ORDER BY l.n", "WHERE EXISTS (SELECT 1 FROM spent) ORDER BY l.n");
     format!(
         "WITH spent AS (\
-         INSERT INTO used_tickets (id, until_time) VALUES ($10::bytea, $11::bigint) ON CONFLICT DO NOTHING RETURNING 1), \
-         closed AS (DELETE FROM sessions WHERE id = $16::bytea AND EXISTS (SELECT 1 FROM spent)), \
+         INSERT INTO used_tickets (id, until_time) VALUES ($11::bytea, $12::bigint) ON CONFLICT DO NOTHING RETURNING 1), \
+         closed AS (DELETE FROM sessions WHERE id = $17::bytea AND EXISTS (SELECT 1 FROM spent)), \
          opened AS (INSERT INTO sessions (id, user_id, authenticated_at, last_seen_at) \
-         SELECT $12::bytea, $13::bigint, $14::bigint, $15::bigint \
-         WHERE $12::bytea IS NOT NULL AND EXISTS (SELECT 1 FROM spent)), \
+         SELECT $13::bytea, $14::bigint, $15::bigint, $16::bigint \
+         WHERE $13::bytea IS NOT NULL AND EXISTS (SELECT 1 FROM spent)), \
          recorded AS ({record}) SELECT 1 FROM spent"
     )
 });
@@ -35,7 +35,7 @@ pub(crate) async fn spend(
     opens: Option<&NewSession>,
     entries: &[LedgerEntry],
 ) -> Result<Written, Fault> {
-    let Columns { at, kind, grant, app, user, account, system, detail, once } = Columns::of(entries);
+    let Columns { at, kind, grant, app, user, account, system, detail, once, request } = Columns::of(entries);
     let (ticket_id, until) = (ticket.id.as_slice(), ticket.until.0);
     let session = opens.map(|opens| &opens.session);
     let id = session.map(|session| session.id.0.as_slice());
@@ -56,6 +56,7 @@ pub(crate) async fn spend(
                 &system,
                 &detail,
                 &once,
+                &request,
                 &ticket_id,
                 &until,
                 &id,

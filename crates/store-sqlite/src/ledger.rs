@@ -11,8 +11,8 @@ pub(crate) fn append(connection: &Connection, entries: &[LedgerEntry]) -> Result
     for entry in entries {
         connection
             .prepare_cached(
-                "INSERT INTO ledger (at, kind, grant_id, app, user_id, account, system, detail, once) \
-                 VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (once) WHERE once IS NOT NULL DO NOTHING",
+                "INSERT INTO ledger (at, kind, grant_id, app, user_id, account, system, detail, once, request_id) \
+                 VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (once) WHERE once IS NOT NULL DO NOTHING",
             )?
             .execute(params![
                 entry.at.0,
@@ -24,6 +24,7 @@ pub(crate) fn append(connection: &Connection, entries: &[LedgerEntry]) -> Result
                 entry.system.map(|id| id.0),
                 entry.detail,
                 entry.once,
+                entry.request,
             ])?;
     }
     Ok(())
@@ -51,6 +52,13 @@ pub(crate) fn list(connection: &Connection, filter: LedgerFilter, limit: u32) ->
         .collect()
 }
 
+pub(crate) fn of_request(connection: &Connection, request: &str) -> Result<Vec<LedgerEntry>> {
+    connection
+        .prepare_cached("SELECT * FROM ledger WHERE request_id = ? ORDER BY id DESC")?
+        .query_map([request], read)?
+        .collect()
+}
+
 fn read(row: &Row<'_>) -> Result<LedgerEntry> {
     Ok(LedgerEntry {
         at: time(row, "at")?,
@@ -62,5 +70,6 @@ fn read(row: &Row<'_>) -> Result<LedgerEntry> {
         system: row.get::<_, Option<i64>>("system")?.map(SystemId),
         detail: row.get("detail")?,
         once: row.get("once")?,
+        request: row.get("request_id")?,
     })
 }

@@ -21,6 +21,7 @@ mod settings;
 mod store;
 mod sweep;
 mod tickets;
+mod usage;
 mod whole_rows;
 
 pub use engine::{OpenError, Options};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use keyfob_authority::model::{
-    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId, User,
-    UserId,
+    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId,
+    UsageCount, User, UserId,
 };
 use keyfob_authority::store::{
     Administered, Administration, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation, NewSession,
@@ -22,7 +22,7 @@ use crate::engine::{Engine, Fault, OpenError, Options};
 use crate::holders::Holders;
 use crate::{
     administration, apps, grants, keys, ledger, people, resource_servers, revocations, schema, sessions, settings,
-    sweep, tickets,
+    sweep, tickets, usage,
 };
 
 /// Bytes of free disk below which the store says that it is full: about what one batch of writes takes.
@@ -153,6 +153,19 @@ impl Store for SqliteStore {
 
     async fn ledger(&self, filter: LedgerFilter, limit: u32) -> Result<Vec<LedgerEntry>, StoreError> {
         self.long_read(move |connection| ledger::list(connection, filter, limit)).await
+    }
+
+    async fn ledger_of_request(&self, request: &str) -> Result<Vec<LedgerEntry>, StoreError> {
+        let request = request.to_owned();
+        self.long_read(move |connection| ledger::of_request(connection, &request)).await
+    }
+
+    async fn count_usage(&self, counts: Vec<UsageCount>) -> Result<(), StoreError> {
+        self.write(move |connection| usage::count(connection, &counts)).await
+    }
+
+    async fn usage(&self, app: Option<AppId>, since_day: i64) -> Result<Vec<UsageCount>, StoreError> {
+        self.long_read(move |connection| usage::list(connection, app, since_day)).await
     }
 
     async fn app_by_client_id(&self, client_id: &str) -> Result<Option<App>, StoreError> {

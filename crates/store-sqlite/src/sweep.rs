@@ -63,7 +63,13 @@ pub(crate) fn rest(
     let ledger = connection
         .prepare_cached("DELETE FROM ledger WHERE id IN (SELECT id FROM ledger ORDER BY id LIMIT ?2) AND at < ?1")?
         .execute(params![ledger_before.0, limit])?;
-    Ok((sessions + revocations + tickets + ledger) as u64)
+    // The same of what apps did: counts of a later day come later.
+    let usage = connection
+        .prepare_cached(
+            "DELETE FROM app_usage WHERE id IN (SELECT id FROM app_usage ORDER BY id LIMIT ?2) AND last_at < ?1",
+        )?
+        .execute(params![ledger_before.0, limit])?;
+    Ok((sessions + revocations + tickets + ledger + usage) as u64)
 }
 
 #[cfg(test)]

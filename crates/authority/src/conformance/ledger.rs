@@ -39,8 +39,12 @@ pub async fn the_ledger_is_read_newest_first_and_keeps_one_of_a_kind(place: &imp
     let all = LedgerFilter { app: once.app, grant: once.grant, user: once.user };
     assert_eq!(list(all).await, std::slice::from_ref(&once));
     assert_eq!(list(LedgerFilter { app: Some(AppId(3)), ..all }).await, []);
+    let of_request = LedgerEntry { request: Some("r1".to_owned()), ..other.clone() };
+    store.record(vec![of_request.clone()]).await.unwrap();
+    assert_eq!(store.ledger_of_request("r1").await.unwrap(), std::slice::from_ref(&of_request));
+    assert_eq!(store.ledger_of_request("r2").await.unwrap(), []);
     assert_eq!(store.sweep_rest(NOW, NOW, NOW.plus(1), 10).await.unwrap(), 1);
-    assert_eq!(list(of).await, [other]);
+    assert_eq!(list(of).await, [of_request, other]);
 }
 
 /// Refusals come in floods; one of a kind is kept, and nobody is disturbed.

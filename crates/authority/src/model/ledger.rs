@@ -78,6 +78,8 @@ pub struct LedgerEntry {
     pub detail: String,
     /// If set, at most one entry with this text is kept: `refused` is written once per grant, reason and hour.
     pub once: Option<String>,
+    /// The id of the request that wrote it; none: a command, or the node itself.
+    pub request: Option<String>,
 }
 
 impl LedgerEntry {
@@ -93,6 +95,7 @@ impl LedgerEntry {
             system: None,
             detail: String::new(),
             once: None,
+            request: crate::request::id(),
         }
     }
 

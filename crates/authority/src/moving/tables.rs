@@ -180,7 +180,12 @@ pub static TABLES: &[Table] = &[
             int("system"),
             text("detail"),
             text("once"),
+            text("request_id"),
         ],
+    ),
+    numbered(
+        "app_usage",
+        &[int("id"), int("app"), int("day"), text("what"), int("count"), int("first_at"), int("last_at")],
     ),
     numbered("revocations", &[int("number"), text("kind"), text("id"), int("not_before"), int("until_time")]),
 ];

@@ -4,6 +4,7 @@ use super::findings::Findings;
 use super::request::{header, split_head, trimmed};
 use super::source::Sourced;
 use super::{ExplainOptions, Kind, codes, credentials};
+use keyfob_protocol::reason::Reason;
 use keyfob_protocol::token_reply::{self, ReplyError};
 use serde_json::Value;
 
@@ -126,6 +127,14 @@ fn about_token_reply(reply: &Reply, json: &Value, options: &ExplainOptions, foun
                 "This code is in no document. Nothing certain follows from it.",
                 "Keep the connection, try again with much space between, and keep the answer for the platform's support.",
             ),
+        }
+        if let Some(reason) = error.reason().and_then(Reason::of_word) {
+            found.note(
+                reply.at("reason"),
+                reason.word(),
+                reason.says(),
+                "The error code decides what to do; this only explains it.",
+            );
         }
         return;
     }

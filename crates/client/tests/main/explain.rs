@@ -212,6 +212,15 @@ fn every_code_of_the_documents_has_a_cause_and_a_next_step() {
 }
 
 #[test]
+fn a_reason_is_explained_beside_its_error_and_an_unknown_word_is_not() {
+    for (reason, known) in [("revoked_by_user", true), ("moon_phase", false)] {
+        let reply = format!("{{\"error\":\"invalid_grant\",\"reason\":\"{reason}\"}}");
+        let explanation = about(&[&reply]);
+        assert_eq!(explanation.findings.iter().any(|finding| finding.what == reason), known, "{explanation:#?}");
+    }
+}
+
+#[test]
 fn what_our_client_sends_is_sound() {
     let requests = golden::requests();
     assert!(requests.len() >= 12, "{}", requests.len());

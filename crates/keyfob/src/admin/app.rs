@@ -6,10 +6,11 @@ use crate::exit::Exit;
 use crate::output::{self, table};
 use clap::{Args, Subcommand};
 use keyfob_authority::Decision;
-use keyfob_authority::model::{App, AppId, AppPolicy, RefreshPolicy, System};
+use keyfob_authority::model::{App, AppId, AppPolicy, LegacyGet, RefreshPolicy, System};
 use keyfob_authority::register::{NewApp, RegisterRefusal};
 use keyfob_protocol::redirect_uri::RedirectUriRules;
 use keyfob_protocol::scope::Scope;
+use keyfob_protocol::time::DAY;
 use keyfob_protocol::{Secret, Timestamp};
 use serde_json::{Value, json};
 
@@ -50,6 +51,14 @@ pub(crate) enum Command {
         redirect_uris: Vec<String>,
         #[command(flatten)]
         policy: PolicyArgs,
+    },
+    /// How apps use the endpoints, and what to do about old ways. A running node adds what it saw once a minute.
+    Report {
+        /// Number or client id; all apps if left out.
+        app: Option<String>,
+        /// Of the last so many days, today included.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=400))]
+        days: i64,
     },
     /// Let it start, redeem and refresh again.
     Enable { app: String },
@@ -112,6 +121,9 @@ pub(crate) struct PolicyArgs {
     /// The scopes that it gets without asking; among those of --scope.
     #[arg(long, value_name = "SCOPES")]
     default_scope: Option<String>,
+    /// The legacy GET: `allow`, `warn` (it works, and answers say that it is deprecated), or the last day on which it works, as 2027-06-30 (UTC).
+    #[arg(long, value_name = "allow|warn|DATE", value_parser = legacy_get)]
+    legacy_get: Option<LegacyGet>,
     /// Fields of the policy as JSON: {"stateAtToken":"present","reuse":"end"}. See `keyfob app show APP --json`.
     #[arg(long, value_name = "JSON")]
     policy: Option<String>,
@@ -134,12 +146,24 @@ impl PolicyArgs {
             public: policy.public || self.public || self.native,
             redirect_uris: if self.native { RedirectUriRules::Native } else { policy.redirect_uris },
             origins: if self.origins.is_empty() { policy.origins } else { self.origins.clone() },
+            legacy_get: self.legacy_get.unwrap_or(policy.legacy_get),
             client_credentials: policy.client_credentials || self.client_credentials,
             allowed_scope: scope("--scope", self.allowed_scope.as_deref())?.unwrap_or(policy.allowed_scope),
             default_scope: scope("--default-scope", self.default_scope.as_deref())?.unwrap_or(policy.default_scope),
             refresh: if self.rotating { RefreshPolicy::Rotating } else { policy.refresh },
             ..policy
         })
+    }
+}
+
+fn legacy_get(text: &str) -> Result<LegacyGet, String> {
+    match text {
+        "allow" => Ok(LegacyGet::Allow),
+        "warn" => Ok(LegacyGet::Warn),
+        day => match Timestamp::from_utc(&format!("{day}T00:00:00Z")) {
+            Some(begins) => Ok(LegacyGet::OffAfter(begins.plus(DAY))),
+            None => Err("say allow, warn, or the last day on which it works, as 2027-06-30".to_owned()),
+        },
     }
 }
 
@@ -179,6 +203,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             say_what_it_gets(opened, &app);
             show(&app, json)
         }
+        Command::Report { app, days } => super::app_report::run(app.as_deref(), days, opened, json).await,
         Command::Enable { app } => set_enabled(opened, &app, true, json).await,
         Command::Disable { app } => set_enabled(opened, &app, false, json).await,
         Command::Remove { app } => {

@@ -19,6 +19,9 @@ pub(crate) struct Filter {
     /// Of this app (number or client id) only.
     #[arg(long)]
     app: Option<String>,
+    /// What the request with this id wrote, and the whole story of the grant that it was about. The id stands in the answer's X-Request-Id and in the log.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["grant", "user", "app"])]
+    request: Option<String>,
     /// At most this many.
     #[arg(long, default_value_t = 50)]
     limit: u32,
@@ -31,9 +34,32 @@ pub(crate) async fn run(filter: Filter, opened: &Opened, json: bool) -> anyhow::
     };
     let grant = filter.grant.as_deref().map(super::grant::parse).transpose()?;
     let wanted = LedgerFilter { grant, app, user: filter.user.map(UserId) };
-    let entries = opened.store.ledger(wanted, filter.limit).await?;
+    let entries = match &filter.request {
+        Some(request) => story(opened, request, filter.limit).await?,
+        None => opened.store.ledger(wanted, filter.limit).await?,
+    };
     let documents: Vec<Value> = entries.iter().map(document).collect();
-    output::data(json, &documents, || table(&["AT", "WHAT", "GRANT", "APP", "USER", "DETAIL"], entries.iter().map(row)))
+    output::data(json, &documents, || {
+        table(&["AT", "WHAT", "GRANT", "APP", "USER", "REQUEST", "DETAIL"], entries.iter().map(row))
+    })
+}
+
+/// The entries of the request, or of the grant that they are about.
+async fn story(opened: &Opened, request: &str, limit: u32) -> anyhow::Result<Vec<LedgerEntry>> {
+    let entries = opened.store.ledger_of_request(request).await?;
+    if entries.is_empty() {
+        output::say(
+            "no entry was written by a request with this id. A refusal is written once per grant, reason and hour, and one that is about no grant not at \
+             all; the node's log has the id, the reason and the grant (keyfob ledger --grant GRANT).",
+        );
+        return Err(super::missing("request"));
+    }
+    match entries.iter().find_map(|entry| entry.grant) {
+        Some(grant) => {
+            Ok(opened.store.ledger(LedgerFilter { grant: Some(grant), ..LedgerFilter::default() }, limit).await?)
+        }
+        None => Ok(entries),
+    }
 }
 
 fn document(entry: &LedgerEntry) -> Value {
@@ -45,6 +71,7 @@ fn document(entry: &LedgerEntry) -> Value {
         "user": entry.user,
         "account": entry.account,
         "system": entry.system,
+        "request": entry.request,
         "detail": entry.detail,
     })
 }
@@ -57,6 +84,7 @@ fn row(entry: &LedgerEntry) -> Vec<String> {
         entry.grant.map_or("-".to_owned(), GrantId::to_text),
         number(entry.app.map(|id| id.0)),
         number(entry.user.map(|id| id.0)),
+        entry.request.clone().unwrap_or("-".to_owned()),
         entry.detail.clone(),
     ]
 }

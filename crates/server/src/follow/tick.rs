@@ -67,6 +67,9 @@ impl Follower {
                 looks = 0;
                 self.doorway.gate.forget_expired();
                 self.rotate_signing_key().await;
+                if let Err(error) = self.doorway.authority.write_usage().await {
+                    tracing::warn!(%error, "what apps did in the last minute could not be written; it is kept for the next");
+                }
             }
             if let Err(error) = watched {
                 tracing::warn!(%error, "the tick could not be read or raised");

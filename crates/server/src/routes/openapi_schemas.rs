@@ -45,7 +45,7 @@ pub(super) fn schemas() -> Value {
             &["access_token", "token_type", "expires_in"],
         ),
         "LegacyEnvelope": object(json!({ "success": truth }), &["success"]),
-        "OAuthError": object(json!({ "error": text, "error_description": text }), &["error"]),
+        "OAuthError": object(json!({ "error": text, "error_description": text, "reason": text }), &["error"]),
         "ApiError": object(json!({ "errorMessage": text }), &["errorMessage"]),
         "Introspection": object(json!({ "active": truth }), &["active"]),
         "Jwks": object(json!({ "keys": { "type": "array", "items": { "type": "object", "required": ["kty", "kid"] } } }), &["keys"]),

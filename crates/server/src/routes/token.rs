@@ -11,16 +11,19 @@ use axum::extract::{Request, State};
 use axum::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
-use keyfob_authority::token::TokenDecision;
+use keyfob_authority::token::{LegacyGetNotice, TokenDecision};
 use keyfob_authority::{Decision, Fault};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::reason::{ExplainedRefusal, Reason};
 use keyfob_protocol::token_refusal::{BASIC_CHALLENGE, RefusalAnswer, TokenRefusal};
 use keyfob_protocol::token_request::{HttpParts, PresentedTokenRequest, ReplyShape};
 use std::sync::Arc;
+
+const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+const SUNSET: HeaderName = HeaderName::from_static("sunset");
 
 /// The handler, for every method: HEAD must not run GET's (matrix TK-12).
 pub(crate) async fn token(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
@@ -61,7 +64,11 @@ async fn answered(doorway: &Doorway, request: Request) -> Response {
     match decision {
         Ok(Decision::Granted(tokens)) => {
             doorway.metrics.count_token("granted");
-            answer(StatusCode::OK, tokens.to_json(shape))
+            let mut response = answer(StatusCode::OK, tokens.to_json(shape));
+            if let (ReplyShape::Legacy, Ok(presented)) = (shape, &presented) {
+                warn_of_legacy_get(doorway, presented.client().id(), &id, response.headers_mut());
+            }
+            response
         }
         Ok(Decision::Refused(explained)) => {
             let ExplainedRefusal { refusal, reason, grant } = &explained;
@@ -95,6 +102,17 @@ async fn restrained(
         doorway.restraint.refused(client_id, peer, &explained.refusal, now);
     }
     Ok(decision)
+}
+
+/// An app that is to leave the legacy GET is told with every answer: since when (RFC 9745), and when it ends (RFC 8594).
+fn warn_of_legacy_get(doorway: &Doorway, client_id: &str, id: &RequestId, headers: &mut HeaderMap) {
+    let Some(LegacyGetNotice { since, until }) = doorway.authority.legacy_get_notice(client_id) else { return };
+    tracing::info!(request_id = %id, client_id, "an app that is to leave the legacy GET used it");
+    let date = |text: String| HeaderValue::try_from(text).expect("invariant: dates fit a header");
+    headers.insert(DEPRECATION, date(format!("@{}", since.0)));
+    if let Some(until) = until {
+        headers.insert(SUNSET, date(until.to_http()));
+    }
 }
 
 /// A refusal of the token endpoint, counted.

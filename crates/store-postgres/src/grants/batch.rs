@@ -242,7 +242,7 @@ impl<'g> Records<'g> {
         self.counted_id.is_empty() && self.entry_id.is_empty()
     }
 
-    /// `$44` to `$63`.
+    /// `$44` to `$64`.
     fn values(&self) -> Bound<'_> {
         vec![
             &self.counted_id,
@@ -265,6 +265,7 @@ impl<'g> Records<'g> {
             &self.revoked_id,
             &self.not_before,
             &self.until,
+            &self.entry.request,
         ]
     }
 }
@@ -306,11 +307,11 @@ const WRITE: &str = concat!(
      FROM unnest($44::bytea[], $45::bigint[], $46::bigint[]) AS c(id, nonce, endings) \
      WHERE ((c.id, c.nonce) IN (SELECT id, nonce FROM won)) IS TRUE), \
      counted AS (UPDATE store SET tick = tick + due.endings FROM due WHERE due.writes > 0 RETURNING one), \
-     noted AS (INSERT INTO ledger (at, kind, grant_id, app, user_id, account, system, detail, once) \
-     SELECT l.at, l.kind, l.grant_id, l.app, l.user_id, l.account, l.system, l.detail, l.once \
+     noted AS (INSERT INTO ledger (at, kind, grant_id, app, user_id, account, system, detail, once, request_id) \
+     SELECT l.at, l.kind, l.grant_id, l.app, l.user_id, l.account, l.system, l.detail, l.once, l.request_id \
      FROM unnest($47::bytea[], $48::bigint[], $49::bigint[], $50::text[], $51::bytea[], $52::bigint[], $53::bigint[], \
-     $54::bigint[], $55::bigint[], $56::text[], $57::text[]) WITH ORDINALITY \
-     AS l(id, nonce, at, kind, grant_id, app, user_id, account, system, detail, once, n) \
+     $54::bigint[], $55::bigint[], $56::text[], $57::text[], $64::text[]) WITH ORDINALITY \
+     AS l(id, nonce, at, kind, grant_id, app, user_id, account, system, detail, once, request_id, n) \
      WHERE ((l.id, l.nonce) IN (SELECT id, nonce FROM won)) IS TRUE \
      ORDER BY l.n ON CONFLICT (once) WHERE once IS NOT NULL DO NOTHING), \
      revoked AS (INSERT INTO revocations (kind, id, not_before, until_time) \

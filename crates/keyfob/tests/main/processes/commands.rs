@@ -98,6 +98,10 @@ fn every_command_prints_json() {
     assert!(!shown.to_string().contains(secret["clientSecret"].as_str().expect("a secret")), "shown once");
     let updated = json(&["app", "update", app, "--name", "Renamed", "--policy", "{\"stateAtToken\":\"present\"}"]);
     assert_eq!((&updated["name"], &updated["policy"]["stateAtToken"]), (&"Renamed".into(), &"present".into()));
+    let leaving = json(&["app", "update", app, "--legacy-get", "2027-06-30"]);
+    assert_eq!(leaving["policy"]["legacyGet"]["off_after"], 1_814_400_000, "the day itself is the last");
+    assert_eq!(json(&["app", "update", app, "--legacy-get", "allow"])["policy"]["legacyGet"], "allow");
+    assert_eq!(json(&["app", "report", app, "--days", "7"]), Value::from(Vec::<Value>::new()));
     assert_eq!(json(&["app", "list", "--system", "Partner One"]).as_array().map(Vec::len), Some(2));
     assert_eq!(json(&["grant", "list"]), Value::from(Vec::<Value>::new()));
     for (what, id) in [("user", "1"), ("app", app), ("system", "1"), ("account", "1")] {

@@ -32,6 +32,7 @@ mod moves;
 mod on_postgres;
 mod recording;
 mod registering;
+mod reports;
 mod restores;
 mod two_processes;
 mod vault;

@@ -25,6 +25,7 @@ mod scope;
 mod second_use;
 mod table_t;
 mod table_t_grants;
+mod usage;
 pub(crate) mod watched_store;
 
 use http::Request;

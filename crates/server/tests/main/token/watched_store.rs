@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use keyfob_authority::model::{
-    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId, User,
-    UserId,
+    Account, AccountId, App, AppId, Grant, LedgerEntry, ResourceServer, Session, SessionId, System, SystemId,
+    UsageCount, User, UserId,
 };
 use keyfob_authority::store::{
     Administered, Administration, GrantFilter, GrantWrite, HeldGrant, LedgerFilter, NewRevocation, NewSession,
@@ -96,6 +96,9 @@ watched! {
     record(entries: Vec<LedgerEntry>) -> ();
     revoke(revocation: NewRevocation, entry: LedgerEntry) -> ();
     ledger(filter: LedgerFilter, limit: u32) -> Vec<LedgerEntry>;
+    ledger_of_request(request: &str) -> Vec<LedgerEntry>;
+    count_usage(counts: Vec<UsageCount>) -> ();
+    usage(app: Option<AppId>, since_day: i64) -> Vec<UsageCount>;
     app_by_client_id(client_id: &str) -> Option<App>;
     app(id: AppId) -> Option<App>;
     apps(system: Option<SystemId>) -> Vec<App>;

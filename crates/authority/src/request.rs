@@ -1,0 +1,19 @@
+//! The request that work is done for: its id stands in the ledger entries that the work writes, and in the answer.
+//!
+//! It goes along with the task and not through every signature, because no rule may depend on it.
+
+use std::future::Future;
+
+tokio::task_local! {
+    static REQUEST: String;
+}
+
+/// Does the work for the request with this id.
+pub async fn named<W: Future>(id: String, work: W) -> W::Output {
+    REQUEST.scope(id, work).await
+}
+
+/// The id of the request that this is done for; `None`: a command, or the node itself.
+pub(crate) fn id() -> Option<String> {
+    REQUEST.try_with(Clone::clone).ok()
+}
