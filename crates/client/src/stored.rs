@@ -78,6 +78,8 @@ pub struct Trouble {
 pub enum TroubleKind {
     /// The last refresh failed in passing.
     Degraded,
+    /// It was put in from elsewhere, and nobody has seen its tokens work.
+    Unverified,
     /// The API refuses everything with 403 although the token is good: the account has expired or is locked.
     AccountLocked,
 }
@@ -87,7 +89,7 @@ pub enum TroubleKind {
 pub enum State {
     /// Good.
     Connected,
-    /// Good tokens; the last refresh failed in passing.
+    /// Tokens that may be good: the last refresh failed in passing, or nobody has tried them yet.
     Degraded,
     /// The user has to connect again.
     ReauthRequired,
@@ -140,9 +142,10 @@ impl StoredConnection {
     pub fn status(&self) -> Status {
         let (state, since, reason) = match (&self.standing, &self.trouble) {
             (Standing::Live(_), None) => (State::Connected, self.since, String::new()),
-            (Standing::Live(_), Some(Trouble { kind: TroubleKind::Degraded, since, reason })) => {
-                (State::Degraded, *since, reason.clone())
-            }
+            (
+                Standing::Live(_),
+                Some(Trouble { kind: TroubleKind::Degraded | TroubleKind::Unverified, since, reason }),
+            ) => (State::Degraded, *since, reason.clone()),
             (Standing::Live(_), Some(Trouble { kind: TroubleKind::AccountLocked, since, reason })) => {
                 (State::AccountLocked, *since, reason.clone())
             }

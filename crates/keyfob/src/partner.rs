@@ -10,6 +10,7 @@ pub(crate) mod files;
 pub(crate) mod record;
 pub(crate) mod token;
 
+mod app_flags;
 pub(crate) mod authority;
 mod browser;
 mod callback;

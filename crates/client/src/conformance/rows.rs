@@ -54,6 +54,9 @@ pub async fn trouble_is_noted_once_and_changes_no_generation(place: &impl Place)
     assert_eq!(store.note("u", 1, Some(&again)).await.unwrap(), Saved::Conflict, "since the first");
     let row = store.load("u").await.unwrap().unwrap();
     assert_eq!((row.generation, row.trouble.as_ref()), (1, Some(&degraded)));
+    let unverified = Trouble { kind: TroubleKind::Unverified, ..again.clone() };
+    assert_eq!(store.note("u", 1, Some(&unverified)).await.unwrap(), Saved::Stored, "another kind");
+    assert_eq!(store.load("u").await.unwrap().unwrap().trouble.as_ref(), Some(&unverified));
     let locked = Trouble { kind: TroubleKind::AccountLocked, ..again };
     assert_eq!(store.note("u", 1, Some(&locked)).await.unwrap(), Saved::Stored);
     assert_eq!(store.load("u").await.unwrap().unwrap().status().state, State::AccountLocked);

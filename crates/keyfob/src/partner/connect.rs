@@ -3,13 +3,14 @@
 //! The library writes nothing until it is known whose connection it is: a reconnect that comes back as somebody else must not take the place
 //! of the first. Until then the tokens are in memory, and a crash there costs another consent, as a code that was never redeemed does.
 
+use super::app_flags::AppFlags;
 use super::authority::{Authority, Misnamed, NamedAuthority};
 use super::callback::{Came, Waiting, pasted_query};
 use super::failure;
 use super::file_store::FileTokenStore;
 use super::files::{StoreDir, check_name};
 use super::input::{self, Lines};
-use super::kept::{Kept, KeptSystem, Place, with_system};
+use super::kept::{Kept, Place};
 use super::loopback::{Loopback, Serving};
 use super::opened::surroundings;
 use super::{browser, connections};
@@ -18,10 +19,9 @@ use crate::output;
 use clap::Args;
 use keyfob_client::{
     ATTEMPT_LIFETIME, App, Attempt, AuthorizeOptions, BrowserSession, CallbackOutcome, ConnectionError, Connections,
-    Pkce, Prompt, Provider, ReadyExchange, Surroundings, safe_url,
+    Prompt, Provider, ReadyExchange, Surroundings, safe_url,
 };
 use keyfob_protocol::entropy;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -40,12 +40,8 @@ pub(crate) struct ConnectArgs {
     /// The app's client id.
     #[arg(long, value_name = "ID", env = "KEYFOB_CLIENT_ID")]
     client_id: String,
-    /// A file with the app's client secret.
-    #[arg(long, value_name = "FILE")]
-    client_secret_file: Option<PathBuf>,
-    /// The app has no secret; PKCE is always used.
-    #[arg(long, conflicts_with = "client_secret_file")]
-    public: bool,
+    #[command(flatten)]
+    app: AppFlags,
     /// As registered, byte for byte. Default: http://127.0.0.1/callback with a free port, for authorities that allow any port there.
     #[arg(long, value_name = "URI")]
     redirect_uri: Option<String>,
@@ -55,15 +51,6 @@ pub(crate) struct ConnectArgs {
     /// Make the user sign in, also where the browser has a session.
     #[arg(long)]
     login: bool,
-    /// Send no PKCE challenge, for an authority that stumbles over it. An app without a secret sends it all the same.
-    #[arg(long)]
-    no_pkce: bool,
-    /// The name of your system, for X-System.
-    #[arg(long, value_name = "NAME")]
-    system: Option<String>,
-    /// A file with your system's key, for X-System-Key.
-    #[arg(long, value_name = "FILE", requires = "system")]
-    system_key_file: Option<PathBuf>,
     /// What to call the connection. The same name again replaces its tokens, if the same user consents. Default: after the authority.
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
@@ -104,14 +91,8 @@ pub(crate) async fn run(args: ConnectArgs, json: bool) -> anyhow::Result<()> {
     // A directory that cannot be written to is better found out before the user is asked.
     drop(files.locked().await?);
     let mut lines = Lines::default();
-    let system = system(&args)?;
-    let client_secret = match args.public {
-        true => None,
-        false => match input::secret(args.client_secret_file.as_deref(), "KEYFOB_CLIENT_SECRET")? {
-            Some(secret) => Some(secret),
-            None => Some(input::asked(&mut lines, "client secret").await?),
-        },
-    };
+    let system = args.app.system()?;
+    let client_secret = args.app.client_secret(&mut lines).await?;
     let loopback = listen(&args, &authority).await?;
     let redirect_uri = match (&loopback, &args.redirect_uri) {
         (Some(loopback), _) => loopback.redirect_uri.clone(),
@@ -121,10 +102,7 @@ pub(crate) async fn run(args: ConnectArgs, json: bool) -> anyhow::Result<()> {
         }
     };
     let app = App { client_id: args.client_id.clone(), client_secret, redirect_uri };
-    let mut provider = with_system(authority.provider(&app)?, system.as_ref())?;
-    if args.no_pkce {
-        provider = provider.with_pkce(Pkce::Never);
-    }
+    let provider = args.app.applied(authority.provider(&app)?, system.as_ref())?;
     let outside = surroundings(&provider)?;
 
     let ready = consent(&args, &provider, &app, loopback, &mut lines, &outside).await?;
@@ -140,14 +118,6 @@ pub(crate) async fn run(args: ConnectArgs, json: bool) -> anyhow::Result<()> {
         output::say(&format!("keyfob: connected, but it is not known to whom: {}", explained(&error)));
     }
     output::data(json, &connections::document(&name, &kept), || connections::sentence(&name, &kept))
-}
-
-fn system(args: &ConnectArgs) -> anyhow::Result<Option<KeptSystem>> {
-    let Some(name) = args.system.clone() else { return Ok(None) };
-    match input::secret(args.system_key_file.as_deref(), "KEYFOB_SYSTEM_KEY")? {
-        Some(key) => Ok(Some(KeptSystem { name, key: Some(key) })),
-        None => Err(Exit::Refused.because("a system has a key: --system-key-file FILE, or KEYFOB_SYSTEM_KEY")),
-    }
 }
 
 /// A listener, where the redirect URI leads to this machine and nobody wants to paste.

@@ -4,9 +4,9 @@
 mod at_sandbox;
 mod at_terminal;
 
+use super::app_flags::AppFlags;
 use super::authority::{Misnamed, NamedAuthority};
-use super::input::{self, Lines};
-use super::kept::{KeptSystem, with_system};
+use super::input::Lines;
 use super::opened::surroundings;
 use crate::exit::Exit;
 use crate::output;
@@ -14,7 +14,7 @@ use at_sandbox::SandboxConsent;
 use at_terminal::TerminalConsent;
 use clap::{Args, Subcommand};
 use keyfob_client::record::{self, Consent, Difference, PROBES, Probe, Telling, Transcript};
-use keyfob_client::{App, Pkce, Surroundings};
+use keyfob_client::{App, Surroundings};
 use serde_json::json;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -49,24 +49,11 @@ pub(crate) struct RecordArgs {
     /// The app's client id. A sandbox says it itself.
     #[arg(long, value_name = "ID", env = "KEYFOB_CLIENT_ID")]
     client_id: Option<String>,
-    /// A file with the app's client secret.
-    #[arg(long, value_name = "FILE")]
-    client_secret_file: Option<PathBuf>,
-    /// The app has no secret; PKCE is always used.
-    #[arg(long, conflicts_with = "client_secret_file")]
-    public: bool,
+    #[command(flatten)]
+    app: AppFlags,
     /// As registered, byte for byte.
     #[arg(long, value_name = "URI")]
     redirect_uri: Option<String>,
-    /// Send no PKCE challenge.
-    #[arg(long)]
-    no_pkce: bool,
-    /// The name of your system, for X-System.
-    #[arg(long, value_name = "NAME")]
-    system: Option<String>,
-    /// A file with your system's key, for X-System-Key.
-    #[arg(long, value_name = "FILE", requires = "system")]
-    system_key_file: Option<PathBuf>,
     /// Also the probes that wait for more than seconds, use up a rate limit or may end a connection.
     #[arg(long)]
     all: bool,
@@ -116,7 +103,7 @@ pub(crate) async fn run(args: RecordArgs, json: bool) -> anyhow::Result<()> {
     let (app, system, user) = match &sandbox {
         Some(sandbox) if args.client_id.is_none() => at_sandbox::own_app(sandbox).await?,
         _ => {
-            let (app, system) = (app(&args, &mut lines).await?, system(&args)?);
+            let (app, system) = (app(&args, &mut lines).await?, args.app.system()?);
             let user = match &sandbox {
                 Some(sandbox) => at_sandbox::own_app(sandbox).await?.2,
                 None => String::new(),
@@ -124,10 +111,7 @@ pub(crate) async fn run(args: RecordArgs, json: bool) -> anyhow::Result<()> {
             (app, system, user)
         }
     };
-    let mut provider = with_system(authority.provider(&app)?, system.as_ref())?;
-    if args.no_pkce {
-        provider = provider.with_pkce(Pkce::Never);
-    }
+    let provider = args.app.applied(authority.provider(&app)?, system.as_ref())?;
     let outside = surroundings(&provider)?;
     let recording = match sandbox {
         Some(sandbox) => {
@@ -174,22 +158,8 @@ async fn app(args: &RecordArgs, lines: &mut Lines) -> anyhow::Result<App> {
     let (Some(client_id), Some(redirect_uri)) = (args.client_id.clone(), args.redirect_uri.clone()) else {
         return Err(Exit::Refused.because("say which app: --client-id ID --redirect-uri URI, as registered"));
     };
-    let client_secret = match args.public {
-        true => None,
-        false => match input::secret(args.client_secret_file.as_deref(), "KEYFOB_CLIENT_SECRET")? {
-            Some(secret) => Some(secret),
-            None => Some(input::asked(lines, "client secret").await?),
-        },
-    };
+    let client_secret = args.app.client_secret(lines).await?;
     Ok(App { client_id, client_secret, redirect_uri })
-}
-
-fn system(args: &RecordArgs) -> anyhow::Result<Option<KeptSystem>> {
-    let Some(name) = args.system.clone() else { return Ok(None) };
-    match input::secret(args.system_key_file.as_deref(), "KEYFOB_SYSTEM_KEY")? {
-        Some(key) => Ok(Some(KeptSystem { name, key: Some(key) })),
-        None => Err(Exit::Refused.because("a system has a key: --system-key-file FILE, or KEYFOB_SYSTEM_KEY")),
-    }
 }
 
 fn probe(name: &str) -> Result<&'static Probe, String> {

@@ -89,6 +89,7 @@ pub(crate) struct KeptTrouble {
 #[serde(rename_all = "snake_case")]
 enum KeptTroubleKind {
     Degraded,
+    Unverified,
     AccountLocked,
 }
 
@@ -175,6 +176,7 @@ impl KeptTrouble {
     pub(crate) fn of(trouble: &Trouble) -> KeptTrouble {
         let kind = match trouble.kind {
             TroubleKind::Degraded => KeptTroubleKind::Degraded,
+            TroubleKind::Unverified => KeptTroubleKind::Unverified,
             TroubleKind::AccountLocked => KeptTroubleKind::AccountLocked,
         };
         KeptTrouble { kind, since: trouble.since, reason: trouble.reason.clone() }
@@ -183,6 +185,7 @@ impl KeptTrouble {
     pub(crate) fn to_library(&self) -> Trouble {
         let kind = match self.kind {
             KeptTroubleKind::Degraded => TroubleKind::Degraded,
+            KeptTroubleKind::Unverified => TroubleKind::Unverified,
             KeptTroubleKind::AccountLocked => TroubleKind::AccountLocked,
         };
         Trouble { kind, since: self.since, reason: self.reason.clone() }

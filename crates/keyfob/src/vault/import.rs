@@ -94,7 +94,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::AlreadyThere(Compared::SamePerson) => "already_there_same_person",
         Outcome::AlreadyThere(Compared::NotCompared) => "already_there",
         Outcome::OtherPerson => "other_person",
-        Outcome::Dead { .. } => "dead",
+        Outcome::Dead { .. } | Outcome::WithoutUse => "dead",
         Outcome::DeadThere { .. } => "already_there_dead",
         Outcome::NotVerified { .. } => "not_verified",
         Outcome::NotKept { .. } => "not_kept",
@@ -118,6 +118,9 @@ fn reason(outcome: &Outcome) -> Option<String> {
         Outcome::Dead { reason } | Outcome::NotVerified { reason } | Outcome::NotKept { reason } => {
             Some(reason.clone())
         }
+        Outcome::WithoutUse => Some(
+            "its access token is not good any more, and there is no refresh token; it was not kept".to_owned(),
+        ),
         Outcome::DeadThere { reason } => Some(format!(
             "the vault's connection of this name works no more ({reason}); this line was not tried. Its user connects again, or: DELETE /connections/APP/ID?local=true, and this again"
         )),
@@ -151,7 +154,8 @@ fn verdict(lines: &[Line]) -> anyhow::Result<()> {
     let wrong = count(|outcome| {
         matches!(outcome, Outcome::Unreadable { .. } | Outcome::OtherPerson | Outcome::Repeated { .. })
     });
-    let dead = count(|outcome| matches!(outcome, Outcome::Dead { .. } | Outcome::DeadThere { .. }));
+    let dead =
+        count(|outcome| matches!(outcome, Outcome::Dead { .. } | Outcome::WithoutUse | Outcome::DeadThere { .. }));
     match (later, wrong, dead) {
         (0, 0, 0) => Ok(()),
         (0, 0, dead) => Err(Exit::Reconnect.because(format!("the users of {dead} have to connect again"))),

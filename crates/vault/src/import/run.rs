@@ -19,9 +19,6 @@ const RATE_TRIES: u32 = 5;
 /// Seconds of the lease under which an identity is noted; it takes milliseconds.
 const LEASE: i64 = 30;
 
-/// Why a connection that has just been put in is not called good yet: its tokens may be dead.
-const NOT_YET: &str = "it was imported and is not verified yet";
-
 /// Imports into one app's connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Importer {
@@ -64,6 +61,8 @@ pub enum Outcome {
         /// What was said.
         reason: String,
     },
+    /// Its access token is not good any more and it has no refresh token; it was not kept.
+    WithoutUse,
     /// The vault has a connection of this name that works no more; it was left as it is, and the line's tokens were not tried.
     DeadThere {
         /// What was said of it.
@@ -160,9 +159,11 @@ impl Importer {
         }
         let now = self.clock.now();
         if tokens.refresh_token.is_none() && !tokens.is_alive(now) {
-            return Ok(without_use());
+            return Ok(Outcome::WithoutUse);
         }
-        let trouble = Trouble { kind: TroubleKind::Degraded, since: now, reason: NOT_YET.to_owned() };
+        // Its tokens may be dead.
+        let reason = "it was imported and is not verified yet".to_owned();
+        let trouble = Trouble { kind: TroubleKind::Unverified, since: now, reason };
         let row = StoredConnection { trouble: Some(trouble), ..StoredConnection::live(1, tokens.clone(), now, None) };
         match self.store.save(&id, None, &row).await? {
             Saved::Stored => self.verify(&id).await,
@@ -231,7 +232,7 @@ impl Importer {
     /// Without a refresh token, one that the API refuses is worth nothing and is not kept.
     async fn verify(&self, id: &str) -> Result<Outcome, StoreUnavailable> {
         let outcome = self.ask(id).await?;
-        if outcome == without_use() {
+        if outcome == Outcome::WithoutUse {
             self.store.remove(id).await?;
         }
         Ok(outcome)
@@ -297,7 +298,7 @@ impl Importer {
 }
 
 fn is_unverified(row: &StoredConnection) -> bool {
-    row.trouble.as_ref().is_some_and(|trouble| trouble.reason == NOT_YET)
+    row.trouble.as_ref().is_some_and(|trouble| trouble.kind == TroubleKind::Unverified)
 }
 
 async fn is_locked(connection: &Connection) -> bool {
@@ -308,7 +309,7 @@ fn failed(error: &ConnectionError) -> Outcome {
     match error {
         ConnectionError::ReauthRequired(why) => dead(&why.evidence),
         ConnectionError::LostReply(why) => dead(&why.evidence),
-        ConnectionError::NoRefreshToken(_) => without_use(),
+        ConnectionError::NoRefreshToken(_) => Outcome::WithoutUse,
         ConnectionError::RefreshFailed { .. } => {
             Outcome::NotVerified { reason: "the authority did not refresh it in passing".to_owned() }
         }
@@ -333,11 +334,6 @@ fn failed(error: &ConnectionError) -> Outcome {
         | ConnectionError::NotRevoked(_)
         | ConnectionError::Store(_) => Outcome::NotVerified { reason: error.to_string() },
     }
-}
-
-fn without_use() -> Outcome {
-    let reason = "its access token is not good any more, and there is no refresh token; it was not kept".to_owned();
-    Outcome::Dead { reason }
 }
 
 fn dead(evidence: &Evidence) -> Outcome {

@@ -68,6 +68,7 @@ struct KeptTrouble {
 #[derive(Serialize, Deserialize)]
 enum KeptKind {
     Degraded,
+    Unverified,
     AccountLocked,
 }
 
@@ -130,6 +131,7 @@ fn keep(row: &StoredConnection) -> Kept {
     let trouble = row.trouble.as_ref().map(|trouble| KeptTrouble {
         kind: match trouble.kind {
             TroubleKind::Degraded => KeptKind::Degraded,
+            TroubleKind::Unverified => KeptKind::Unverified,
             TroubleKind::AccountLocked => KeptKind::AccountLocked,
         },
         since: trouble.since,
@@ -177,6 +179,7 @@ fn read(generation: u64, kept: Kept) -> StoredConnection {
     let trouble = kept.trouble.map(|trouble| Trouble {
         kind: match trouble.kind {
             KeptKind::Degraded => TroubleKind::Degraded,
+            KeptKind::Unverified => TroubleKind::Unverified,
             KeptKind::AccountLocked => TroubleKind::AccountLocked,
         },
         since: trouble.since,

@@ -39,8 +39,23 @@ impl SealingKey {
     }
 }
 
-/// What the seal of an attempt is bound to.
-pub(super) fn attempt_place(name: &str, data_key: u32) -> Vec<u8> {
+/// What stands for an attempt, bound to its name and to the number of its data key.
+pub(super) fn seal_attempt(
+    key: &SealingKey,
+    (name, data_key): (&str, u32),
+    content: &Secret<String>,
+    entropy: &dyn Entropy,
+) -> Result<Vec<u8>, EntropyFailed> {
+    key.seal(content.expose().as_bytes(), &attempt_place(name, data_key), entropy)
+}
+
+/// `None` as for [`SealingKey::open`].
+pub(super) fn open_attempt(key: &SealingKey, (name, data_key): (&str, u32), sealed: &[u8]) -> Option<Secret<String>> {
+    let bytes = key.open(sealed, &attempt_place(name, data_key))?;
+    String::from_utf8(bytes.expose().clone()).ok().map(Secret::new)
+}
+
+fn attempt_place(name: &str, data_key: u32) -> Vec<u8> {
     framed("keyfob vault attempt", &[name.as_bytes(), &data_key.to_be_bytes()])
 }
 

@@ -6,7 +6,7 @@
 use super::keys::{self, Sealer};
 use super::{PostgresTokenStore, number, unavailable};
 use crate::store::contract::{StoredEvent, TakenAttempt, VaultStore};
-use crate::store::seal::attempt_place;
+use crate::store::seal;
 use async_trait::async_trait;
 use keyfob_client::{Saved, Secret, StoreUnavailable, Timestamp};
 use tokio_postgres::Row;
@@ -32,8 +32,7 @@ impl PostgresTokenStore {
     async fn seal_attempt(&self, name: &str, content: &Secret<String>) -> Result<(i64, Vec<u8>), StoreUnavailable> {
         let rows = self.engine.read(KEY, &[]).await.map_err(unavailable)?;
         let Sealer { number, key } = keys::sealer(&rows, &self.inside).map_err(unavailable)?;
-        let place = attempt_place(name, number);
-        let sealed = key.seal(content.expose().as_bytes(), &place, self.inside.entropy.as_ref());
+        let sealed = seal::seal_attempt(&key, (name, number), content, self.inside.entropy.as_ref());
         Ok((number.into(), sealed.map_err(|error| StoreUnavailable(error.to_string()))?))
     }
 
@@ -44,8 +43,7 @@ impl PostgresTokenStore {
         };
         let (data_key, sealed, key) = read().map_err(unavailable)?;
         let Ok(key) = self.inside.keys.learn(data_key, key) else { return Ok(None) };
-        let opened = key.open(sealed, &attempt_place(name, data_key));
-        Ok(opened.and_then(|bytes| String::from_utf8(bytes.expose().clone()).ok()).map(Secret::new))
+        Ok(seal::open_attempt(&key, (name, data_key), sealed))
     }
 }
 

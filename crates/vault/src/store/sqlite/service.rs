@@ -3,7 +3,7 @@
 use super::engine::Fault;
 use super::{Inside, SqliteTokenStore, unavailable};
 use crate::store::contract::{StoredEvent, TakenAttempt, VaultStore};
-use crate::store::seal::attempt_place;
+use crate::store::seal;
 use async_trait::async_trait;
 use keyfob_client::{Saved, Secret, StoreUnavailable, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
@@ -31,7 +31,7 @@ impl Inside {
         content: &Secret<String>,
     ) -> Result<(u32, Vec<u8>), Fault> {
         let (number, key) = self.keys.current(connection)?;
-        let sealed = key.seal(content.expose().as_bytes(), &attempt_place(name, number), self.entropy.as_ref());
+        let sealed = seal::seal_attempt(&key, (name, number), content, self.entropy.as_ref());
         Ok((number, sealed.map_err(|error| Fault(error.to_string()))?))
     }
 
@@ -43,8 +43,7 @@ impl Inside {
         sealed: &[u8],
     ) -> Result<Option<Secret<String>>, Fault> {
         let Ok(key) = self.keys.get(connection, number) else { return Ok(None) };
-        let opened = key.open(sealed, &attempt_place(name, number));
-        Ok(opened.and_then(|bytes| String::from_utf8(bytes.expose().clone()).ok()).map(Secret::new))
+        Ok(seal::open_attempt(&key, (name, number), sealed))
     }
 }
 
