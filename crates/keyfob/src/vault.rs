@@ -3,6 +3,7 @@
 mod check;
 mod import;
 mod key;
+mod notes;
 mod opened;
 mod settings;
 mod trial;
@@ -132,6 +133,9 @@ async fn serve(settings: VaultSettings, trial: Option<(&trial::Trial, TcpListene
         None => None,
     };
     let opened = Opened::open(&settings).await?;
+    for note in notes::of_settings(&settings).into_iter().chain(notes::of_store(&opened.vault).await) {
+        tracing::warn!("{note}");
+    }
     let (trial, listener) = match trial {
         Some((trial, listener)) => (Some(trial), listener),
         None => (None, bind("listen", settings.listen).await?),

@@ -1,10 +1,13 @@
 //! Who may ask the vault for what: programs with a key, each with its rights.
 
+use crate::vault::AppSettings;
 use aws_lc_rs::{constant_time, digest};
 use keyfob_client::{Method, Secret};
 use keyfob_protocol::{Entropy, EntropyFailed, base62, entropy};
 use std::collections::BTreeSet;
+use std::fmt;
 use thiserror::Error;
+use url::Url;
 
 /// What a key begins with, so that scanners find one that was published.
 const PREFIX: &str = "keyfobvk_";
@@ -56,6 +59,14 @@ pub struct ProxyRule {
     is_prefix: bool,
 }
 
+/// As it was written.
+impl fmt::Display for ProxyRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = self.method.map_or("*", Method::as_str);
+        write!(f, "{method} {}{}", self.path, if self.is_prefix { "*" } else { "" })
+    }
+}
+
 /// A rule is not like `GET /v1/people*`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("\"{0}\" is not like \"GET /v1/people*\" or \"* /v1/*\"")]
@@ -80,6 +91,12 @@ impl ProxyRule {
         Ok(ProxyRule { method, path: path.to_owned(), is_prefix })
     }
 
+    /// Whether it allows any call of an API with this base. Calls go nowhere else.
+    fn reaches(&self, api_base: &Url) -> bool {
+        let base = api_base.path();
+        self.path.starts_with(base) || (self.is_prefix && base.starts_with(&self.path))
+    }
+
     fn allows(&self, method: Method, path: &str) -> bool {
         let path_fits = if self.is_prefix { path.starts_with(&self.path) } else { path == self.path };
         path_fits && self.method.is_none_or(|allowed| allowed == method)
@@ -92,8 +109,15 @@ impl Caller {
         self.rights.contains(&right) && self.may_use(app)
     }
 
+    /// Its rules that fit no path of the API of any of its apps. Nothing is said where none of these could be read.
+    pub fn rules_without_effect<'c>(&'c self, apps: &'c [AppSettings]) -> impl Iterator<Item = &'c ProxyRule> {
+        let bases: Vec<&Url> =
+            apps.iter().filter(|app| self.may_use(&app.name)).map(|app| app.provider.api_base()).collect();
+        self.proxy.iter().filter(move |rule| !bases.is_empty() && !bases.iter().any(|base| rule.reaches(base)))
+    }
+
     /// Whether the app is one of its.
-    pub(crate) fn may_use(&self, app: &str) -> bool {
+    pub fn may_use(&self, app: &str) -> bool {
         self.apps.as_ref().is_none_or(|apps| apps.contains(app))
     }
 
@@ -191,6 +215,23 @@ mod tests {
             "/v1/people\u{e9}",
         ] {
             assert!(!may(Method::Get, path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_rule_reaches_an_api_or_no_call_of_it() {
+        let base = Url::parse("https://api.example.com/v1/").expect("a URL");
+        for (rule, reaches) in [
+            ("GET /v1/people*", true),
+            ("* /v1/notes", true),
+            ("* /*", true),
+            ("GET /v1*", true),
+            ("GET /v1/*", true),
+            ("GET /v1", false),
+            ("GET /people*", false),
+            ("GET /v2/*", false),
+        ] {
+            assert_eq!(ProxyRule::parse(rule).expect("a rule").reaches(&base), reaches, "{rule}");
         }
     }
 

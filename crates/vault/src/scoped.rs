@@ -33,6 +33,11 @@ pub(crate) fn split(name: &str) -> Option<(&str, &str)> {
     name.split_once(SEPARATOR)
 }
 
+/// Stands behind every name of this app's connections and before the next app's.
+pub(crate) fn behind(app: &str) -> String {
+    format!("{app}{BEHIND}")
+}
+
 #[async_trait]
 impl<S: TokenStore + ?Sized> TokenStore for ScopedStore<S> {
     async fn load(&self, id: &str) -> Result<Option<StoredConnection>, StoreUnavailable> {
@@ -77,7 +82,7 @@ impl<S: TokenStore + ?Sized> TokenStore for ScopedStore<S> {
         // Names of this app only: what comes behind them begins with the character behind the separator.
         let from = after.map_or_else(|| self.prefix.clone(), |after| self.name(after));
         let mut listed = self.store.page(Some(&from), limit).await?;
-        let end = format!("{}{BEHIND}", &self.prefix[..self.prefix.len() - 1]);
+        let end = behind(self.prefix.trim_end_matches(SEPARATOR));
         listed.retain(|listed| listed.id < end);
         for listed in &mut listed {
             listed.id.drain(..self.prefix.len());

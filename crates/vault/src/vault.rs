@@ -1,7 +1,7 @@
 //! The vault without HTTP: several apps, each with its connections, over one store.
 
 use crate::import::Importer;
-use crate::scoped::{ScopedStore, split};
+use crate::scoped::{ScopedStore, behind, split};
 use crate::store::{StoredEvent, VaultStore};
 use keyfob_client::{
     App, Connection, ConnectionError, Connections, Event, EventSink, Listed, Provider, Revoked, Status,
@@ -124,6 +124,24 @@ impl Vault {
     /// The names of the apps.
     pub fn app_names(&self) -> impl Iterator<Item = &str> {
         self.apps.keys().map(String::as_str)
+    }
+
+    /// Apps that have connections and are none of this vault's any more: nobody keeps those alive.
+    ///
+    /// # Errors
+    /// [`StoreUnavailable`].
+    pub async fn forgotten_apps(&self) -> Result<Vec<String>, StoreUnavailable> {
+        let mut forgotten = Vec::new();
+        let mut after: Option<String> = None;
+        while let Some(first) = self.store.page(after.as_deref(), 1).await?.first() {
+            let (app, _) = split(&first.id).unwrap_or((&first.id, ""));
+            if !self.apps.contains_key(app) {
+                forgotten.push(app.to_owned());
+            }
+            // Behind all of the app's, whose names go on with the separator.
+            after = Some(behind(app));
+        }
+        Ok(forgotten)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -1,6 +1,7 @@
 //! `keyfob vault check`: reads everything as the service would, looks at the store and asks the authorities whether they are there. Makes nothing,
 //! and tries neither client id nor secret: only a user's trip does.
 
+use super::notes;
 use super::opened::{Found, Opened, look};
 use super::settings::{Findings, VaultSettings};
 use crate::exit::Exit;
@@ -14,6 +15,7 @@ use url::Url;
 
 pub(super) async fn check(settings: &VaultSettings, json: bool) -> anyhow::Result<()> {
     let mut findings = Findings::default();
+    let mut notes = notes::of_settings(settings);
     if let Some(tls) = &settings.tls {
         let loaded = Tls::load(&tls.certificate, &tls.key);
         findings.keep(loaded.map_err(|error| Exit::Refused.because(format!("tls: {error}"))));
@@ -22,6 +24,7 @@ pub(super) async fn check(settings: &VaultSettings, json: bool) -> anyhow::Resul
         Some(Found::Nothing) => "nothing there yet; made at the first start",
         Some(Found::Store) => match findings.keep(Opened::open(settings).await) {
             Some(opened) => {
+                notes.extend(notes::of_store(&opened.vault).await);
                 opened.close().await;
                 "can be opened"
             }
@@ -32,8 +35,6 @@ pub(super) async fn check(settings: &VaultSettings, json: bool) -> anyhow::Resul
     for app in &settings.apps {
         findings.keep(answers(app).await);
     }
-    let own = settings.callback();
-    let notes: Vec<String> = settings.apps.iter().filter_map(|app| elsewhere(app, &own)).collect();
     tell(settings, store, &notes, json)?;
     for note in notes {
         output::say(&format!("keyfob: {note}"));
@@ -73,14 +74,6 @@ fn tell(settings: &VaultSettings, store: &str, notes: &[String], json: bool) -> 
             callers.join(", "),
             webhooks.join(", "),
         )
-    })
-}
-
-/// A redirect URI that is not this vault's may be right, where something in front of it passes callbacks on.
-fn elsewhere(app: &AppSettings, own: &Url) -> Option<String> {
-    let uri = &app.app.redirect_uri;
-    (uri != own.as_str()).then(|| {
-        format!("apps.{}.redirect_uri is {uri}, and this vault takes users back at {own}: what answers there must pass them on", app.name)
     })
 }
 

@@ -125,7 +125,8 @@ fn reason(outcome: &Outcome) -> Option<String> {
             "the vault's connection of this name works no more ({reason}); this line was not tried. Its user connects again, or: DELETE /connections/APP/ID?local=true, and this again"
         )),
         Outcome::Repeated { first } => Some(format!("{first} has the same name")),
-        Outcome::Unreadable { column, reason } => Some(format!("column {column}: {reason}")),
+        Outcome::Unreadable { column: Some(column), reason } => Some(format!("column {column}: {reason}")),
+        Outcome::Unreadable { column: None, reason } => Some(reason.clone()),
     }
 }
 
@@ -156,14 +157,15 @@ fn verdict(lines: &[Line]) -> anyhow::Result<()> {
     });
     let dead =
         count(|outcome| matches!(outcome, Outcome::Dead { .. } | Outcome::WithoutUse | Outcome::DeadThere { .. }));
-    match (later, wrong, dead) {
-        (0, 0, 0) => Ok(()),
-        (0, 0, dead) => Err(Exit::Reconnect.because(format!("the users of {dead} have to connect again"))),
-        (0, wrong, _) => Err(Exit::Refused.because(format!("{wrong} were left out; correct them and run this again"))),
-        (later, ..) => {
-            Err(Exit::Unavailable.because(format!("{later} could not be finished; run this again with the same file")))
-        }
-    }
+    let parts = [
+        (later, Exit::Unavailable, "could not be finished: run this again with the same file"),
+        (wrong, Exit::Refused, "were left out: correct them and run this again"),
+        (dead, Exit::Reconnect, "are dead: their users have to connect again"),
+    ];
+    let mut parts = parts.into_iter().filter(|(count, ..)| *count > 0).peekable();
+    let Some((_, exit, _)) = parts.peek().copied() else { return Ok(()) };
+    let told: Vec<String> = parts.map(|(count, _, what)| format!("{count} {what}")).collect();
+    Err(exit.because(told.join("; ")))
 }
 
 #[cfg(test)]
@@ -177,7 +179,8 @@ mod tests {
 
     #[test]
     fn each_line_says_what_became_of_it_and_why() {
-        let unreadable = Outcome::Unreadable { column: "expires_at".to_owned(), reason: "this is no time".to_owned() };
+        let unreadable =
+            Outcome::Unreadable { column: Some("expires_at".to_owned()), reason: "this is no time".to_owned() };
         assert_eq!(sentence(&line(unreadable)), "line 7 \"u\": unreadable: column expires_at: this is no time");
         let there = Outcome::AlreadyThere(Compared::SamePerson);
         assert_eq!(sentence(&line(there)), "line 7 \"u\": already there, same person");
@@ -193,7 +196,11 @@ mod tests {
         let (dead, later) = (Outcome::Dead { reason: String::new() }, Outcome::NotVerified { reason: String::new() });
         assert_eq!(code(vec![Outcome::Imported]), None);
         assert_eq!(code(vec![Outcome::Imported, dead.clone()]), Some(Exit::Reconnect));
-        assert_eq!(code(vec![dead, Outcome::OtherPerson]), Some(Exit::Refused));
-        assert_eq!(code(vec![Outcome::OtherPerson, later]), Some(Exit::Unavailable));
+        assert_eq!(code(vec![dead.clone(), Outcome::OtherPerson]), Some(Exit::Refused));
+        assert_eq!(code(vec![Outcome::OtherPerson, later.clone()]), Some(Exit::Unavailable));
+        let all = [Outcome::WithoutUse, Outcome::OtherPerson, later, Outcome::OtherPerson].map(line);
+        let told = verdict(&all).expect_err("something is left to do").to_string();
+        let parts = ["1 could not be finished", "2 were left out", "1 are dead"];
+        assert!(parts.iter().all(|part| told.contains(part)), "{told}");
     }
 }

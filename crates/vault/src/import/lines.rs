@@ -49,10 +49,10 @@ pub enum ExportUnreadable {
     Missing(&'static str, String),
 }
 
-/// A line that cannot be read: the column, and what is wrong with it.
+/// A line that cannot be read: the column, where one is to blame, and what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable {
-    pub(super) column: String,
+    pub(super) column: Option<String>,
     pub(super) reason: String,
 }
 
@@ -73,7 +73,10 @@ impl Export {
         match text.trim_start().chars().next() {
             None => Err(ExportUnreadable::Empty),
             Some('[') => array(text, mapping),
-            Some('{') => objects(text, mapping),
+            Some('{') => match list_of(text) {
+                Some(items) => numbered(items, mapping),
+                None => objects(text, mapping),
+            },
             Some(_) => table(text, mapping),
         }
     }
@@ -92,6 +95,21 @@ impl Export {
 fn array(text: &str, mapping: &Mapping) -> Result<Export, ExportUnreadable> {
     let items: Vec<Value> = serde_json::from_str(text)
         .map_err(|error| ExportUnreadable::Json { line: error.line(), column: error.column() })?;
+    numbered(items, mapping)
+}
+
+/// The list of an export that is one object around it, such as `{"users": […]}`.
+fn list_of(text: &str) -> Option<Vec<Value>> {
+    let Ok(Value::Object(whole)) = serde_json::from_str(text) else { return None };
+    let mut lists = whole.into_iter().filter_map(|(_, value)| match value {
+        Value::Array(items) if items.iter().any(Value::is_object) => Some(items),
+        _ => None,
+    });
+    let list = lists.next()?;
+    lists.next().is_none().then_some(list)
+}
+
+fn numbered(items: Vec<Value>, mapping: &Mapping) -> Result<Export, ExportUnreadable> {
     json((1..).map(Place::Item).zip(items.into_iter().map(Ok)), mapping)
 }
 
@@ -99,8 +117,8 @@ fn objects(text: &str, mapping: &Mapping) -> Result<Export, ExportUnreadable> {
     let lines = (1..).map(Place::Line).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let read = |line| {
         serde_json::from_str(line).map_err(|error: serde_json::Error| Unreadable {
-            column: error.column().to_string(),
-            reason: "this is no JSON".to_owned(),
+            column: None,
+            reason: format!("this is no JSON, from character {} on", error.column()),
         })
     };
     json(lines.map(|(place, line)| (place, read(line))), mapping)
@@ -122,11 +140,11 @@ fn json(
                     object.into_iter().zip(columns).filter_map(|((name, value), column)| Some((name, value, column?)));
                 let values = fields.filter_map(|(name, value, column)| match plain(value) {
                     Ok(text) => text.map(|text| Ok((column, text))),
-                    Err(reason) => Some(Err(Unreadable { column: name, reason: reason.to_owned() })),
+                    Err(reason) => Some(Err(Unreadable { column: Some(name), reason: reason.to_owned() })),
                 });
                 values.collect()
             }
-            Ok(_) => Err(Unreadable { column: "1".to_owned(), reason: "this is no JSON object".to_owned() }),
+            Ok(_) => Err(Unreadable { column: None, reason: "this is no JSON object".to_owned() }),
             Err(unreadable) => Err(unreadable),
         };
         lines.push((place, line));
@@ -183,10 +201,10 @@ fn table(text: &str, mapping: &Mapping) -> Result<Export, ExportUnreadable> {
                 .filter(|(_, value)| !value.is_empty())
                 .filter_map(|(column, value)| Some(((*column)?, value.to_owned())))
                 .collect()),
-            false => Err(Unreadable {
-                column: record.len().to_string(),
-                reason: format!("{} values below {} headings", record.len(), names.len()),
-            }),
+            false => {
+                let reason = format!("{} values below {} headings", record.len(), names.len());
+                Err(Unreadable { column: None, reason })
+            }
         };
         lines.push((place, line));
     }

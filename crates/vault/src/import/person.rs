@@ -71,5 +71,5 @@ fn required(values: &Values, column: Column) -> Result<String, Unreadable> {
 }
 
 fn wrong(column: Column, reason: String) -> Unreadable {
-    Unreadable { column: column.name().to_owned(), reason }
+    Unreadable { column: Some(column.name().to_owned()), reason }
 }

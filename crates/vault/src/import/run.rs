@@ -85,8 +85,8 @@ pub enum Outcome {
     },
     /// It cannot be read.
     Unreadable {
-        /// The column: its name, or its number where there is no name.
-        column: String,
+        /// The column, where one is to blame.
+        column: Option<String>,
         /// What is wrong with it.
         reason: String,
     },

@@ -174,7 +174,7 @@ a/b,a-3-1,r-3-1,1799999000,slash@example.com
 const ID_RULE: &str = "an id is neither . nor .. and has 1 to 200 bytes, without slashes, backslashes, control characters or white space at its ends";
 
 fn unreadable(column: &str, reason: &str) -> Outcome {
-    Outcome::Unreadable { column: column.to_owned(), reason: reason.to_owned() }
+    Outcome::Unreadable { column: Some(column.to_owned()), reason: reason.to_owned() }
 }
 
 async fn an_export_is_imported_once(store: Arc<dyn TokenStore>) {
@@ -196,7 +196,7 @@ async fn an_export_is_imported_once(store: Arc<dyn TokenStore>) {
         dead(),
         Outcome::Repeated { first: Place::Line(2) },
         unreadable("expires_at", "this is no time"),
-        unreadable("2", "2 values below 5 headings"),
+        Outcome::Unreadable { column: None, reason: "2 values below 5 headings".to_owned() },
         unreadable("id", "it is missing"),
         unreadable("id", ID_RULE),
         unreadable("id", ID_RULE),
@@ -275,7 +275,8 @@ async fn json_lines_of_every_style_are_one_import() {
     let lines = scene.import(lines, false).await;
     assert_eq!(outcomes(&lines)[..4], [Outcome::Imported, Outcome::Imported, Outcome::Imported, Outcome::Imported]);
     assert_eq!(lines.iter().map(|line| line.place).collect::<Vec<_>>()[..2], [Place::Line(1), Place::Line(3)]);
-    assert!(matches!(&lines[4].outcome, Outcome::Unreadable { column, .. } if column.parse::<u32>().is_ok()));
+    let broken = "this is no JSON, from character 36 on".to_owned();
+    assert_eq!(lines[4].outcome, Outcome::Unreadable { column: None, reason: broken });
     assert_eq!(lines[5].outcome, unreadable("refresh_token", "neither text nor a number"));
     assert_eq!(lines[6].outcome, unreadable("refresh_token", "it holds characters that no token has"));
     let scope = scene.store.load("1").await.unwrap().unwrap().tokens().unwrap().scope.clone();
@@ -329,6 +330,15 @@ gone,a-9-1,r-9-1,1799999000
     scene.world.locked.lock().unwrap().clear();
     assert_eq!(outcomes(&scene.import(export, false).await)[2], Outcome::Imported);
     assert_eq!(told(&*store, "locked").await, ["degraded", "account_locked", "connected"]);
+}
+
+#[tokio::test]
+async fn an_export_with_an_object_around_its_list_is_read() {
+    let place = Directory::new();
+    let scene = Scene::new(Arc::new(place.store()), [1]);
+    let export = "{\n  \"exported\": \"2027-01-15\",\n  \"users\": [{\"id\": \"one\", \"access_token\": \"a-1-1\", \"refresh_token\": \"r-1-1\"}]\n}\n";
+    let lines = scene.import(export, false).await;
+    assert_eq!((lines[0].place, &lines[0].outcome), (Place::Item(1), &Outcome::Imported));
 }
 
 #[tokio::test]

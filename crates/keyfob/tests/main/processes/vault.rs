@@ -224,6 +224,26 @@ fn a_check_finds_an_authority_or_a_store_that_is_not_there() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_tells_of_rules_and_connections_that_nothing_fits() {
+    let vault = Vault::on("vault.db");
+    let serving = vault.serve();
+    vault.connect(&serving, "u1").await;
+    serving.stop();
+    let text = std::fs::read_to_string(vault.path("vault.toml")).expect("a file");
+    std::fs::write(vault.path("vault.toml"), text.replace("\"GET /v1/*\"", "\"GET /v1/*\", \"POST /people\""))
+        .expect("a file");
+    let notes = vault.does(&["check"])["notes"].to_string();
+    let idle = r#"callers.backend.proxy: \"POST /people\" allows no call: the API of fub begins with /v1/"#;
+    assert!(notes.contains(idle), "{notes}");
+    std::fs::write(vault.path("vault.toml"), text.replace("[apps.fub]", "[apps.boss]")).expect("a file");
+    let notes = vault.does(&["check"])["notes"].to_string();
+    assert!(notes.contains("the store has connections of an app fub that the configuration does not name"), "{notes}");
+    std::fs::write(vault.path("vault.toml"), text).expect("a file");
+    let notes = vault.does(&["check"])["notes"].to_string();
+    assert!(!notes.contains("does not name"), "{notes}");
+}
+
 /// A key made or handed out beforehand is no store.
 #[test]
 fn a_check_makes_no_store_for_a_key_that_is_there() {

@@ -1,0 +1,41 @@
+//! What may be right and is more often a mistake: told by `keyfob vault check` and at each start, and in nobody's way.
+
+use super::settings::VaultSettings;
+use keyfob_vault::callers::Caller;
+use keyfob_vault::{AppSettings, Vault};
+use url::Url;
+
+/// Of the configuration alone.
+pub(super) fn of_settings(settings: &VaultSettings) -> Vec<String> {
+    let own = settings.callback();
+    let elsewhere = settings.apps.iter().filter_map(|app| elsewhere(app, &own));
+    let idle = settings.callers.iter().flat_map(|caller| rules_without_effect(caller, &settings.apps));
+    elsewhere.chain(idle).collect()
+}
+
+/// Of the store under this configuration. Nothing where it cannot be read: others tell of that.
+pub(super) async fn of_store(vault: &Vault) -> Vec<String> {
+    let forgotten = vault.forgotten_apps().await.unwrap_or_default().into_iter();
+    let told = |app| {
+        format!(
+            "the store has connections of an app {app} that the configuration does not name: nobody keeps them alive"
+        )
+    };
+    forgotten.map(told).collect()
+}
+
+/// A redirect URI that is not this vault's may be right, where something in front of it passes callbacks on.
+fn elsewhere(app: &AppSettings, own: &Url) -> Option<String> {
+    let uri = &app.app.redirect_uri;
+    (uri != own.as_str()).then(|| {
+        format!("apps.{}.redirect_uri is {uri}, and this vault takes users back at {own}: what answers there must pass them on", app.name)
+    })
+}
+
+fn rules_without_effect<'a>(caller: &'a Caller, apps: &'a [AppSettings]) -> impl Iterator<Item = String> + 'a {
+    caller.rules_without_effect(apps).map(move |rule| {
+        let apps = apps.iter().filter(|app| caller.may_use(&app.name));
+        let bases = apps.map(|app| format!("the API of {} begins with {}", app.name, app.provider.api_base().path()));
+        format!("callers.{}.proxy: \"{rule}\" allows no call: {}", caller.name, bases.collect::<Vec<_>>().join(", "))
+    })
+}
