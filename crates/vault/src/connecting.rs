@@ -110,7 +110,7 @@ impl EndKind {
     /// Whether the page has the link again. Never for another browser: the link stands for the user, and whoever got hold of a callback is
     /// perhaps somebody else, or was sent it by somebody else.
     pub(crate) fn may_try_again(self) -> bool {
-        matches!(self, EndKind::Denied | EndKind::Failed | EndKind::OtherIdentity)
+        matches!(self, EndKind::Denied | EndKind::Failed | EndKind::OtherIdentity | EndKind::Pending)
     }
 
     pub(crate) fn of_word(word: &str) -> Option<EndKind> {

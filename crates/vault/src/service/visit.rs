@@ -122,7 +122,7 @@ fn end_page(service: &Service, kind: EndKind, ticket: Option<&str>) -> Response 
         EndKind::Pending => (
             StatusCode::OK,
             "One moment",
-            "Your connection is being set up. Reload this page, or go back to where you came from.",
+            "Your connection is being set up. Go back to where you came from, or, if it is not there in a minute, try again.",
         ),
     };
     let link = ticket

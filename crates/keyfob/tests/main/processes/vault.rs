@@ -105,7 +105,11 @@ impl Vault {
         let asked = self.http.post(format!("{}/connections/start", serving.base())).bearer_auth(KEY);
         let started = send(asked.body(json!({ "app": "fub", "id": id }).to_string())).await.expect("an answer");
         let link = started.field("url").unwrap_or_else(|| panic!("no link: {}", started.body));
-        let path = link.strip_prefix("http://127.0.0.1:4400").expect("at the public URL");
+        self.followed(serving, link.strip_prefix("http://127.0.0.1:4400").expect("at the public URL")).await
+    }
+
+    /// Opens a link: where the browser is sent, and its cookie.
+    async fn followed(&self, serving: &Serving, path: &str) -> (String, String) {
         let opened = send(self.http.get(format!("{}{path}", serving.base()))).await.expect("an answer");
         let cookie = opened.header("set-cookie").split(';').next().expect("a cookie").to_owned();
         (opened.header("location").to_owned(), cookie)
@@ -333,6 +337,35 @@ async fn lives(vault: &Vault) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vault_that_is_killed_in_the_middle_of_a_consent_goes_on_with_it() {
     lives(&Vault::on("vault.db")).await;
+}
+
+/// Whatever became of the code, nobody has its tokens: the person is not left on a page that never changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_came_back_as_the_vault_was_killed_can_try_again() {
+    let vault = Vault::on("vault.db");
+    let serving = vault.serve();
+    let (authorize, cookie) = vault.begun(&serving, "u1").await;
+    let back = vault.sandbox.approved(&authorize).await;
+    let query = back.split_once('?').expect("an answer").1;
+    let callback =
+        |serving: &Serving| vault.http.get(format!("{}/callback?{query}", serving.base())).header("cookie", &cookie);
+    vault.sandbox.has_fault(json!({ "fault": "delay", "at": "token", "milliseconds": 20_000 })).await;
+    let redeeming = tokio::spawn(send(callback(&serving)));
+    vault.sandbox.fires("delay").await;
+    serving.kill();
+    assert!(redeeming.await.expect("no panic").is_err(), "it was killed before it could answer");
+    let serving = vault.serve();
+    let again = send(callback(&serving)).await.expect("an answer");
+    let end = again.header("location");
+    assert!(end.starts_with("/end/pending/"), "{end}");
+    let page = vault.get(&serving, end).await;
+    let link =
+        page.body.split("href=\"").find_map(|rest| rest.split('"').next().filter(|href| href.starts_with("/connect/")));
+    let link = link.unwrap_or_else(|| panic!("no link: {}", page.body));
+    let (authorize, cookie) = vault.followed(&serving, link).await;
+    assert_eq!(vault.back(&serving, &authorize, &cookie).await, "/end/connected");
+    Vault::works(&vault.get(&serving, "/proxy/fub/u1/v1/identity").await);
+    serving.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ use super::super::visitor::{http_client, send};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 /// Registered with every app.
 pub(in crate::processes) const REDIRECT_URI: &str = "https://app.example.com/callback";
@@ -67,6 +68,26 @@ impl Sandbox {
 
     pub(in crate::processes) async fn advance(&self, time: &str) {
         self.control("clock", &json!({ "advance": time })).await;
+    }
+
+    pub(in crate::processes) async fn has_fault(&self, fault: Value) {
+        self.control("faults", &json!({ "faults": [fault] })).await;
+    }
+
+    /// Waits until the fault of this name has struck.
+    pub(in crate::processes) async fn fires(&self, fault: &str) {
+        let struck = async {
+            loop {
+                let faults = send(self.http.get(format!("{}/sandbox/faults", self.issuer()))).await.expect("an answer");
+                let faults: Value = serde_json::from_str(&faults.body).expect("JSON");
+                let mut faults = faults["faults"].as_array().expect("faults").iter();
+                if faults.any(|set| set["fault"] == fault && set["fired"] != 0) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), struck).await.expect("it strikes");
     }
 
     async fn control(&self, route: &str, body: &Value) -> Value {
