@@ -14,7 +14,7 @@ mod row;
 mod seal;
 mod sqlite;
 
-pub use contract::{REMOVED, StoredEvent, TakenAttempt, VaultStore};
+pub use contract::{REMOVED, SWEPT_AT_ONCE, StoredEvent, TakenAttempt, VaultStore};
 pub use master_key::MasterKey;
 pub use open::OpenError;
 pub use postgres::PostgresTokenStore;

@@ -2,7 +2,7 @@
 
 use crate::import::Importer;
 use crate::scoped::{ScopedStore, behind, split};
-use crate::store::{StoredEvent, VaultStore};
+use crate::store::{SWEPT_AT_ONCE, StoredEvent, VaultStore};
 use keyfob_client::{
     App, Connection, ConnectionError, Connections, Event, EventSink, Listed, Provider, Revoked, Status,
     StoreUnavailable, Surroundings, Tended, Timestamp, TokenStore, listed,
@@ -16,6 +16,8 @@ use url::Url;
 
 /// Connections that are kept at hand, so that a call reads nothing from the store.
 const AT_HAND: usize = 10_000;
+/// Seconds that an event is kept for whoever asks.
+const EVENTS_KEPT: i64 = 90 * DAY;
 /// Seconds without a refresh after which an authority like Follow Up Boss ends a grant.
 const IDLE_DEATH: i64 = 90 * DAY;
 
@@ -191,6 +193,7 @@ impl Vault {
             all.unreadable += tended.unreadable;
         }
         self.store.sweep_attempts(self.now()).await?;
+        while self.store.sweep_events(self.now().plus(-EVENTS_KEPT)).await? == SWEPT_AT_ONCE {}
         Ok(all)
     }
 }

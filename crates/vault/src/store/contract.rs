@@ -3,6 +3,9 @@
 use async_trait::async_trait;
 use keyfob_client::{Saved, Secret, StoreUnavailable, Timestamp, TokenStore};
 
+/// Events that are looked at for being past in one write, so that nobody waits for it long.
+pub const SWEPT_AT_ONCE: u64 = 1000;
+
 /// A change of state as recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
@@ -67,4 +70,7 @@ pub trait VaultStore: TokenStore {
 
     /// Removes attempts that are past. How many there were.
     async fn sweep_attempts(&self, now: Timestamp) -> Result<u64, StoreUnavailable>;
+
+    /// Removes events of before a time, of the [`SWEPT_AT_ONCE`] oldest. How many there were. Their numbers are not given again.
+    async fn sweep_events(&self, before: Timestamp) -> Result<u64, StoreUnavailable>;
 }

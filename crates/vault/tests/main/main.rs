@@ -11,3 +11,4 @@ mod postgres_sealed;
 mod postgres_store;
 mod sealed;
 mod sqlite_store;
+mod vault_store;

@@ -5,7 +5,7 @@
 
 use super::keys::{self, Sealer};
 use super::{PostgresTokenStore, number, unavailable};
-use crate::store::contract::{StoredEvent, TakenAttempt, VaultStore};
+use crate::store::contract::{SWEPT_AT_ONCE, StoredEvent, TakenAttempt, VaultStore};
 use crate::store::seal;
 use async_trait::async_trait;
 use keyfob_client::{Saved, Secret, StoreUnavailable, Timestamp};
@@ -26,6 +26,8 @@ const TAKEN: &str = "SELECT a.data_key, a.sealed, k.sealed FROM attempts a JOIN 
                      WHERE a.name = $1 AND a.until > $2 AND a.stage = 1";
 const LEAVE: &str = "UPDATE attempts SET data_key = $2, sealed = $3 WHERE name = $1 AND stage = 1";
 const SWEEP: &str = "DELETE FROM attempts WHERE until <= $1 RETURNING 1";
+const SWEEP_EVENTS: &str = "DELETE FROM events WHERE since < $1 \
+                            AND number IN (SELECT number FROM events ORDER BY number LIMIT $2) RETURNING 1";
 
 impl PostgresTokenStore {
     /// Seals what stands for an attempt, under the key of now. A key that is retired before the attempt is past takes the attempt with it.
@@ -99,6 +101,12 @@ impl VaultStore for PostgresTokenStore {
 
     async fn sweep_attempts(&self, now: Timestamp) -> Result<u64, StoreUnavailable> {
         let swept = self.engine.write_again(SWEEP, &[&now.0]).await.map_err(unavailable)?;
+        Ok(swept.len() as u64)
+    }
+
+    async fn sweep_events(&self, before: Timestamp) -> Result<u64, StoreUnavailable> {
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&before.0, &SWEPT_AT_ONCE.cast_signed()];
+        let swept = self.engine.write_again(SWEEP_EVENTS, &values).await.map_err(unavailable)?;
         Ok(swept.len() as u64)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::engine::Fault;
 use super::{Inside, SqliteTokenStore, unavailable};
-use crate::store::contract::{StoredEvent, TakenAttempt, VaultStore};
+use crate::store::contract::{SWEPT_AT_ONCE, StoredEvent, TakenAttempt, VaultStore};
 use crate::store::seal;
 use async_trait::async_trait;
 use keyfob_client::{Saved, Secret, StoreUnavailable, Timestamp};
@@ -136,6 +136,18 @@ impl VaultStore for SqliteTokenStore {
     async fn sweep_attempts(&self, now: Timestamp) -> Result<u64, StoreUnavailable> {
         self.write("", move |connection, _, _| {
             let swept = connection.prepare_cached("DELETE FROM attempts WHERE until <= ?1")?.execute([now.0])?;
+            Ok(swept as u64)
+        })
+        .await
+    }
+
+    async fn sweep_events(&self, before: Timestamp) -> Result<u64, StoreUnavailable> {
+        self.write("", move |connection, _, _| {
+            let swept = connection
+                .prepare_cached(
+                    "DELETE FROM events WHERE since < ?1 AND number IN (SELECT number FROM events ORDER BY number LIMIT ?2)",
+                )?
+                .execute((before.0, SWEPT_AT_ONCE))?;
             Ok(swept as u64)
         })
         .await
