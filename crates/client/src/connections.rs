@@ -153,14 +153,21 @@ impl Connections {
             .await
     }
 
-    /// Waits until every refresh and exchange that has begun is over, also those whose caller has gone, and tries once more to write what the store did
-    /// not take. To be called before a process ends: a refresh that is cut off may cost its connection.
+    /// Waits until every refresh and exchange that has begun is over, also those whose caller has gone. To be called before a process ends, and
+    /// [`Connections::write_unwritten`] behind it: a refresh that is cut off may cost its connection.
     pub async fn settled(&self) {
         self.shared.working.is_done().await;
+    }
+
+    /// Tries to write new tokens that the store did not take when they came, and names the connections whose tokens it still does not take.
+    /// To be called every few seconds, since nobody may be calling those connections, and until nothing is left before a process ends:
+    /// what only its memory has is gone with it.
+    pub async fn write_unwritten(&self) -> Vec<String> {
         let unwritten: Vec<_> = self.shared.unwritten().values().cloned().collect();
         for held in unwritten {
             drop(held.reload().await);
         }
+        self.shared.unwritten().keys().cloned().collect()
     }
 
     /// Notes that the user said no. A connection that exists stays as it is. Whether it was noted.

@@ -24,6 +24,9 @@ pub trait EventSink: Send + Sync {
     /// New tokens came and the store does not take them: they live in this process's memory alone and are written as soon as the
     /// store is back. Somebody should look at the disk before the process ends.
     fn unwritten(&self, id: &str, why: &StoreUnavailable);
+
+    /// What was told as unwritten is in the store now.
+    fn written(&self, id: &str);
 }
 
 /// Hears nothing.
@@ -34,4 +37,6 @@ impl EventSink for NoEvents {
     fn changed(&self, _: &Event) {}
 
     fn unwritten(&self, _: &str, _: &StoreUnavailable) {}
+
+    fn written(&self, _: &str) {}
 }

@@ -34,6 +34,8 @@ struct Unwritten {
     row: StoredConnection,
     /// The lease under which it came. The store may still know it.
     fence: Option<Fence>,
+    /// Whether somebody was told.
+    told: bool,
 }
 
 /// What became of a try to write.
@@ -123,6 +125,7 @@ impl Held {
             from: before.status().state,
             row: row.clone(),
             fence: Some(fence),
+            told: false,
         };
         self.set_seen(Seen { row: Some(row.clone()), unwritten: Some(unwritten.clone()) });
         reach("refresh.before_finish");
@@ -141,6 +144,9 @@ impl Held {
                 self.shared.outside.pause.pause(SAVE_PAUSE).await;
             }
         }
+        if let Some(unwritten) = &mut self.seen().unwritten {
+            unwritten.told = true;
+        }
         self.shared.events.unwritten(&self.id, &refused);
         Ok(row)
     }
@@ -148,7 +154,7 @@ impl Held {
     /// One try. First under the lease it came under; if that is over, under a new one and only over what it is the successor of.
     async fn write(&self, unwritten: Unwritten) -> Result<Wrote, StoreUnavailable> {
         let store = &self.shared.store;
-        let Unwritten { redeemed, spent, row, from, fence } = unwritten;
+        let Unwritten { redeemed, spent, row, from, fence, .. } = unwritten;
         if let Some(fence) = fence
             && store.finish(&self.id, fence, redeemed, &row).await? == Saved::Stored
         {
@@ -183,7 +189,11 @@ impl Held {
     }
 
     fn written(&self, from: Option<State>, row: StoredConnection) -> Wrote {
+        let was_told = self.seen().unwritten.as_ref().is_some_and(|unwritten| unwritten.told);
         self.set_seen(Seen { row: Some(row.clone()), unwritten: None });
+        if was_told {
+            self.shared.events.written(&self.id);
+        }
         self.tell(from, &row);
         Wrote::Stored(row)
     }

@@ -34,10 +34,7 @@ impl Connections {
     /// [`StoreUnavailable`] when the walk itself fails.
     pub async fn tend(&self) -> Result<Tended, StoreUnavailable> {
         // Nobody may be calling: then this is what writes tokens that came while the store was away.
-        let unwritten: Vec<_> = self.shared.unwritten().values().cloned().collect();
-        for held in unwritten {
-            drop(held.reload().await);
-        }
+        self.write_unwritten().await;
         let mut tended = Tended::default();
         let mut after: Option<String> = None;
         loop {

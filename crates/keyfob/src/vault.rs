@@ -19,7 +19,7 @@ use import::ImportArgs;
 use keyfob_protocol::{Secret, entropy};
 use keyfob_server::listen::{self, ListenOptions, tls::Tls};
 use keyfob_vault::service::{Service, ServiceSettings, router};
-use keyfob_vault::{delivery, tend};
+use keyfob_vault::{delivery, tend, write_unwritten};
 use opened::Opened;
 use settings::VaultSettings;
 use std::net::SocketAddr;
@@ -68,6 +68,8 @@ enum Command {
 
 /// Requests in flight get this long when the service stops: a call of the API through it may take half a minute.
 const GRACE: Duration = Duration::from_secs(40);
+/// The store gets this long to take tokens that it has not taken yet.
+const WRITING: Duration = Duration::from_secs(60);
 /// Refreshes in flight whose caller has gone get this long after that: the longest wait for an authority, and the write.
 const SETTLING: Duration = Duration::from_secs(60);
 
@@ -90,8 +92,7 @@ pub(crate) async fn run(args: VaultArgs, json: bool) -> anyhow::Result<()> {
                 Exit::NotFound.because(format!("there is no app {}; there are: {}", import.app, known.join(", ")))
             })?;
             let done = import::run(import, &importer, json).await;
-            end(&opened).await;
-            done
+            end(&opened).await.and(done)
         }
         Some(Command::Reseal(reseal)) => key::reseal(reseal, settings().await?, json).await,
         None => match &args.sandbox {
@@ -113,11 +114,36 @@ async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener>
 }
 
 /// Ends what was begun, then closes: a refresh that is cut off may cost its connection.
-async fn end(opened: &Opened) {
+///
+/// # Errors
+/// New tokens could not be written in time, and are lost.
+async fn end(opened: &Opened) -> anyhow::Result<()> {
     if tokio::time::timeout(SETTLING, opened.vault.settled()).await.is_err() {
         tracing::warn!("some refreshes did not finish in time; the next start settles them");
     }
+    let mut left = opened.vault.write_unwritten().await;
+    for tried in 0..WRITING.as_secs() {
+        if left == 0 {
+            break;
+        }
+        if tried.is_multiple_of(10) {
+            let seconds = WRITING.as_secs() - tried;
+            tracing::error!(
+                connections = left,
+                seconds,
+                "not stopping yet: new tokens are in this process's memory alone; make room now"
+            );
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        left = opened.vault.write_unwritten().await;
+    }
     opened.close().await;
+    match left {
+        0 => Ok(()),
+        left => Err(Exit::Unavailable.because(format!(
+            "the new tokens of {left} connections could not be written and are lost; where the authority takes a refresh token once, their users have to connect again"
+        ))),
+    }
 }
 
 /// A vault on trial brings its listener.
@@ -149,7 +175,7 @@ async fn serve(settings: VaultSettings, trial: Option<(&trial::Trial, TcpListene
             session_key: Secret::new(entropy::random(&SystemEntropy::new())?),
         },
     ));
-    let mut tasks = vec![tokio::spawn(tend(service.clone()))];
+    let mut tasks = vec![tokio::spawn(tend(service.clone())), tokio::spawn(write_unwritten(service.clone()))];
     tasks.extend(
         settings.webhooks.iter().map(|webhook| tokio::spawn(delivery::deliver(service.clone(), webhook.clone()))),
     );
@@ -179,7 +205,7 @@ async fn serve(settings: VaultSettings, trial: Option<(&trial::Trial, TcpListene
     for task in tasks {
         task.abort();
     }
-    end(&opened).await;
+    end(&opened).await?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -23,6 +23,28 @@ use std::time::Duration;
 /// Between two rounds of tending.
 const TEND_EVERY: Duration = Duration::from_secs(3600);
 
+/// Between tries to write what the store did not take.
+const WRITE_EVERY: Duration = Duration::from_secs(5);
+/// Tries between two reminders that something is unwritten.
+const REMIND_EVERY: u32 = 12;
+
+/// Writes new tokens that the store did not take when they came, as soon as it takes them, until the process ends.
+pub async fn write_unwritten(service: Arc<service::Service>) {
+    let mut tries = 0_u32;
+    loop {
+        let left = service.vault.write_unwritten().await;
+        service.counts.unwritten.set(i64::try_from(left).unwrap_or(i64::MAX));
+        tries = if left == 0 { 0 } else { tries.wrapping_add(1) };
+        if tries > 0 && tries.is_multiple_of(REMIND_EVERY) {
+            tracing::error!(
+                connections = left,
+                "new tokens are still in this process's memory alone; make room before it ends"
+            );
+        }
+        tokio::time::sleep(WRITE_EVERY).await;
+    }
+}
+
 /// Tends the connections, now and then hourly, until the process ends.
 pub async fn tend(service: Arc<service::Service>) {
     loop {

@@ -85,6 +85,10 @@ impl EventSink for Bell {
     fn unwritten(&self, id: &str, why: &StoreUnavailable) {
         tracing::error!(connection = id, why = %why, "new tokens came and cannot be written: they are in this process's memory alone; make room before it ends");
     }
+
+    fn written(&self, id: &str) {
+        tracing::info!(connection = id, "the new tokens are written after all");
+    }
 }
 
 /// A connection as callers see it.
@@ -170,6 +174,16 @@ impl Vault {
     /// [`StoreUnavailable`].
     pub async fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreUnavailable> {
         self.store.events(after, limit).await
+    }
+
+    /// Tries to write new tokens that the store did not take when they came. How many connections still have theirs in this process's memory
+    /// alone. To be called every few seconds, and until there are none before the process ends.
+    pub async fn write_unwritten(&self) -> usize {
+        let mut left = 0;
+        for app in self.apps.values() {
+            left += app.connections.write_unwritten().await.len();
+        }
+        left
     }
 
     /// Waits until every refresh and exchange that has begun is over. To be called before the store is closed.

@@ -262,11 +262,14 @@ async fn cl_05_new_tokens_survive_a_store_that_fails() {
     drop(connection);
     world.connections.open("u").get("/v1/people").await.unwrap();
     // The store is back: what comes next writes what it could not, be it a call or the round of the housekeeper.
+    assert_eq!(world.connections.write_unwritten().await, ["u"]);
     world.store.read_only.store(false, Ordering::SeqCst);
     world.connections.tend().await.unwrap();
     assert!(
         matches!(in_store(&world).await.standing, Standing::Live(new) if new.refresh_token.as_ref().unwrap().expose() == "r2")
     );
+    assert!(world.connections.write_unwritten().await.is_empty());
+    assert_eq!(world.heard.written.load(Ordering::SeqCst), 1, "that it is over is told, too");
     assert_eq!(world.script.story().iter().filter(|line| line.starts_with("refresh")).count(), 1);
 }
 

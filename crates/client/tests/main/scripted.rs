@@ -261,6 +261,7 @@ impl TokenStore for FlakyStore {
 pub(crate) struct Heard {
     pub(crate) changes: Mutex<Vec<Event>>,
     pub(crate) unwritten: AtomicU64,
+    pub(crate) written: AtomicU64,
 }
 
 impl Heard {
@@ -278,6 +279,10 @@ impl EventSink for Heard {
 
     fn unwritten(&self, _: &str, _: &StoreUnavailable) {
         self.unwritten.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn written(&self, _: &str) {
+        self.written.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -13,7 +13,11 @@ use keyfob_client::{
     Clock, Connection, ConnectionError, Connections, Driver, Provider, Surroundings, Timestamp, TokioPause, safe_url,
 };
 use std::sync::Arc;
+use std::time::Duration;
 use url::Url;
+
+/// Seconds in which a person can make room on a full disk.
+const PATIENCE: u32 = 120;
 
 /// A connection with its file.
 pub(crate) struct Opened {
@@ -55,18 +59,22 @@ impl Opened {
 
     /// Makes sure that what was refreshed is in the file: a process ends, and what it only remembers is gone.
     pub(crate) async fn settle(&self) -> anyhow::Result<()> {
-        if self.store.unwritten().is_none() {
-            return Ok(());
+        for tried in 0..=PATIENCE {
+            let Some(why) = self.store.unwritten() else { return Ok(()) };
+            match tried {
+                0 => output::say(&format!(
+                    "keyfob: connection {}: new tokens came and cannot be written: {why}. Make room now: they are in this process's memory alone, and it tries for {PATIENCE} seconds",
+                    self.name
+                )),
+                _ => tokio::time::sleep(Duration::from_secs(1)).await,
+            }
+            // Reading tries to write first.
+            let _ = self.connection.state().await;
         }
-        // Reading tries to write first.
-        let _ = self.connection.state().await;
-        match self.store.unwritten() {
-            None => Ok(()),
-            Some(why) => Err(Exit::Unavailable.because(format!(
-                "connection {}: new tokens came and cannot be written: {why}. Its file holds the refresh token before them: make room, then run: keyfob connections refresh {}",
-                self.name, self.name
-            ))),
-        }
+        Err(Exit::Unavailable.because(format!(
+            "connection {}: the new tokens could not be written and are lost. Its file holds the refresh token before them, which may be good once more: make room, then run: keyfob connections refresh {}; else: {}",
+            self.name, self.name, self.kept.place.connect_again(&self.name)
+        )))
     }
 
     /// Runs the work and settles, whatever became of it.

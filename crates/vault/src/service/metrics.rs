@@ -43,9 +43,11 @@ pub(crate) struct Counts {
     pub(crate) delivered: Family<Delivered, Counter>,
     /// Connections that the last round of tending looked at.
     pub(crate) connections: Gauge,
-    /// Of them refreshed.
+    /// Connections whose new tokens the store has not taken yet.
+    pub(crate) unwritten: Gauge,
+    /// Idle connections refreshed.
     pub(crate) tended: Counter,
-    /// Of them not refreshed although it was time.
+    /// Idle connections not refreshed although it was time.
     pub(crate) tending_failed: Counter,
 }
 
@@ -58,6 +60,7 @@ impl Default for Counts {
             came_back: Family::default(),
             delivered: Family::default(),
             connections: Gauge::default(),
+            unwritten: Gauge::default(),
             tended: Counter::default(),
             tending_failed: Counter::default(),
         };
@@ -65,6 +68,8 @@ impl Default for Counts {
         registry.register("callbacks", "Callbacks by how they ended, and why", counts.came_back.clone());
         registry.register("webhook_deliveries", "Deliveries of events by outcome", counts.delivered.clone());
         registry.register("connections", "Connections at the last round of tending", counts.connections.clone());
+        let unwritten = "Connections whose new tokens are in this process's memory alone";
+        registry.register("unwritten", unwritten, counts.unwritten.clone());
         registry.register("tended", "Idle connections refreshed to keep them alive", counts.tended.clone());
         registry.register(
             "tending_failed",

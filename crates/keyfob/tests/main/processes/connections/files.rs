@@ -3,8 +3,10 @@
 use super::desk::Desk;
 use super::sandbox::{ROTATING, Sandbox};
 use std::fs::Permissions;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).expect("it exists").permissions().mode() & 0o777
@@ -74,7 +76,7 @@ async fn a_file_that_is_no_connection_is_told_by_place_and_spoils_no_other() {
 }
 
 #[tokio::test]
-async fn tokens_that_cannot_be_written_are_reported_and_the_connection_outlives_it() {
+async fn tokens_that_cannot_be_written_are_reported_and_waited_for() {
     let sandbox = Sandbox::start();
     let desk = Desk::of(&sandbox, ROTATING);
     desk.connected(&sandbox, "a").await;
@@ -83,14 +85,17 @@ async fn tokens_that_cannot_be_written_are_reported_and_the_connection_outlives_
     // No file can be made where a directory stands. (A mode would not stop root, as whom tests may run.)
     let in_the_way = desk.connections().join(".a.new");
     std::fs::create_dir(&in_the_way).expect("made");
-    let told = desk.run(&["call", "GET", "/v1/identity"]);
-    assert_eq!((told.code, told.stdout.as_str()), (Some(6), ""), "{told:?}");
-    assert!(
-        told.stderr.contains("cannot be written") && told.stderr.contains("keyfob connections refresh a"),
-        "{told:?}"
-    );
+    let mut call = desk.command(&["call", "GET", "/v1/identity"]);
+    let mut call = call.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut said = BufReader::new(call.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    assert!(said.any(|line| line.contains("new tokens came and cannot be written") && line.contains("Make room now")));
     assert_eq!(std::fs::read(desk.file("a")).expect("the file"), before, "the token before it is still there");
+    // It waits for that.
     std::fs::remove_dir(&in_the_way).expect("removed");
+    let rest: Vec<String> = said.collect();
+    let ended = call.wait_with_output().expect("an end");
+    assert!(ended.status.success() && !ended.stdout.is_empty(), "{rest:?}");
+    assert_ne!(std::fs::read(desk.file("a")).expect("the file"), before);
     desk.does(&["connections", "refresh", "a"]);
     desk.does(&["call", "GET", "/v1/identity"]);
 }

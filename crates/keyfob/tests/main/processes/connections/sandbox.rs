@@ -74,14 +74,15 @@ impl Sandbox {
         self.control("faults", &json!({ "faults": [fault] })).await;
     }
 
-    /// Waits until the fault of this name has struck.
-    pub(in crate::processes) async fn fires(&self, fault: &str) {
+    /// Waits until the faults of this name have struck so often.
+    pub(in crate::processes) async fn fires(&self, fault: &str, times: u64) {
         let struck = async {
             loop {
                 let faults = send(self.http.get(format!("{}/sandbox/faults", self.issuer()))).await.expect("an answer");
                 let faults: Value = serde_json::from_str(&faults.body).expect("JSON");
-                let mut faults = faults["faults"].as_array().expect("faults").iter();
-                if faults.any(|set| set["fault"] == fault && set["fired"] != 0) {
+                let faults = faults["faults"].as_array().expect("faults").iter();
+                let fired = faults.filter(|set| set["fault"] == fault).filter_map(|set| set["fired"].as_u64());
+                if fired.sum::<u64>() >= times {
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
