@@ -139,6 +139,9 @@ pub enum ConnectionError {
     Store(StoreUnavailable),
 }
 
+/// Why a connection is called locked.
+pub(crate) const LOCKED: &str = "the API refuses everything with 403, even the identity; the token is good";
+
 /// How a connection stands, for a page or a health check. Asks nobody but the store.
 #[derive(Clone, Debug)]
 pub enum ConnectionState {
@@ -160,6 +163,11 @@ pub enum ConnectionState {
         /// The tokens in use.
         tokens: TokenSet,
         /// Since when.
+        since: Timestamp,
+    },
+    /// The user has to connect again: the access token has ended and there is no refresh token.
+    Unrenewable {
+        /// Since when that is known.
         since: Timestamp,
     },
     /// The user has to connect again.
@@ -220,7 +228,7 @@ impl Connection {
     }
 
     /// What an answer says about the connection itself: after a 403 the identity tells a lack of permission from a locked account, and
-    /// any success says that the account is open.
+    /// any success says that the account is open and the token good.
     async fn judged(
         &self,
         url: &Url,
@@ -229,26 +237,37 @@ impl Connection {
         response: HttpResponse,
     ) -> Result<HttpResponse, ConnectionError> {
         let held = &self.held;
-        let locked = held
-            .last_seen()
-            .and_then(|row| row.trouble)
-            .is_some_and(|trouble| trouble.kind == TroubleKind::AccountLocked);
+        let seen = held.last_seen();
+        // The last refresh is not a call's to judge.
+        let troubled = seen
+            .as_ref()
+            .and_then(|row| row.trouble.as_ref())
+            .is_some_and(|trouble| trouble.kind != TroubleKind::Degraded);
+        let is_identity = held.shared.identity_url().is_some_and(|identity| identity == *url);
+        let is_unknown = held.shared.identity_url().is_some() && seen.is_some_and(|row| row.identity.is_none());
         if response.status == 403 && held.holds().no_identity_until.is_none_or(|until| until <= held.now()) {
             held.holds().no_identity_until = Some(held.now().plus(IDENTITY_AGAIN));
-            let identified = match held.shared.identity_url().is_some_and(|identity| identity == *url) {
+            let identified = match is_identity {
                 true => Identified::by(&response),
                 false => held.shared.identify(&held.id, tokens).await,
             };
             match identified {
-                Identified::As(_) if locked => held.note(generation, None).await,
-                Identified::Refused(403) => {
-                    let reason = "the API refuses everything with 403, even the identity; the token is good".to_owned();
-                    held.note(generation, Some((TroubleKind::AccountLocked, reason))).await;
-                }
+                Identified::As(identity) if troubled || is_unknown => held.works(generation, Some(&identity)).await,
+                Identified::Refused(403) => held.note(generation, TroubleKind::AccountLocked, LOCKED.to_owned()).await,
                 _ => {}
             }
-        } else if locked && response.is_success() {
-            held.note(generation, None).await;
+        } else if response.is_success() && (troubled || (is_unknown && is_identity)) {
+            let identified = match is_identity {
+                true => Identified::by(&response),
+                // It was locked when its user connected, and nobody could say whose it is.
+                false if is_unknown => held.shared.identify(&held.id, tokens).await,
+                false => Identified::NotOffered,
+            };
+            match identified {
+                Identified::As(identity) => held.works(generation, Some(&identity)).await,
+                _ if troubled => held.works(generation, None).await,
+                _ => {}
+            }
         }
         self.unless_rate_limited(response)
     }
@@ -320,6 +339,9 @@ impl Connection {
             (Standing::ReauthRequired(why), ..) => ConnectionState::ReauthRequired(why),
             (Standing::LostReply(why), ..) => ConnectionState::LostReply(why),
             (Standing::Denied, ..) => ConnectionState::Denied { since: row.since },
+            (Standing::Live(_), Some(trouble), _) if trouble.kind == TroubleKind::Unrenewable => {
+                ConnectionState::Unrenewable { since: trouble.since }
+            }
             (Standing::Live(tokens), Some(trouble), _) if trouble.kind == TroubleKind::AccountLocked => {
                 ConnectionState::AccountLocked { tokens, since: trouble.since }
             }

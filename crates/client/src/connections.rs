@@ -3,7 +3,7 @@
 //! There is one handle per name, however often it is opened, so that "one refresh at a time" holds in the whole process. What
 //! concerns the app and not one user, the breaker that a refused client secret trips, lives here too.
 
-use crate::connection::{Connection, ConnectionError, Held};
+use crate::connection::{Connection, ConnectionError, Held, LOCKED};
 use crate::events::{EventSink, NoEvents};
 use crate::exchange::{ExchangeFailed, ReadyExchange};
 use crate::governor::Governing;
@@ -11,7 +11,7 @@ use crate::identify::Identified;
 use crate::identity::Identity;
 use crate::provider::{App, Provider};
 use crate::store::{Listed, Saved, StoreUnavailable, TokenStore, listed};
-use crate::stored::{Standing, State, StoredConnection};
+use crate::stored::{Standing, State, StoredConnection, Trouble, TroubleKind};
 use crate::token_failure::Evidence;
 use crate::tokens::TokenSet;
 use crate::transport::Surroundings;
@@ -255,7 +255,10 @@ impl Shared {
                 let replaces = there.as_ref().map(|row| row.generation);
                 let identity = identified.pinned_to(there.as_ref().and_then(|row| row.identity.as_ref()))?;
                 let since = self.outside.clock.now();
-                let next = StoredConnection::live(replaces.unwrap_or(0) + 1, tokens.clone(), since, identity);
+                let mut next = StoredConnection::live(replaces.unwrap_or(0) + 1, tokens.clone(), since, identity);
+                if matches!(identified, Identified::Refused(403)) {
+                    next.trouble = Some(Trouble { kind: TroubleKind::AccountLocked, since, reason: LOCKED.to_owned() });
+                }
                 let saved = self.store.save(id, replaces, &next).await?;
                 Ok((saved, there.map(|row| row.status().state), next))
             };

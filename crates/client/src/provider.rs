@@ -168,17 +168,19 @@ impl Provider {
         let at = |path: &str| format!("{issuer}{path}");
         let provider = Provider::new(&at("/oauth/authorize"), &at("/oauth/token"), &at("/v1"), Dialect::OAuth)?;
         let provider = provider.expecting_issuer(CallbackIssuer::Required(issuer.to_owned()));
-        Ok(provider.with_api_shape(ApiShape::FollowUpBoss))
+        provider.with_api_shape(ApiShape::FollowUpBoss).revoking_at(&at("/oauth/revoke"))
     }
 
-    /// The same authority in another dialect, with PKCE as that dialect documents it. The callback of `followupboss` names no issuer.
+    /// The same authority in another dialect, with PKCE as that dialect documents it. The callback of `followupboss` names no issuer, and its
+    /// documents know no revocation endpoint.
     #[must_use]
     pub fn speaking(self, dialect: Dialect) -> Provider {
         let callback_issuer = match (dialect, self.callback_issuer) {
             (Dialect::FollowUpBoss, CallbackIssuer::Required(issuer)) => CallbackIssuer::IfPresent(issuer),
             (_, issuer) => issuer,
         };
-        Provider { dialect, pkce: documented_pkce(dialect), callback_issuer, ..self }
+        let revocation_endpoint = self.revocation_endpoint.filter(|_| dialect == Dialect::OAuth);
+        Provider { dialect, pkce: documented_pkce(dialect), callback_issuer, revocation_endpoint, ..self }
     }
 
     /// Both token steps by GET, answered by the legacy envelope.

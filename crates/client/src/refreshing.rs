@@ -99,9 +99,16 @@ impl Held {
             // Without the store a refresh could lose its result, so there is none.
             Err(unavailable) => return self.old_from_memory(reason).ok_or(ConnectionError::Store(unavailable)),
         };
-        let mut old = match self.judge(row, known, reason)? {
-            Verdict::Use(generation, tokens) => return Ok((generation, tokens)),
-            Verdict::Refresh { old, .. } => old,
+        let mut old = match self.judge(row.clone(), known, reason) {
+            Ok(Verdict::Use(generation, tokens)) => return Ok((generation, tokens)),
+            Ok(Verdict::Refresh { old, .. }) => old,
+            Err(ConnectionError::NoRefreshToken(none)) => {
+                if let Some(row) = row {
+                    self.note_unrenewable(&row, reason == Reason::Refused).await;
+                }
+                return Err(none.into());
+            }
+            Err(error) => return Err(error),
         };
         if self.is_unwritten() {
             // What stands in the store is spent. To refresh from there would spend it twice.
@@ -233,7 +240,7 @@ impl Held {
                 self.release(fence, fate).await;
                 // A locked account stays what it is called: the outage passes sooner.
                 if row.trouble.is_none() {
-                    self.note(row.generation, Some((TroubleKind::Degraded, failure.to_string()))).await;
+                    self.note(row.generation, TroubleKind::Degraded, failure.to_string()).await;
                 }
                 return Turn::Done(old.clone().ok_or(ConnectionError::RefreshFailed { failure, retry_at }));
             }
@@ -264,7 +271,8 @@ impl Held {
         }
         // The account may still be locked; only a call can tell, and a refresh says nothing about it.
         let trouble = before.trouble.clone().filter(|trouble| is_live && trouble.kind == TroubleKind::AccountLocked);
-        let since = if is_live { before.since } else { self.now() };
+        let is_the_same_state = is_live && trouble.is_some() == before.trouble.is_some();
+        let since = if is_the_same_state { before.since } else { self.now() };
         let identity = before.identity.clone();
         let next = StoredConnection { generation: before.generation + 1, standing, since, trouble, identity };
         Turn::Done(self.keep(fence, &before, next).await.and_then(|row| live(Some(row))))

@@ -7,6 +7,7 @@ use crate::connection::{ConnectionError, Held};
 use crate::connections::SAVE_TRIES;
 use crate::events::Event;
 use crate::fail_points::reach;
+use crate::identity::Identity;
 use crate::refreshing::LEASE;
 use crate::store::{Fence, IntentFate, LeaseAnswer, Saved, StoreUnavailable};
 use crate::stored::{Standing, State, StoredConnection, Trouble, TroubleKind};
@@ -206,16 +207,58 @@ impl Held {
         }
     }
 
-    /// Notes trouble, or that it is over. One node of several that see it writes it and tells of it. That the store fails here loses
+    /// Notes that only the user can help, where the tokens of a row have no refresh token and the access token is over: by its age, or because the
+    /// API has refused it.
+    pub(crate) async fn note_unrenewable(&self, row: &StoredConnection, was_refused: bool) {
+        let Some(tokens) = row.tokens().filter(|tokens| tokens.refresh_token.is_none()) else { return };
+        if was_refused || !tokens.is_alive(self.now()) {
+            self.see(Some(row.clone()));
+            let reason = "the access token has ended, and the authority gave no refresh token".to_owned();
+            self.note(row.generation, TroubleKind::Unrenewable, reason).await;
+        }
+    }
+
+    /// The API works with these tokens: takes back what was wrong, and pins the connection to whoever the API says it is where nobody is known yet.
+    /// That the store fails here loses nothing: the next call sees the same.
+    pub(crate) async fn works(&self, generation: u64, identity: Option<&Identity>) {
+        drop(self.try_works(generation, identity).await);
+    }
+
+    /// Under the lease, so that no refresh that another node has sent loses its write.
+    async fn try_works(&self, generation: u64, identity: Option<&Identity>) -> Result<(), StoreUnavailable> {
+        let (store, now) = (&self.shared.store, self.now());
+        if self.is_unwritten() {
+            return Ok(());
+        }
+        let LeaseAnswer::Taken(leased) = store.take_lease(&self.id, now, now.plus(LEASE)).await? else { return Ok(()) };
+        let is_news = |row: &StoredConnection| row.trouble.is_some() || (row.identity.is_none() && identity.is_some());
+        let row = leased.row.filter(|row| {
+            row.generation == generation && row.tokens().is_some() && leased.open.is_none() && is_news(row)
+        });
+        let Some(row) = row else { return store.release(&self.id, leased.fence, IntentFate::StaysOpen).await };
+        let next = StoredConnection {
+            generation: generation + 1,
+            since: if row.trouble.is_some() { now } else { row.since },
+            trouble: None,
+            identity: row.identity.clone().or(identity.cloned()),
+            ..row.clone()
+        };
+        if store.finish(&self.id, leased.fence, generation, &next).await? == Saved::Stored {
+            self.see(Some(next.clone()));
+            self.tell(Some(row.status().state), &next);
+        }
+        Ok(())
+    }
+
+    /// Notes trouble. One node of several that see it writes it and tells of it. That the store fails here loses
     /// nothing: the next call sees the same.
-    pub(crate) async fn note(&self, generation: u64, trouble: Option<(TroubleKind, String)>) {
+    pub(crate) async fn note(&self, generation: u64, kind: TroubleKind, reason: String) {
         let Some(mut row) = self.last_seen().filter(|row| row.generation == generation) else { return };
-        if self.is_unwritten() || row.trouble.as_ref().map(|trouble| trouble.kind) == trouble.as_ref().map(|new| new.0)
-        {
+        if self.is_unwritten() || row.trouble.as_ref().is_some_and(|trouble| trouble.kind == kind) {
             return;
         }
         let from = row.status().state;
-        row.trouble = trouble.map(|(kind, reason)| Trouble { kind, since: self.now(), reason });
+        row.trouble = Some(Trouble { kind, since: self.now(), reason });
         let noted = self.shared.store.note(&self.id, generation, row.trouble.as_ref()).await;
         match noted {
             Ok(Saved::Stored) => {

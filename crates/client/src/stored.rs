@@ -62,7 +62,7 @@ pub struct LostReply {
     pub refused: Option<TokenDigest>,
 }
 
-/// What is wrong with a connection that has good tokens.
+/// What is wrong with a connection that the authority has not ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// Its kind.
@@ -80,6 +80,8 @@ pub enum TroubleKind {
     Degraded,
     /// It was put in from elsewhere, and nobody has seen its tokens work.
     Unverified,
+    /// The access token has ended and there is no refresh token: the user has to connect again.
+    Unrenewable,
     /// The API refuses everything with 403 although the token is good: the account has expired or is locked.
     AccountLocked,
 }
@@ -146,6 +148,9 @@ impl StoredConnection {
                 Standing::Live(_),
                 Some(Trouble { kind: TroubleKind::Degraded | TroubleKind::Unverified, since, reason }),
             ) => (State::Degraded, *since, reason.clone()),
+            (Standing::Live(_), Some(Trouble { kind: TroubleKind::Unrenewable, since, reason })) => {
+                (State::ReauthRequired, *since, reason.clone())
+            }
             (Standing::Live(_), Some(Trouble { kind: TroubleKind::AccountLocked, since, reason })) => {
                 (State::AccountLocked, *since, reason.clone())
             }

@@ -47,9 +47,11 @@ impl Connections {
                     tended.unreadable += 1;
                     continue;
                 };
-                let Some(tokens) = row.tokens().filter(|tokens| tokens.refresh_token.is_some()) else {
+                let Some(tokens) = row.tokens() else { continue };
+                if tokens.refresh_token.is_none() {
+                    self.open(&listed.id).held.note_unrenewable(row, false).await;
                     continue;
-                };
+                }
                 let idle = self.shared.outside.clock.now().since(tokens.obtained_at);
                 if !listed.refresh_is_open && idle < KEEP_ALIVE - spread(&listed.id) {
                     continue;

@@ -222,6 +222,93 @@ async fn cl_06_a_403_asks_the_identity_whether_it_is_permission_or_a_locked_acco
 }
 
 #[tokio::test]
+async fn cl_06_an_account_that_is_locked_as_its_user_connects_is_pinned_when_it_opens() {
+    let world = World::of(Provider::follow_up_boss());
+    world.script.then([tokens("a1", "r1"), reply(403, "{}")]);
+    let connection = world.connections.connect("u", world.ready()).await.unwrap();
+    assert_eq!((row(&world).await.status().state, row(&world).await.identity), (State::AccountLocked, None));
+    world.clock.advance(600);
+    world.script.then([reply(200, "{}"), identity(1, 2)]);
+    connection.get("/v1/people").await.unwrap();
+    let open = row(&world).await;
+    assert_eq!((open.status().state, open.since), (State::Connected, world.clock.now()));
+    assert_eq!(open.identity.map(|identity| identity.user.id), Some(2));
+    // Nobody else takes it over.
+    world.script.then([tokens("b1", "s1"), identity(1, 3)]);
+    let error = world.connections.connect("u", world.ready()).await.unwrap_err();
+    assert!(matches!(error, ConnectError::OtherIdentity { .. }), "{error}");
+    assert_eq!(world.heard.story(), ["new>account_locked", "account_locked>connected"]);
+}
+
+#[tokio::test]
+async fn cl_06_a_state_counts_since_it_began_also_when_the_trouble_is_over() {
+    let world = World::new();
+    let connection = world.connected().await;
+    world.clock.advance(3600);
+    world.script.then([reply(503, "{}"), reply(503, "{}"), reply(503, "{}")]);
+    connection.get("/v1/people").await.unwrap_err();
+    let degraded = row(&world).await.status();
+    assert_eq!(degraded.state, State::Degraded);
+    world.clock.advance(600);
+    world.script.then([tokens("a2", "r2"), reply(200, "{}")]);
+    connection.get("/v1/people").await.unwrap();
+    let well = row(&world).await.status();
+    assert_eq!(well.state, State::Connected);
+    assert!(well.since > degraded.since, "{} is before {}", well.since.to_utc(), degraded.since.to_utc());
+    let since = well.since;
+    world.clock.advance(3600);
+    world.script.then([tokens("a3", "r3"), reply(200, "{}")]);
+    connection.get("/v1/people").await.unwrap();
+    assert_eq!(row(&world).await.status().since, since, "the same state");
+}
+
+/// Tokens without a refresh token, as some authorities give them and some exports have them.
+#[tokio::test]
+async fn cl_06_what_ends_without_a_refresh_token_says_so_by_its_state() {
+    for refused in [false, true] {
+        let world = World::new();
+        let alone = TokenSet { refresh_token: None, ..token_set("a1", "") };
+        let connection = world.connections.adopt("u", alone).await.unwrap();
+        if refused {
+            world.script.then([reply(401, "{}")]);
+        } else {
+            world.clock.advance(3600);
+        }
+        let error = connection.get("/v1/people").await.unwrap_err();
+        assert!(matches!(error, ConnectionError::NoRefreshToken(_)), "{error}");
+        assert_eq!(row(&world).await.status().state, State::ReauthRequired);
+        assert!(matches!(connection.state().await, Ok(ConnectionState::Unrenewable { .. })));
+        assert_eq!(world.heard.story(), ["new>connected", "connected>reauth_required"]);
+        if refused {
+            world.script.then([reply(401, "{}")]);
+        }
+        connection.get("/v1/people").await.unwrap_err();
+        assert_eq!(world.heard.story().len(), 2, "once");
+        if refused {
+            // The API had been wrong.
+            world.script.then([reply(200, "{}")]);
+            connection.get("/v1/people").await.unwrap();
+            assert_eq!(row(&world).await.status().state, State::Connected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn cl_06_tending_finds_what_has_ended_without_a_refresh_token() {
+    let world = World::new();
+    world.connections.adopt("u", TokenSet { refresh_token: None, ..token_set("a1", "") }).await.unwrap();
+    world.connections.tend().await.unwrap();
+    assert_eq!(row(&world).await.status().state, State::Connected);
+    world.clock.advance(3600);
+    world.connections.tend().await.unwrap();
+    assert_eq!(row(&world).await.status().state, State::ReauthRequired);
+    // The user connects again.
+    world.script.then([tokens("a2", "r2")]);
+    world.connections.connect("u", world.ready()).await.unwrap();
+    assert_eq!(row(&world).await.status().state, State::Connected);
+}
+
+#[tokio::test]
 async fn cl_14_a_denial_is_a_state_of_its_own_and_leaves_an_earlier_connection() {
     let world = World::new();
     assert!(world.connections.denied("u").await.unwrap());

@@ -89,7 +89,7 @@ async fn revoke(opened: Opened, local: bool, json: bool) -> anyhow::Result<()> {
         }
         Ok(Revoked::NotOffered) if !local => {
             let system = match opened.kept.place.system {
-                None => "; Follow Up Boss and Keyfob want --system at the connect",
+                None => "; Follow Up Boss wants --system at the connect",
                 Some(_) => "",
             };
             return Err(Exit::Refused.because(format!(

@@ -90,6 +90,7 @@ pub(crate) struct KeptTrouble {
 enum KeptTroubleKind {
     Degraded,
     Unverified,
+    Unrenewable,
     AccountLocked,
 }
 
@@ -177,6 +178,7 @@ impl KeptTrouble {
         let kind = match trouble.kind {
             TroubleKind::Degraded => KeptTroubleKind::Degraded,
             TroubleKind::Unverified => KeptTroubleKind::Unverified,
+            TroubleKind::Unrenewable => KeptTroubleKind::Unrenewable,
             TroubleKind::AccountLocked => KeptTroubleKind::AccountLocked,
         };
         KeptTrouble { kind, since: trouble.since, reason: trouble.reason.clone() }
@@ -186,6 +188,7 @@ impl KeptTrouble {
         let kind = match self.kind {
             KeptTroubleKind::Degraded => TroubleKind::Degraded,
             KeptTroubleKind::Unverified => TroubleKind::Unverified,
+            KeptTroubleKind::Unrenewable => TroubleKind::Unrenewable,
             KeptTroubleKind::AccountLocked => TroubleKind::AccountLocked,
         };
         Trouble { kind, since: self.since, reason: self.reason.clone() }

@@ -168,6 +168,10 @@ async fn standing(demo: &Demo, slot: &Slot) -> (ConnectionState, Vec<(String, St
             facts.push(fact("Refresh token", "good while used every 90 days".to_owned()));
             ConnectionState::Connected
         }
+        Ok(Standing::Unrenewable { since }) => {
+            facts.push(fact("Ended", time(since)));
+            ConnectionState::Ended
+        }
         Ok(Standing::ReauthRequired(why)) => {
             facts.push(fact("Ended", time(why.since)));
             ConnectionState::Ended

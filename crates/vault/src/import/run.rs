@@ -3,9 +3,8 @@
 use super::lines::{Export, Place, Unreadable};
 use super::person::Person;
 use keyfob_client::{
-    ApiShape, Clock, Connection, ConnectionError, ConnectionState, Connections, Evidence, Fence, Identity, IntentFate,
-    LeaseAnswer, Pause, Saved, Standing, StoreUnavailable, StoredConnection, TokenSet, TokenStore, Trouble,
-    TroubleKind,
+    ApiShape, Clock, Connection, ConnectionError, ConnectionState, Connections, Evidence, Pause, Saved, Standing,
+    StoreUnavailable, StoredConnection, TokenSet, TokenStore, Trouble, TroubleKind,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,8 +15,6 @@ use tokio::task::JoinSet;
 const AT_ONCE: usize = 8;
 /// How often a line waits for the API's rate limit.
 const RATE_TRIES: u32 = 5;
-/// Seconds of the lease under which an identity is noted; it takes milliseconds.
-const LEASE: i64 = 30;
 
 /// Imports into one app's connections. Cheap to clone.
 #[derive(Clone)]
@@ -252,7 +249,8 @@ impl Importer {
             }
         };
         Ok(match answer {
-            Ok(Some(identity)) => match self.pin(id, &identity).await? {
+            // The call has pinned it to whom it belongs.
+            Ok(Some(_)) => match self.store.load(id).await?.is_some_and(|row| row.identity.is_some()) {
                 true => Outcome::Imported,
                 false => Outcome::NotVerified { reason: "another node is refreshing it at this moment".to_owned() },
             },
@@ -277,23 +275,6 @@ impl Importer {
             let _: Saved = self.store.note(id, row.generation, None).await?;
         }
         Ok(())
-    }
-
-    /// Notes whose it is. Under the lease, so that no refresh that another node has sent loses its write.
-    async fn pin(&self, id: &str, identity: &Identity) -> Result<bool, StoreUnavailable> {
-        let now = self.clock.now();
-        let LeaseAnswer::Taken(leased) = self.store.take_lease(id, now, now.plus(LEASE)).await? else {
-            return Ok(false);
-        };
-        let fence: Fence = leased.fence;
-        let row = leased.row.filter(|row| row.identity.is_none() && leased.open.is_none());
-        let Some(row) = row else {
-            self.store.release(id, fence, IntentFate::StaysOpen).await?;
-            return Ok(self.store.load(id).await?.is_some_and(|row| row.identity.is_some()));
-        };
-        let identity = Some(identity.clone());
-        let next = StoredConnection { generation: row.generation + 1, identity, trouble: None, ..row.clone() };
-        Ok(self.store.finish(id, fence, row.generation, &next).await? == Saved::Stored)
     }
 }
 

@@ -69,6 +69,7 @@ struct KeptTrouble {
 enum KeptKind {
     Degraded,
     Unverified,
+    Unrenewable,
     AccountLocked,
 }
 
@@ -132,6 +133,7 @@ fn keep(row: &StoredConnection) -> Kept {
         kind: match trouble.kind {
             TroubleKind::Degraded => KeptKind::Degraded,
             TroubleKind::Unverified => KeptKind::Unverified,
+            TroubleKind::Unrenewable => KeptKind::Unrenewable,
             TroubleKind::AccountLocked => KeptKind::AccountLocked,
         },
         since: trouble.since,
@@ -180,6 +182,7 @@ fn read(generation: u64, kept: Kept) -> StoredConnection {
         kind: match trouble.kind {
             KeptKind::Degraded => TroubleKind::Degraded,
             KeptKind::Unverified => TroubleKind::Unverified,
+            KeptKind::Unrenewable => TroubleKind::Unrenewable,
             KeptKind::AccountLocked => TroubleKind::AccountLocked,
         },
         since: trouble.since,

@@ -52,6 +52,11 @@ async fn cl_10_the_browser_comes_back_to_a_free_port_and_ends_on_a_clean_page() 
     sandbox.advance("61m").await;
     desk.does(&["call", "GET", "/v1/people"]);
     assert_eq!(desk.kept("a")["generation"], 2);
+    // Keyfob takes a connection back from the app itself (RFC 7009); no system is needed.
+    let token = desk.access_token("a");
+    desk.does(&["connections", "revoke", "a"]);
+    let asked = sandbox.http.get(format!("{}/v1/identity", sandbox.issuer())).bearer_auth(&token);
+    assert_eq!(send(asked).await.expect("an answer").status, 401, "ended at the authority");
 }
 
 #[tokio::test]
