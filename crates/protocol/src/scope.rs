@@ -72,6 +72,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn more_spaces_between_scopes_are_one() {
+        assert_eq!(Scope::parse("  a   b "), Scope::parse("a b"));
+    }
+
+    #[test]
     fn scopes_are_sets() {
         let scope = Scope::parse("b a  b").expect("well-formed");
         assert_eq!(scope.to_string(), "a b");

@@ -252,6 +252,15 @@ mod tests {
         "defaultScope",
     ];
 
+    /// Whoever changes a policy looks there.
+    #[test]
+    fn every_field_of_a_policy_is_in_the_operators_guide() {
+        let guide = include_str!("../../../../docs/operating.md");
+        for field in FIRST.into_iter().chain(["clientCredentials", "origins"]) {
+            assert!(guide.contains(&format!("`{field}`")), "{field}");
+        }
+    }
+
     #[test]
     fn a_policy_that_uses_nothing_newer_is_read_by_the_version_before() {
         let fields = |policy: &AppPolicy| -> Vec<String> {
