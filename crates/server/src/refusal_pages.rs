@@ -29,6 +29,16 @@ impl RefusalPage {
         RefusalPage { status, title, for_user, for_developer: None }
     }
 
+    /// Says in the log which parameter is wrong, for who operates this and gets the request id. Of an address without its query, which may hold a secret.
+    pub(crate) fn log(&self, client_id: &str, request: &RequestId) {
+        let Some(hint) = &self.for_developer else { return };
+        let received = hint.received.as_deref().unwrap_or_default();
+        let received: String = received.split(['?', '#']).next().unwrap_or_default().chars().take(200).collect();
+        let client_id: String = client_id.chars().take(100).collect();
+        let (parameter, expected, why) = (&hint.parameter, hint.expected.as_deref(), &hint.explanation);
+        tracing::info!(request_id = %request, client_id, parameter, received, expected, why, "authorize request shown as an error page");
+    }
+
     pub(crate) fn answer(self, doorway: &Doorway, request: &RequestId) -> Response {
         let page = ErrorPage {
             brand: doorway.options.brand.clone(),

@@ -55,7 +55,11 @@ async fn show(doorway: &Doorway, form: &Form<'_>, headers: &HeaderMap, id: &Requ
     let now = doorway.now();
     let flow = Flow::of(doorway, headers)?;
     let begun = match doorway.authority.begin_authorize(form, flow.id, now).await? {
-        AuthorizeOutcome::Page(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, id)),
+        AuthorizeOutcome::Page(refusal) => {
+            let page = RefusalPage::from(refusal);
+            page.log(form.one("client_id").ok().flatten().unwrap_or_default(), id);
+            return Ok(page.answer(doorway, id));
+        }
         AuthorizeOutcome::Refused { refusal, redirect } => {
             let (error, why) = (refusal.code.code(), &refusal.description);
             tracing::info!(request_id = %id, error, why, "authorize request refused");

@@ -164,3 +164,24 @@ async fn lg_metrics_are_on_a_listener_of_their_own() {
     assert_eq!(other.status, 404);
     serving.stop();
 }
+
+/// Who is asked about an error page has its request id and this log.
+#[tokio::test]
+async fn az_04_the_log_says_why_a_redirect_uri_was_refused_and_nothing_of_its_query() {
+    let place = Place::new();
+    let people = place.people();
+    let serving = place.serve();
+    let wrong = people.fixed.authorize("s").replace("callback", "calback%3Ftoken%3Dneedle");
+    let refused = send(http_client().get(format!("{}{wrong}", serving.base()))).await.expect("an answer");
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    let said = serving.says("authorize request shown as an error page");
+    let field = |name: &str| said["fields"][name].as_str().unwrap_or_default().to_owned();
+    assert_eq!((field("parameter"), field("client_id")), ("redirect_uri".to_owned(), people.fixed.client_id.clone()));
+    assert_eq!(
+        (field("expected").as_str(), field("received")),
+        (REDIRECT_URI, REDIRECT_URI.replace("callback", "calback"))
+    );
+    assert_eq!(field("request_id"), refused.header("x-request-id"));
+    assert!(!serving.said().contains("needle"));
+    serving.stop();
+}
