@@ -42,6 +42,13 @@ pub enum Arrival {
         /// Where the app is told; `None` where none asked.
         redirect: Option<String>,
     },
+    /// Our own failure, of which the app is told (matrix AZ-16).
+    Failed {
+        /// What failed.
+        fault: Fault,
+        /// The URL that tells it.
+        redirect: String,
+    },
 }
 
 /// Why nobody is signed in.
@@ -122,7 +129,8 @@ fn quoted(external: &str) -> String {
 }
 
 impl Authority {
-    /// Checks what came back and opens the session. A refusal of something that the platform did sign is recorded.
+    /// Checks what came back and opens the session. A refusal of something that the platform did sign is recorded. A fault is one of the
+    /// arrivals where the request that waits is known.
     pub async fn return_from_hand_off(
         &self,
         platform: &Platform,
@@ -133,17 +141,44 @@ impl Authority {
             Ok(assertion) => assertion,
             Err(problem) => return Ok(Decision::Refused(ReturnRefusal::Assertion(problem))),
         };
-        let decision = self.arrive(&assertion, &presented, now).await?;
+        let waiting = self.waiting(&assertion, &presented, now);
+        match self.arrive(&assertion, &waiting, presented.earlier_cookie, now).await {
+            Ok(decision) => Ok(decision),
+            Err(fault) => match self.told_of(&waiting, &fault).await {
+                Some(redirect) => Ok(Decision::Granted(Arrival::Failed { fault, redirect })),
+                None => Err(fault),
+            },
+        }
+    }
+
+    async fn arrive(
+        &self,
+        assertion: &Assertion,
+        waiting: &Result<Pending, ReturnRefusal>,
+        earlier_cookie: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
+        let decision = self.decide_arrival(assertion, waiting, earlier_cookie, now).await?;
         if let Decision::Refused(refusal) = &decision {
             self.record_refused_return(refusal, now).await?;
         }
         Ok(decision)
     }
 
-    async fn arrive(
+    /// Where the app is told of a fault, if one waits that may still be answered.
+    async fn told_of(&self, waiting: &Result<Pending, ReturnRefusal>, fault: &Fault) -> Option<String> {
+        let interaction = waiting.as_ref().ok()?.interaction.as_ref()?;
+        match self.app_of(interaction).await {
+            Ok(Decision::Granted(app)) => Some(self.failed(interaction, &app, fault)),
+            _ => None,
+        }
+    }
+
+    async fn decide_arrival(
         &self,
         assertion: &Assertion,
-        presented: &PresentedReturn<'_>,
+        waiting: &Result<Pending, ReturnRefusal>,
+        earlier_cookie: Option<&str>,
         now: Timestamp,
     ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
         let id = use_digest("ticket", &assertion.ticket);
@@ -151,9 +186,9 @@ impl Authority {
         if self.store.is_ticket_used(id).await? {
             return Ok(Decision::Refused(ReturnRefusal::Used));
         }
-        let pending = match self.waiting(assertion, presented, now) {
+        let pending = match waiting {
             Ok(pending) => pending,
-            Err(refusal) => return Ok(Decision::Refused(refusal)),
+            Err(refusal) => return Ok(Decision::Refused(refusal.clone())),
         };
         let ticket = TicketUse { id, until: pending.expires_at.plus(CLOCK_LEEWAY) };
         match &assertion.said {
@@ -161,7 +196,7 @@ impl Authority {
             Said::Is(person) if pending.fresh && person.authenticated_at < pending.issued_at => {
                 Ok(Decision::Refused(ReturnRefusal::NotFresh))
             }
-            Said::Is(person) => self.welcome(person, pending, ticket, presented.earlier_cookie, now).await,
+            Said::Is(person) => self.welcome(person, pending, ticket, earlier_cookie, now).await,
         }
     }
 
@@ -189,7 +224,7 @@ impl Authority {
     /// Tells the app, as a click on the deny button does. There is no grant's row: nobody is known whose it would be.
     async fn give_up(
         &self,
-        pending: Pending,
+        pending: &Pending,
         ticket: TicketUse,
         now: Timestamp,
     ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
@@ -221,7 +256,7 @@ impl Authority {
     async fn welcome(
         &self,
         person: &Person,
-        pending: Pending,
+        pending: &Pending,
         ticket: TicketUse,
         earlier_cookie: Option<&str>,
         now: Timestamp,
@@ -246,8 +281,8 @@ impl Authority {
         }
         let account = self.store.account(user.account).await?;
         let signed_in = Box::new(SignedIn { session, user, account });
-        let sealed = match pending.interaction {
-            Some(interaction) => Some(self.signed_in_for(interaction, &signed_in)?.1),
+        let sealed = match &pending.interaction {
+            Some(interaction) => Some(self.signed_in_for(interaction.clone(), &signed_in)?.1),
             None => None,
         };
         Ok(Decision::Granted(Arrival::SignedIn { signed_in, cookie, sealed }))

@@ -64,7 +64,7 @@ async fn ask_to_sign_in(doorway: &Doorway, posted: &Posted, form: &Form<'_>, not
     let flow = Flow::existing(doorway, &posted.headers);
     let opened = doorway.authority.open_interaction(sealed, flow, doorway.now()).await?;
     Ok(match (opened, flow) {
-        (Decision::Granted((_, app)), Some(flow)) => {
+        (Decision::Granted((interaction, app)), Some(flow)) => {
             let ask = sign_in::Ask {
                 app: Some(&app),
                 sealed: Some(sealed),
@@ -72,7 +72,10 @@ async fn ask_to_sign_in(doorway: &Doorway, posted: &Posted, form: &Form<'_>, not
                 anew: true,
                 ..sign_in::Ask::plain(flow)
             };
-            sign_in::ask(doorway, &ask, [], &posted.id)?
+            sign_in::ask(doorway, &ask, [], &posted.id).unwrap_or_else(|fault| {
+                let redirect = doorway.authority.failed(&interaction, &app, &fault);
+                refusal_pages::fault_to_app(&posted.id, &fault, &redirect)
+            })
         }
         (Decision::Refused(refusal), _) => RefusalPage::from(refusal).answer(doorway, &posted.id),
         (Decision::Granted(_), None) => malformed(doorway, &posted.id),

@@ -114,6 +114,10 @@ async fn returned(
                 }
             }
         }
+        Arrival::Failed { fault, redirect } => {
+            doorway.metrics.count_return("fault");
+            refusal_pages::fault_to_app(id, &fault, &redirect)
+        }
     })
 }
 
@@ -129,18 +133,24 @@ pub(crate) async fn go_on(State(doorway): State<Arc<Doorway>>, request: Request)
 async fn waiting(doorway: &Doorway, headers: &HeaderMap, id: &RequestId) -> Result<Response, Fault> {
     let secure = doorway.options.secure_cookies;
     let (now, flow) = (doorway.now(), Flow::existing(doorway, headers));
-    let (Some(sealed), Some(user)) = (pending_cookie::read(headers, secure), signed_in(doorway, headers, now).await?)
-    else {
-        let title = "Nothing waits here any more";
-        return Ok(RefusalPage::plain(StatusCode::BAD_REQUEST, title, START_AGAIN).answer(doorway, id));
+    let nothing = || RefusalPage::plain(StatusCode::BAD_REQUEST, "Nothing waits here any more", START_AGAIN);
+    let Some(sealed) = pending_cookie::read(headers, secure) else { return Ok(nothing().answer(doorway, id)) };
+    let (interaction, app) = match doorway.authority.open_interaction(&sealed, flow, now).await? {
+        Decision::Granted(opened) => opened,
+        Decision::Refused(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, id)),
     };
-    Ok(match doorway.authority.open_interaction(&sealed, flow, now).await? {
-        Decision::Granted((interaction, app)) => {
+    let shown = match signed_in(doorway, headers, now).await {
+        Ok(Some(user)) => {
             let forget = pending_cookie::clear(secure);
-            consent::page(doorway, &interaction, &sealed, &app, &user, forget, id)?
+            consent::page(doorway, &interaction, &sealed, &app, &user, forget, id)
         }
-        Decision::Refused(refusal) => RefusalPage::from(refusal).answer(doorway, id),
-    })
+        Ok(None) => Ok(nothing().answer(doorway, id)),
+        Err(fault) => Err(fault),
+    };
+    Ok(shown.unwrap_or_else(|fault| {
+        let redirect = doorway.authority.failed(&interaction, &app, &fault);
+        refusal_pages::fault_to_app(id, &fault, &redirect)
+    }))
 }
 
 impl From<ReturnRefusal> for RefusalPage {
