@@ -49,6 +49,7 @@ macro_rules! store_conformance {
             administration {
                 what_was_added_is_read_back
                 a_platforms_id_names_one_user_and_one_account
+                the_platforms_word_only_grows_and_makes_what_was_read_outdated
                 a_refused_change_leaves_nothing_and_raises_no_version
                 an_update_that_would_take_a_name_is_a_conflict
                 a_row_that_was_read_before_a_change_replaces_nothing

@@ -164,6 +164,7 @@ impl Administration {
 
 /// A row to put in the place of one that was read, or that depends on what was. It is refused as [`Administered::Outdated`] if anything
 /// was administered since, so that nobody's change is undone by somebody who had not seen it: a new name must not enable a user again.
+/// Likewise if the platform's word about this user or account was followed since.
 #[derive(Clone, Debug)]
 pub struct Replacement<T> {
     /// The row as it becomes.
@@ -341,6 +342,11 @@ pub trait Store: Send + Sync + 'static {
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError>;
     /// An account by the platform's id.
     async fn account_by_external(&self, external: &str) -> Result<Option<Account>, StoreError>;
+    /// Notes that the platform said something of its user at that time, unless something later was noted. Not an administration; but whoever
+    /// read the row before replaces it no more.
+    async fn follow_user(&self, external: &str, said_at: Timestamp) -> Result<(), StoreError>;
+    /// The same of its account.
+    async fn follow_account(&self, external: &str, said_at: Timestamp) -> Result<(), StoreError>;
     /// All accounts, in order of their numbers.
     async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
     /// Changes what rarely changes and raises the settings version, in one transaction with its records.

@@ -77,6 +77,7 @@ pub(super) enum Said {
 #[derive(Debug)]
 pub(super) struct Person {
     pub(super) id: String,
+    pub(super) said_at: Timestamp,
     pub(super) authenticated_at: Timestamp,
     pub(super) email: String,
     pub(super) name: String,
@@ -160,10 +161,11 @@ impl Platform {
 }
 
 fn person(claims: Claims) -> Option<Person> {
-    let Claims { sub, auth_time, email, name, role, account, .. } = claims;
+    let Claims { iat, sub, auth_time, email, name, role, account, .. } = claims;
     let account = account?;
     let email = email?.trim().to_lowercase();
-    let person = Person { id: sub?, authenticated_at: auth_time?, email, name: name?, role: role?, account };
+    let authenticated_at = auth_time?;
+    let person = Person { id: sub?, said_at: iat, authenticated_at, email, name: name?, role: role?, account };
     let Company { id, name, domain } = &person.account;
     let fits = is_line(&person.id, LONGEST_ID)
         && is_line(id, LONGEST_ID)

@@ -106,6 +106,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 tokens_after: Timestamp(0),
                 created_at: now,
                 external: None,
+                followed_at: None,
             };
             let id = done(authority.add_user(user, now).await?, "account", TAKEN)?;
             show(opened, UserId(id), json).await

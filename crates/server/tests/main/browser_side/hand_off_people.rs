@@ -4,6 +4,7 @@ use super::asserting::assert_page;
 use super::platform::{CONTINUE, assertion, back, count, server, ticket, una, with};
 use keyfob_authority::model::Role;
 use keyfob_authority::store::LedgerFilter;
+use keyfob_protocol::Clock;
 use keyfob_testkit::Browser;
 use serde_json::{Value, json};
 
@@ -41,6 +42,42 @@ async fn lg_03_a_known_user_follows_the_platform_and_a_local_one_is_not_taken_ov
     let page = arrive(json!({ "sub": "u-8", "account": { "id": "a-9", "name": "X", "domain": "maple-street" } })).await;
     assert_page(&page.answer, 409);
     assert!(count(&server, "domain_taken"));
+}
+
+/// Two assertions on their way at once may change places; the younger one's word stands, and both people come in.
+#[tokio::test]
+async fn lg_03_an_older_assertion_that_arrives_late_signs_in_and_changes_nothing() {
+    let server = server().await;
+    let store = server.doorway.authority.store();
+    let arrive = async |more: Value| {
+        let mut browser = Browser::new(&server);
+        let (_, ticket) = ticket(&browser.get("/connections").await);
+        let page = back(&mut browser, &assertion(&with(una(&server, &ticket), more))).await;
+        assert_eq!(page.status(), 303, "{}", page.text());
+        assert!(browser.cookies.contains_key("keyfob-session"));
+        let user = store.user_by_external("u-1").await.expect("no fault").expect("there");
+        let account = store.account_by_external("a-1").await.expect("no fault").expect("there");
+        (user, account)
+    };
+    let now = server.clock.now().0;
+    let account = |name: &str| json!({ "id": "a-1", "name": name, "domain": "una" });
+    arrive(json!({ "iat": now - 30, "role": "Owner", "account": account("Before") })).await;
+    // Nothing is new in it but that it was said later.
+    arrive(json!({ "iat": now - 10, "role": "Owner", "account": account("Before") })).await;
+    let elsewhere = json!({ "id": "a-2", "name": "Second", "domain": "second" });
+    arrive(json!({ "iat": now - 20, "role": "Agent", "account": elsewhere })).await;
+    assert_eq!(store.account_by_external("a-2").await.expect("no fault"), None);
+    let (user, company) = arrive(json!({ "iat": now - 11, "role": "Agent", "account": account("Old") })).await;
+    assert_eq!((user.role, company.name.as_str()), (Role::Owner, "Before"));
+    let (user, company) = arrive(json!({ "iat": now - 10, "role": "Lender", "account": account("Now") })).await;
+    assert_eq!((user.role, company.name.as_str()), (Role::Lender, "Now"));
+    // A colleague whose assertion is older is followed, and what it says of the company is not.
+    let colleague = json!({
+        "iat": now - 15, "sub": "u-2", "email": "two@example.com", "account": account("Older"),
+    });
+    let (_, company) = arrive(colleague).await;
+    assert_eq!(company.name, "Now");
+    assert!(store.user_by_external("u-2").await.expect("no fault").is_some());
 }
 
 /// What was consented to were the data of the account that the page named (matrix IN-02): nobody approved the app for another company's.
