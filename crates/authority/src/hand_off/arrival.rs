@@ -1,7 +1,7 @@
 //! Coming back from the platform: an assertion for the ticket that this browser left with opens a session, once.
 
 use super::assertion::{Assertion, ClaimsProblem, Person, Said};
-use super::pending::Pending;
+use super::pending::{Pending, TICKET_LIFETIME};
 use super::{CLOCK_LEEWAY, Platform, use_digest};
 use crate::authority::{Authority, Decision, Fault};
 use crate::decide::DecisionRefusal;
@@ -10,6 +10,7 @@ use crate::model::{AccountId, LedgerEntry, LedgerKind, Session, SessionId, UserI
 use crate::session::{SignedIn, cookie_digest, fresh_cookie};
 use crate::store::{NewSession, TicketUse, Written};
 use keyfob_protocol::callback::AuthorizeAnswer;
+use keyfob_protocol::time::HOUR;
 use keyfob_protocol::{Secret, Timestamp};
 
 /// What a browser brings back. Presented, not verified.
@@ -108,6 +109,28 @@ impl ReturnRefusal {
         }
     }
 
+    /// Whether the assertion is genuine and this browser is not where it belongs. Its ticket is used then: it lies in the history of who knows
+    /// whom, and would be good for five minutes.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, ReturnRefusal::NotWaiting | ReturnRefusal::OtherBrowser | ReturnRefusal::OtherTicket)
+    }
+
+    /// What the ledger has of it: once a reason and hour, so that nobody fills it.
+    fn entry(&self, now: Timestamp) -> LedgerEntry {
+        let (reason, hour) = (self.reason(), now.0.div_euclid(HOUR));
+        let detail = self.advice().map_or(String::new(), |advice| format!("; {advice}"));
+        let user = match self {
+            ReturnRefusal::EmailTaken { local, .. } => *local,
+            _ => None,
+        };
+        let entry = LedgerEntry {
+            user,
+            once: Some(format!("sign-in {reason} {hour}{detail}")),
+            ..LedgerEntry::new(now, LedgerKind::Refused)
+        };
+        entry.with_detail(format!("sign-in: {reason}{detail}"))
+    }
+
     /// What the operator may do about it.
     pub fn advice(&self) -> Option<String> {
         match self {
@@ -159,8 +182,15 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
         let decision = self.decide_arrival(assertion, waiting, earlier_cookie, now).await?;
-        if let Decision::Refused(refusal) = &decision {
-            self.record_refused_return(refusal, now).await?;
+        match &decision {
+            Decision::Refused(refusal) if refusal.is_elsewhere() => {
+                // When the ticket ends is not known here, but it was given out by now. Whoever else has used it meanwhile has recorded it.
+                let until = now.plus(TICKET_LIFETIME + CLOCK_LEEWAY);
+                let ticket = TicketUse { id: use_digest("ticket", &assertion.ticket), until };
+                let _ = self.store.use_ticket(ticket, None, vec![refusal.entry(now)]).await?;
+            }
+            Decision::Refused(refusal) => self.store.record(vec![refusal.entry(now)]).await?,
+            Decision::Granted(_) => {}
         }
         Ok(decision)
     }

@@ -7,7 +7,7 @@ use super::arrival::ReturnRefusal;
 use super::assertion::{Company, Person};
 use crate::administer::{account_entry, user_entry};
 use crate::authority::{ATTEMPTS, Authority, Decision, Fault};
-use crate::model::{Account, AccountId, AccountStatus, EndReason, LedgerEntry, LedgerKind, User, UserId, UserStatus};
+use crate::model::{Account, AccountId, AccountStatus, EndReason, User, UserId, UserStatus};
 use crate::store::{Administered, Administration, NewRevocation, Replacement};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::revocation::RevokedKind;
@@ -172,21 +172,5 @@ impl Authority {
         let account = accounts.iter().find(|account| account.domain == company.domain);
         let local = account.filter(|account| account.external.is_none()).map(|account| account.id);
         Ok(ReturnRefusal::DomainTaken { local, external: company.id.clone() })
-    }
-
-    /// Records a refusal of something that the platform did sign: once a reason and hour, so that nobody fills the ledger.
-    pub(super) async fn record_refused_return(&self, refusal: &ReturnRefusal, now: Timestamp) -> Result<(), Fault> {
-        let (reason, hour) = (refusal.reason(), now.0.div_euclid(keyfob_protocol::time::HOUR));
-        let detail = refusal.advice().map_or(String::new(), |advice| format!("; {advice}"));
-        let user = match refusal {
-            ReturnRefusal::EmailTaken { local, .. } => *local,
-            _ => None,
-        };
-        let entry = LedgerEntry {
-            user,
-            once: Some(format!("sign-in {reason} {hour}{detail}")),
-            ..LedgerEntry::new(now, LedgerKind::Refused)
-        };
-        Ok(self.store.record(vec![entry.with_detail(format!("sign-in: {reason}{detail}"))]).await?)
     }
 }

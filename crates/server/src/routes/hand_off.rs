@@ -1,4 +1,4 @@
-//! The way to the platform's login and back: `/sign-in/return`, `/oauth/authorize/continue` (decision record 0007).
+//! The way to the platform's login and back: `/sign-in/return`, `/sign-in/refused`, `/oauth/authorize/continue` (decision record 0007).
 //!
 //! The return spends the ticket and redirects at once, so that no page lies under the URL that held the assertion. Logs name the route only.
 
@@ -24,6 +24,9 @@ use std::sync::Arc;
 
 /// Where the consent page is shown after a return.
 pub(crate) const CONTINUE_PATH: &str = "/oauth/authorize/continue";
+
+/// Where somebody is told why nobody was signed in, if it must not be under the URL of the return.
+pub(crate) const REFUSED_PATH: &str = "/sign-in/refused";
 
 const START_AGAIN: &str = "Go back to the app and connect again, or open your connections again.";
 
@@ -92,6 +95,9 @@ async fn returned(
                 Some(advice) => tracing::warn!(request_id = %id, reason, advice, "nobody was signed in"),
                 None => tracing::info!(request_id = %id, reason, "nobody was signed in"),
             }
+            if refusal.is_elsewhere() {
+                return Ok(html::see_other(&format!("{REFUSED_PATH}?reason={reason}"), []));
+            }
             return Ok(RefusalPage::from(refusal).answer(doorway, id));
         }
     };
@@ -119,6 +125,20 @@ async fn returned(
             refusal_pages::fault_to_app(id, &fault, &redirect)
         }
     })
+}
+
+/// `GET /sign-in/refused?reason=…`: why a genuine assertion was of no use in this browser, under a URL that does not hold it.
+pub(crate) async fn refused(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
+    let id = RequestId::of(&request);
+    let form = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
+    let reason = form.as_ref().map(|form| field(form, "reason")).unwrap_or_default();
+    let known = [ReturnRefusal::NotWaiting, ReturnRefusal::OtherBrowser, ReturnRefusal::OtherTicket];
+    let Some(refusal) = known.into_iter().find(|refusal| refusal.reason() == reason) else {
+        return malformed(&doorway, &id);
+    };
+    // Counted on the return; here for whoever looks for the id of this page.
+    tracing::info!(request_id = %id, reason, "told why nobody was signed in");
+    RefusalPage::from(refusal).answer(&doorway, &id)
 }
 
 /// `GET /oauth/authorize/continue`: the consent page for the request that waited.

@@ -380,11 +380,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Of people and their browsers.
-    const PAGES: [&str; 11] = [
+    const PAGES: [&str; 12] = [
         "/oauth/authorize/sign-in",
         "/oauth/authorize/decision",
         "/sign-in",
         "RETURN_PATH",
+        "hand_off::REFUSED_PATH",
         "hand_off::CONTINUE_PATH",
         // There only where a platform signs people in, and for it alone: docs/sign-in.md.
         "/platform/users/{id}",

@@ -2,7 +2,8 @@
 
 use super::asserting::assert_page;
 use super::platform::{
-    CONTINUE, DECISION, ISSUER, LOGIN, assert_refused, assertion, b64, back, jwt, server, ticket, una, with,
+    CONTINUE, DECISION, ISSUER, LOGIN, assert_elsewhere, assert_refused, assertion, b64, back, jwt, server, ticket,
+    una, with,
 };
 use keyfob_authority::model::{LedgerKind, Role};
 use keyfob_authority::store::LedgerFilter;
@@ -70,7 +71,6 @@ async fn in_04_what_the_platform_did_not_sign_for_this_ticket_is_refused() {
         (json!({ "iat": now + 61, "exp": now + 62 }), (400, "issued_in_the_future")),
         (json!({ "auth_time": now + 61 }), (400, "issued_in_the_future")),
         (json!({ "iat": i64::MIN, "exp": i64::MAX }), (400, "lives_too_long")),
-        (json!({ "ticket": "somebody-elses" }), (400, "other_ticket")),
         (json!({ "sub": "x".repeat(256) }), (400, "malformed_claims")),
         (json!({ "sub": "" }), (400, "malformed_claims")),
         (json!({ "role": "Emperor" }), (400, "malformed_claims")),
@@ -105,21 +105,31 @@ async fn in_04_what_the_platform_did_not_sign_for_this_ticket_is_refused() {
 async fn in_04_a_return_counts_once_and_in_the_browser_that_left() {
     let server = server().await;
     let app = server.confidential_app("Listing Lantern").await;
-    let (mut browser, mut thief) = (Browser::new(&server), Browser::new(&server));
-    let (_, ticket_of_una) = ticket(&browser.get(&app.authorize_url()).await);
-    let (_, _) = ticket(&thief.get(&app.authorize_url()).await);
-    let assertion = assertion(&una(&server, &ticket_of_una));
-    let page = back(&mut thief, &assertion).await;
-    assert_refused(&server, &thief, &page, (400, "other_ticket"));
-    let mut naked = Browser::new(&server);
-    let page = back(&mut naked, &assertion).await;
-    assert_refused(&server, &naked, &page, (403, "not_waiting"));
-    // Another browser that got hold of what waits, but not of the flow cookie.
-    naked.cookies = browser.cookies.clone();
-    naked.cookies.remove("keyfob-flow");
-    let page = back(&mut naked, &assertion).await;
-    assert_refused(&server, &naked, &page, (403, "other_browser"));
+    let mut browser = Browser::new(&server);
+    for (case, status) in [("other_ticket", 400), ("not_waiting", 403), ("other_browser", 403)] {
+        let (_, asked) = ticket(&browser.get(&app.authorize_url()).await);
+        let mut other = Browser::new(&server);
+        match case {
+            "other_ticket" => drop(ticket(&other.get(&app.authorize_url()).await)),
+            // It got hold of what waits, but not of the flow cookie.
+            "other_browser" => {
+                other.cookies = browser.cookies.clone();
+                other.cookies.remove("keyfob-flow");
+            }
+            _ => {}
+        }
+        let assertion = assertion(&una(&server, &asked));
+        let page = back(&mut other, &assertion).await;
+        assert_elsewhere(&server, &mut other, &page, (status, case)).await;
+        // Whoever finds it in a history or a log can do nothing with it, wherever they are.
+        let page = back(&mut browser, &assertion).await;
+        assert_refused(&server, &browser, &page, (400, "ticket_used"));
+    }
+    assert_eq!(server.doorway.authority.store().user_by_external("u-1").await.expect("no fault"), None);
+    assert_page(&browser.get("/sign-in/refused?reason=anything").await.answer, 400);
     // Even the whole jar opens no second session.
+    let (_, asked) = ticket(&browser.get(&app.authorize_url()).await);
+    let assertion = assertion(&una(&server, &asked));
     let mut replay = Browser::new(&server);
     replay.cookies = browser.cookies.clone();
     assert_eq!(back(&mut browser, &assertion).await.status(), 303);
@@ -137,7 +147,7 @@ async fn in_04_the_newest_tab_counts_and_a_ticket_ends_after_ten_minutes() {
     let (_, older) = ticket(&browser.get(&app.authorize_url()).await);
     let (_, newer) = ticket(&browser.get(&app.authorize_url()).await);
     let page = back(&mut browser, &assertion(&una(&server, &older))).await;
-    assert_refused(&server, &browser, &page, (400, "other_ticket"));
+    assert_elsewhere(&server, &mut browser, &page, (400, "other_ticket")).await;
     server.clock.advance(600);
     let page = back(&mut browser, &assertion(&una(&server, &newer))).await;
     assert_refused(&server, &browser, &page, (400, "ticket_past"));

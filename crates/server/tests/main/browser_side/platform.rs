@@ -89,3 +89,17 @@ pub(super) fn assert_refused(server: &TestServer, browser: &Browser<'_>, page: &
     assert!(!browser.cookies.contains_key("keyfob-session"), "{reason}");
     assert!(count(server, reason), "{reason}: {}", server.doorway.metrics.render());
 }
+
+/// What is genuine and came to the wrong place: its ticket is used, and the page that says so does not lie under its URL.
+pub(super) async fn assert_elsewhere(
+    server: &TestServer,
+    browser: &mut Browser<'_>,
+    page: &Page,
+    (status, reason): (u16, &str),
+) {
+    assert_eq!(page.status(), 303, "{}", page.text());
+    let location = page.landing().location;
+    assert_eq!(location, format!("/sign-in/refused?reason={reason}"));
+    let told = browser.get(&location).await;
+    assert_refused(server, browser, &told, (status, reason));
+}
