@@ -122,6 +122,7 @@ macro_rules! store_conformance {
             sessions {
                 sessions_come_and_go
                 a_session_that_replaces_another_ends_it
+                a_change_ends_the_sessions_of_whom_it_concerns
                 a_used_ticket_opens_nothing
                 sixteen_tasks_use_one_ticket_and_one_wins
             }

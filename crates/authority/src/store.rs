@@ -95,12 +95,16 @@ pub enum Administration {
     AddAccount(Account),
     /// Replaces an account.
     UpdateAccount(Replacement<Account>),
+    /// The same, and ends the sessions of its users.
+    UpdateAccountEndingSessions(Replacement<Account>),
     /// Removes an account that has no users. Conflict: it has some.
     RemoveAccount(AccountId),
     /// Adds a user; `id` 0 lets the store choose. Conflict: the e-mail is taken.
     AddUser(User),
     /// Replaces a user, password hash included.
     UpdateUser(Replacement<User>),
+    /// The same, and ends their sessions.
+    UpdateUserEndingSessions(Replacement<User>),
     /// Removes a user; their grants stay, without holder.
     RemoveUser(UserId),
     /// Adds a system; `id` 0 lets the store choose. Conflict: the name is taken.
@@ -151,7 +155,9 @@ impl Administration {
     pub fn read_at(&self) -> Option<i64> {
         match self {
             Administration::UpdateAccount(Replacement { read_at, .. })
+            | Administration::UpdateAccountEndingSessions(Replacement { read_at, .. })
             | Administration::UpdateUser(Replacement { read_at, .. })
+            | Administration::UpdateUserEndingSessions(Replacement { read_at, .. })
             | Administration::UpdateSystem(Replacement { read_at, .. })
             | Administration::UpdateResourceServer(Replacement { read_at, .. })
             | Administration::AddKey(Replacement { read_at, .. })

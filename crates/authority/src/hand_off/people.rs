@@ -73,7 +73,11 @@ impl Authority {
                 self.end_grants_of(user.id, EndReason::RevokedByAdmin, now).await?;
             }
             let entry = user_entry(&row, now).with_detail(FOLLOWS);
-            let change = Administration::UpdateUser(Replacement { row, read_at });
+            let replacement = Replacement { row, read_at };
+            let change = match moves {
+                true => Administration::UpdateUserEndingSessions(replacement),
+                false => Administration::UpdateUser(replacement),
+            };
             if self.administer(change, vec![entry], revocations).await? == Administered::Conflict {
                 return Ok(Decision::Refused(self.email_taken(person).await?));
             }

@@ -40,6 +40,7 @@ async fn rf_10_the_platform_suspends_a_user_and_an_account_and_tokens_stop() {
         assert_eq!((answer.status(), answer.json()), (200, json!({ "status": "suspended" })));
         assert_eq!(server.call("/v1/identity", &access).await.status(), 401, "at once");
         assert_eq!(app.refresh(&server, &refresh).await.status(), 400);
+        assert_eq!(browser.get("/connections").await.status(), 303, "signed out");
         let mut returning = Browser::new(&server);
         let (_, asked) = ticket(&returning.get("/connections").await);
         let page = back(&mut returning, &assertion(&una(&server, &asked))).await;
@@ -49,6 +50,7 @@ async fn rf_10_the_platform_suspends_a_user_and_an_account_and_tokens_stop() {
         let reopen = platform_token(&server, &format!("r{number}"), path, "active", json!({}));
         assert_eq!(put(&server, path, &reopen, "active").await.status(), 200);
         assert_eq!(app.refresh(&server, &refresh).await.status(), 200);
+        assert_eq!(browser.get("/connections").await.status(), 303, "and not in again by that");
     }
 }
 
