@@ -4,14 +4,17 @@ use super::assertion::{Assertion, ClaimsProblem, Person, Said};
 use super::pending::{Pending, TICKET_LIFETIME};
 use super::{CLOCK_LEEWAY, Platform, use_digest};
 use crate::authority::{Authority, Decision, Fault};
-use crate::decide::DecisionRefusal;
+use crate::decide::{Choice, DecisionRefusal};
 use crate::interaction::{FlowId, Interaction};
-use crate::model::{AccountId, LedgerEntry, LedgerKind, Session, SessionId, UserId};
+use crate::model::{AccountId, App, LedgerEntry, LedgerKind, Session, SessionId, UserId};
 use crate::session::{SignedIn, cookie_digest, fresh_cookie};
 use crate::store::{NewSession, TicketUse, Written};
 use keyfob_protocol::callback::AuthorizeAnswer;
 use keyfob_protocol::time::HOUR;
 use keyfob_protocol::{Secret, Timestamp};
+
+/// In the ledger, of a denial.
+const GAVE_UP: &str = "gave up at the platform";
 
 /// What a browser brings back. Presented, not verified.
 #[derive(Debug)]
@@ -222,7 +225,7 @@ impl Authority {
         };
         let ticket = TicketUse { id, until: pending.expires_at.plus(CLOCK_LEEWAY) };
         match &assertion.said {
-            Said::Denied => self.give_up(pending, ticket, now).await,
+            Said::Denied => self.give_up(pending, ticket, earlier_cookie, now).await,
             Said::Is(person) if pending.fresh && person.authenticated_at < pending.issued_at => {
                 Ok(Decision::Refused(ReturnRefusal::NotFresh))
             }
@@ -251,36 +254,52 @@ impl Authority {
         Ok(pending)
     }
 
-    /// Tells the app, as a click on the deny button does. There is no grant's row: nobody is known whose it would be.
+    /// Tells the app, as a click on the deny button does. Somebody who is signed in in this browser may have its consent page before them, so it is
+    /// their decision there as well. Otherwise there is no grant's row: nobody is known whose it would be.
     async fn give_up(
         &self,
         pending: &Pending,
         ticket: TicketUse,
+        earlier_cookie: Option<&str>,
         now: Timestamp,
     ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
-        let (redirect, app) = match &pending.interaction {
-            None => (None, None),
-            Some(interaction) => match self.denied(interaction).await? {
-                Decision::Granted(redirect) => (Some(redirect), Some(interaction.app)),
-                Decision::Refused(refusal) => return Ok(Decision::Refused(ReturnRefusal::Request(refusal))),
-            },
+        let entry = |app| LedgerEntry { app, ..LedgerEntry::new(now, LedgerKind::Denied) }.with_detail(GAVE_UP);
+        let (redirect, ledger) = match &pending.interaction {
+            None => (None, vec![entry(None)]),
+            Some(interaction) => {
+                let app = match self.app_of(interaction).await? {
+                    Decision::Granted(app) => app,
+                    Decision::Refused(refusal) => return Ok(Decision::Refused(ReturnRefusal::Request(refusal))),
+                };
+                let signed_in = match earlier_cookie {
+                    Some(cookie) => self.signed_in(cookie, now).await?,
+                    None => None,
+                };
+                let ledger = match signed_in {
+                    None => vec![entry(Some(app.id))],
+                    Some(signed_in) => {
+                        let write = self.write_decision(interaction, &app, &signed_in, Choice::Deny, GAVE_UP, now);
+                        match write.await? {
+                            // The row came with its entry.
+                            Decision::Granted(_) => Vec::new(),
+                            Decision::Refused(refusal) => {
+                                return Ok(Decision::Refused(ReturnRefusal::Request(refusal)));
+                            }
+                        }
+                    }
+                };
+                (Some(self.denied(interaction, &app)), ledger)
+            }
         };
-        let entry = LedgerEntry { app, ..LedgerEntry::new(now, LedgerKind::Denied) };
-        match self.store.use_ticket(ticket, None, vec![entry.with_detail("gave up at the platform")]).await? {
+        match self.store.use_ticket(ticket, None, ledger).await? {
             Written::Won => Ok(Decision::Granted(Arrival::GaveUp { redirect })),
             Written::Lost => Ok(Decision::Refused(ReturnRefusal::Used)),
         }
     }
 
-    async fn denied(&self, interaction: &Interaction) -> Result<Decision<String, DecisionRefusal>, Fault> {
-        Ok(match self.app_of(interaction).await? {
-            Decision::Granted(app) => {
-                let redirect_uri = app.redirect_uri(&interaction.redirect_uri).expect("invariant: app_of checked it");
-                let (dialect, state) = (interaction.dialect, interaction.state.as_deref());
-                Decision::Granted(self.answer_on(&app, &redirect_uri, dialect, &AuthorizeAnswer::Denied, state))
-            }
-            Decision::Refused(refusal) => Decision::Refused(refusal),
-        })
+    fn denied(&self, interaction: &Interaction, app: &App) -> String {
+        let redirect_uri = app.redirect_uri(&interaction.redirect_uri).expect("invariant: app_of checked it");
+        self.answer_on(app, &redirect_uri, interaction.dialect, &AuthorizeAnswer::Denied, interaction.state.as_deref())
     }
 
     async fn welcome(
@@ -295,26 +314,27 @@ impl Authority {
             Decision::Granted(user) => user,
             Decision::Refused(refusal) => return Ok(Decision::Refused(refusal)),
         };
+        // Whatever can fail stands before the ticket is used.
+        let account = self.store.account(user.account).await?;
         let cookie = fresh_cookie(&*self.entropy)?;
         let id = SessionId(cookie_digest(cookie.expose()));
         let session = Session { id, user: user.id, authenticated_at: now, last_seen_at: now };
         let replaces = earlier_cookie.map(|cookie| SessionId(cookie_digest(cookie)));
         let opens = NewSession { session: session.clone(), replaces };
+        let signed_in = Box::new(SignedIn { session, user, account });
+        let sealed = match &pending.interaction {
+            Some(interaction) => Some(self.signed_in_for(interaction.clone(), &signed_in)?.1),
+            None => None,
+        };
         let entry = LedgerEntry {
-            user: Some(user.id),
-            account: Some(user.account),
+            user: Some(signed_in.user.id),
+            account: Some(signed_in.user.account),
             ..LedgerEntry::new(now, LedgerKind::SignedIn)
         };
         let entry = entry.with_detail("at the platform");
         if self.store.use_ticket(ticket, Some(opens), vec![entry]).await? == Written::Lost {
             return Ok(Decision::Refused(ReturnRefusal::Used));
         }
-        let account = self.store.account(user.account).await?;
-        let signed_in = Box::new(SignedIn { session, user, account });
-        let sealed = match &pending.interaction {
-            Some(interaction) => Some(self.signed_in_for(interaction.clone(), &signed_in)?.1),
-            None => None,
-        };
         Ok(Decision::Granted(Arrival::SignedIn { signed_in, cookie, sealed }))
     }
 }

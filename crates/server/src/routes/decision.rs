@@ -3,6 +3,7 @@
 use crate::cookies::{Flow, signed_in};
 use crate::doorway::Doorway;
 use crate::html;
+use crate::pending_cookie;
 use crate::refusal_pages::{self, RefusalPage};
 use crate::routes::posted::{Posted, field, malformed};
 use crate::routes::sign_in;
@@ -49,7 +50,13 @@ async fn choose(doorway: &Doorway, posted: &Posted, form: &Form<'_>) -> Result<R
         Decision::Refused(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, &posted.id)),
     };
     Ok(match doorway.authority.decide(&interaction, &app, csrf, &signed_in, choice, now).await {
-        Ok(Decision::Granted(url)) => html::see_other(&url, []),
+        Ok(Decision::Granted(url)) => {
+            let secure = doorway.options.secure_cookies;
+            // Another tab may have gone to the platform since: what waits for that one stays.
+            let waits = pending_cookie::read(&posted.headers, secure)
+                .is_some_and(|waiting| doorway.authority.is_same_request(&waiting, &interaction, flow, now));
+            html::see_other(&url, if waits { pending_cookie::clear(secure) } else { Vec::new() })
+        }
         Ok(Decision::Refused(refusal)) => RefusalPage::from(refusal).answer(doorway, &posted.id),
         Err(fault) => {
             let redirect = doorway.authority.failed(&interaction, &app, &fault);

@@ -14,9 +14,11 @@ use crate::routes::sign_in::Ask;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
+use keyfob_authority::decide::DecisionRefusal;
 use keyfob_authority::hand_off::Platform;
 use keyfob_authority::hand_off::arrival::{Arrival, PresentedReturn, ReturnRefusal};
 use keyfob_authority::hand_off::pending::HandOff;
+use keyfob_authority::interaction::InteractionProblem;
 use keyfob_authority::sign_in::SignInWay;
 use keyfob_authority::{Decision, Fault};
 use keyfob_protocol::form::Form;
@@ -157,13 +159,15 @@ async fn waiting(doorway: &Doorway, headers: &HeaderMap, id: &RequestId) -> Resu
     let Some(sealed) = pending_cookie::read(headers, secure) else { return Ok(nothing().answer(doorway, id)) };
     let (interaction, app) = match doorway.authority.open_interaction(&sealed, flow, now).await? {
         Decision::Granted(opened) => opened,
+        // Another tab has gone to the platform since, so what waits is something else.
+        Decision::Refused(DecisionRefusal::Interaction(InteractionProblem::Invalid)) => {
+            return Ok(nothing().answer(doorway, id));
+        }
         Decision::Refused(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, id)),
     };
     let shown = match signed_in(doorway, headers, now).await {
-        Ok(Some(user)) => {
-            let forget = pending_cookie::clear(secure);
-            consent::page(doorway, &interaction, &sealed, &app, &user, forget, id)
-        }
+        // It waits until it is decided, so that the page can be read again.
+        Ok(Some(user)) => consent::page(doorway, &interaction, &sealed, &app, &user, [], id),
         Ok(None) => Ok(nothing().answer(doorway, id)),
         Err(fault) => Err(fault),
     };
@@ -178,7 +182,7 @@ impl From<ReturnRefusal> for RefusalPage {
         let (status, title, for_user) = match refusal {
             ReturnRefusal::Request(refusal) => return RefusalPage::from(refusal),
             ReturnRefusal::Inactive => {
-                return RefusalPage::from(keyfob_authority::decide::DecisionRefusal::Inactive);
+                return RefusalPage::from(DecisionRefusal::Inactive);
             }
             ReturnRefusal::Assertion(_) => (
                 StatusCode::BAD_REQUEST,

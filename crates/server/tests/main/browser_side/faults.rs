@@ -83,7 +83,7 @@ async fn az_16_on_the_way_back_from_the_platform_the_app_is_told_as_well() {
             let mut browser = Browser::new(&server);
             let (_, asked) = ticket(&browser.get(&url).await);
             let assertion = assertion(&una(&server, &asked));
-            for method in ["is_ticket_used", "account_by_external", "administer", "use_ticket"] {
+            for method in ["is_ticket_used", "account_by_external", "administer", "account", "use_ticket"] {
                 store.fail(method, error.clone());
                 let answer = back(&mut browser, &assertion).await.answer;
                 assert_refused_to_app(&answer, dialect, code, Some("s"));

@@ -8,7 +8,7 @@ use super::platform::{
 use keyfob_authority::model::{LedgerKind, Role};
 use keyfob_authority::store::LedgerFilter;
 use keyfob_protocol::Clock;
-use keyfob_testkit::Browser;
+use keyfob_testkit::{Browser, TestServer};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -31,8 +31,8 @@ async fn in_04_somebody_signs_in_at_the_platform_and_decides_here() {
     let consent = browser.get(CONTINUE).await;
     assert!(consent.has_form(DECISION) && consent.text().contains("una@example.com"), "{}", consent.text());
     assert!(consent.answer.header("content-security-policy").expect("a CSP").contains("https://app.example.com"));
-    assert!(!browser.cookies.keys().any(|name| name.contains("pending")), "it waits no longer");
     let code = browser.decide(&consent, "approve").await.landing().code();
+    assert!(!waits(&browser), "it waits no longer");
     assert_eq!(app.exchange(&server, &code).await.status(), 200);
     let store = server.doorway.authority.store();
     let user = store.user_by_external("u-1").await.expect("no fault").expect("made when she came");
@@ -136,6 +136,32 @@ async fn in_04_a_return_counts_once_and_in_the_browser_that_left() {
     let page = back(&mut replay, &assertion).await;
     assert_refused(&server, &replay, &page, (400, "ticket_used"));
     assert!(browser.get(CONTINUE).await.has_form(DECISION), "the first one goes on");
+}
+
+fn waits(browser: &Browser<'_>) -> bool {
+    browser.cookies.keys().any(|name| name.contains("pending"))
+}
+
+#[tokio::test]
+async fn in_04_the_consent_page_can_be_read_again_until_it_is_decided() {
+    let server = server().await;
+    let app = server.confidential_app("Listing Lantern").await;
+    let mut browser = Browser::new(&server);
+    let (_, asked) = ticket(&browser.get(&app.authorize_url()).await);
+    back(&mut browser, &assertion(&una(&server, &asked))).await;
+    let first = browser.get(CONTINUE).await;
+    let again = browser.get(CONTINUE).await;
+    assert_eq!(first.hidden(DECISION), again.hidden(DECISION));
+    // Another tab goes to the platform meanwhile: what it left with stays when this one decides.
+    let fresh = app.authorize_url_with(&[("response_type", "code"), ("prompt", "login")]);
+    let (_, newer) = ticket(&browser.get(&fresh).await);
+    assert_page(&browser.get(CONTINUE).await.answer, 400);
+    assert!(browser.decide(&first, "approve").await.landing().parameter("code").is_some());
+    assert!(waits(&browser));
+    assert_eq!(back(&mut browser, &assertion(&una(&server, &newer))).await.landing().location, CONTINUE);
+    let page = browser.get(CONTINUE).await;
+    assert!(browser.decide(&page, "deny").await.landing().parameter("error").is_some());
+    assert!(!waits(&browser));
     assert_page(&browser.get(CONTINUE).await.answer, 400);
 }
 
@@ -177,6 +203,47 @@ async fn in_05_a_fresh_sign_in_is_asked_of_the_platform_and_an_older_one_refused
     assert_eq!(ticket(&switched).1["prompt"], "login");
 }
 
+/// What the platform says of somebody who gave up.
+fn gave_up(server: &TestServer, ticket: &Value) -> String {
+    let now = server.clock.now().0;
+    assertion(&json!({
+        "iss": "https://app.example.com", "aud": ISSUER, "ticket": ticket["jti"], "iat": now, "exp": now + 60,
+        "error": "access_denied",
+    }))
+}
+
+/// The app was told that they declined, so the consent page of before must not tell it otherwise.
+#[tokio::test]
+async fn in_03_who_gives_up_after_a_switch_has_decided_on_the_consent_page_as_well() {
+    let server = server().await;
+    let app = server.confidential_app("Listing Lantern").await;
+    let mut browser = Browser::new(&server);
+    let (_, asked) = ticket(&browser.get(&app.authorize_url()).await);
+    back(&mut browser, &assertion(&una(&server, &asked))).await;
+    let consent = browser.get(CONTINUE).await;
+    let (_, asked) = ticket(&browser.decide(&consent, "switch").await);
+    let landing = back(&mut browser, &gave_up(&server, &asked)).await.landing();
+    assert_eq!(landing.parameter("response").as_deref(), Some("denied"));
+    assert_page(&browser.decide(&consent, "approve").await.answer, 400);
+    let denied = browser.decide(&consent, "deny").await.landing();
+    assert_eq!(denied.location, landing.location);
+    let store = server.doorway.authority.store();
+    let user = store.user_by_external("u-1").await.expect("no fault").expect("made");
+    let entries = store.ledger(LedgerFilter { user: Some(user.id), ..LedgerFilter::default() }, 20).await;
+    let entries = entries.expect("no fault");
+    let denials: Vec<_> = entries.iter().filter(|entry| entry.kind == LedgerKind::Denied).collect();
+    assert_eq!(denials.len(), 1);
+    assert_eq!(denials[0].detail, "gave up at the platform");
+    // And the other way round: what was approved meanwhile is not denied by giving up.
+    let (_, asked) =
+        ticket(&browser.get(&app.authorize_url_with(&[("response_type", "code"), ("prompt", "login")])).await);
+    back(&mut browser, &assertion(&una(&server, &asked))).await;
+    let consent = browser.get(CONTINUE).await;
+    let (_, asked) = ticket(&browser.decide(&consent, "switch").await);
+    assert!(browser.decide(&consent, "approve").await.landing().parameter("code").is_some());
+    assert_page(&back(&mut browser, &gave_up(&server, &asked)).await.answer, 400);
+}
+
 #[tokio::test]
 async fn in_03_who_gives_up_at_the_platform_denies_in_the_apps_dialect() {
     let server = server().await;
@@ -185,11 +252,7 @@ async fn in_03_who_gives_up_at_the_platform_denies_in_the_apps_dialect() {
         let mut browser = Browser::new(&server);
         let url = app.authorize_url_with(&[("response_type", response_type), ("state", "s1")]);
         let (_, ticket) = ticket(&browser.get(&url).await);
-        let now = server.clock.now().0;
-        let gave_up = assertion(&json!({
-            "iss": "https://app.example.com", "aud": ISSUER, "ticket": ticket["jti"], "iat": now, "exp": now + 60,
-            "error": "access_denied",
-        }));
+        let gave_up = gave_up(&server, &ticket);
         let mut again = Browser::new(&server);
         again.cookies = browser.cookies.clone();
         let landing = back(&mut browser, &gave_up).await.landing();
