@@ -7,6 +7,7 @@
 
 pub mod arrival;
 pub mod assertion;
+pub mod claims;
 pub mod key;
 pub mod pending;
 mod people;

@@ -1,6 +1,7 @@
 //! Coming back from the platform: an assertion for the ticket that this browser left with opens a session, once.
 
-use super::assertion::{Assertion, ClaimsProblem, Person, Said};
+use super::assertion::{Assertion, Person, Said};
+use super::claims::ClaimsProblem;
 use super::pending::{Pending, TICKET_LIFETIME};
 use super::{CLOCK_LEEWAY, Platform, use_digest};
 use crate::authority::{Authority, Decision, Fault};
@@ -109,6 +110,14 @@ impl ReturnRefusal {
             ReturnRefusal::EmailTaken { local: None, .. } => "email_twice",
             ReturnRefusal::DomainTaken { local: Some(_), .. } => "domain_taken",
             ReturnRefusal::DomainTaken { local: None, .. } => "domain_twice",
+        }
+    }
+
+    /// The claim that is missing or malformed, where it is one.
+    pub fn claim(&self) -> Option<&'static str> {
+        match self {
+            ReturnRefusal::Assertion(problem) => problem.claim(),
+            _ => None,
         }
     }
 

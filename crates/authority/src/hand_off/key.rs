@@ -45,8 +45,8 @@ pub enum JwtProblem {
     /// The signature does not hold.
     #[error("the signature does not hold")]
     WrongSignature,
-    /// A claim is missing, or not in its form.
-    #[error("the claims are incomplete or malformed")]
+    /// The claims are no JSON object.
+    #[error("the claims are no JSON object")]
     MalformedClaims,
 }
 

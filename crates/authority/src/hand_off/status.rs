@@ -2,13 +2,11 @@
 //!
 //! What authorizes it is a token that the platform signs for one change. It is used once: a recorded one could undo a later change.
 
-use super::assertion::ClaimsProblem;
+use super::claims::{Claims, ClaimsProblem};
 use super::{CLOCK_LEEWAY, Platform, use_digest};
 use crate::authority::{Authority, Decision, Fault};
 use crate::store::{Administered, TicketUse, Written};
 use keyfob_protocol::Timestamp;
-use keyfob_protocol::access_token::Audience;
-use serde::Deserialize;
 
 /// The `typ` of the platform's own tokens.
 pub const TYPE: &str = "keyfob-platform+jwt";
@@ -45,19 +43,37 @@ impl StatusRefusal {
             StatusRefusal::Unknown => "unknown",
         }
     }
+
+    /// The claim that is missing or malformed, where it is one.
+    pub fn claim(self) -> Option<&'static str> {
+        match self {
+            StatusRefusal::Token(problem) => problem.claim(),
+            _ => None,
+        }
+    }
 }
 
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    aud: Audience,
-    iat: Timestamp,
-    exp: Timestamp,
-    jti: String,
+/// A token for one change, whose signature, parties and times hold.
+struct Token {
+    id: String,
+    expires_at: Timestamp,
     /// Whom it concerns: `users/ID` or `accounts/ID`.
-    sub: String,
+    whom: String,
     /// What becomes of them: `active` or `suspended`.
     status: String,
+}
+
+impl Platform {
+    fn token(&self, token: &str, issuer: &str, now: Timestamp) -> Result<Token, ClaimsProblem> {
+        let claims: Claims = self.key.authentic(token, TYPE)?;
+        self.check(&claims, issuer, now)?;
+        Ok(Token {
+            id: claims.required("jti")?,
+            expires_at: claims.required("exp")?,
+            whom: claims.required("sub")?,
+            status: claims.required("status")?,
+        })
+    }
 }
 
 impl Whom<'_> {
@@ -80,20 +96,17 @@ impl Authority {
         active: bool,
         now: Timestamp,
     ) -> Result<Decision<(), StatusRefusal>, Fault> {
-        let claims: Claims = match platform.key.authentic(token, TYPE) {
-            Ok(claims) => claims,
-            Err(problem) => return Ok(Decision::Refused(StatusRefusal::Token(problem.into()))),
+        let token = match platform.token(token, &self.settings.issuer, now) {
+            Ok(token) => token,
+            Err(problem) => return Ok(Decision::Refused(StatusRefusal::Token(problem))),
         };
-        let times = (claims.iat, claims.exp);
-        if let Err(problem) = platform.check(&claims.iss, &claims.aud, &self.settings.issuer, times, now) {
-            return Ok(Decision::Refused(StatusRefusal::Token(problem)));
-        }
         let status = if active { "active" } else { "suspended" };
-        if claims.sub != whom.named() || claims.status != status {
+        if token.whom != whom.named() || token.status != status {
             return Ok(Decision::Refused(StatusRefusal::OtherChange));
         }
         // Used before the change and not with it: where the change then fails, the platform makes another token.
-        let ticket = TicketUse { id: use_digest("platform token", &claims.jti), until: claims.exp.plus(CLOCK_LEEWAY) };
+        let ticket =
+            TicketUse { id: use_digest("platform token", &token.id), until: token.expires_at.plus(CLOCK_LEEWAY) };
         if self.store.use_ticket(ticket, None, Vec::new()).await? == Written::Lost {
             return Ok(Decision::Refused(StatusRefusal::Used));
         }

@@ -93,9 +93,10 @@ async fn returned(
         Decision::Refused(refusal) => {
             let reason = refusal.reason();
             doorway.metrics.count_return(reason);
+            let claim = refusal.claim();
             match refusal.advice() {
                 Some(advice) => tracing::warn!(request_id = %id, reason, advice, "nobody was signed in"),
-                None => tracing::info!(request_id = %id, reason, "nobody was signed in"),
+                None => tracing::info!(request_id = %id, reason, claim, "nobody was signed in"),
             }
             if refusal.is_elsewhere() {
                 return Ok(html::see_other(&format!("{REFUSED_PATH}?reason={reason}"), []));

@@ -45,7 +45,7 @@ async fn change(doorway: &Doorway, whom: Whom<'_>, request: Request) -> Response
     let mut presented = parts.headers.get_all(AUTHORIZATION).iter();
     let token = match (presented.next().map(|header| bearer::parse(header.as_bytes())), presented.next()) {
         (Some(PresentedBearer::Token(token)), None) => token,
-        _ => return unauthorized("no_token"),
+        _ => return unauthorized("no_token", None),
     };
     let body = match limits::read_body(body).await {
         Ok(body) => body,
@@ -64,13 +64,13 @@ async fn change(doorway: &Doorway, whom: Whom<'_>, request: Request) -> Response
         Ok(Decision::Refused(StatusRefusal::Unknown)) => {
             answer(StatusCode::NOT_FOUND, "not_found", "nobody with this id has signed in here yet")
         }
-        Ok(Decision::Refused(refusal)) => unauthorized(refusal.reason()),
+        Ok(Decision::Refused(refusal)) => unauthorized(refusal.reason(), refusal.claim()),
         Err(failed) => fault(failed),
     }
 }
 
-fn unauthorized(reason: &'static str) -> Response {
-    tracing::info!(reason, "a change by the platform was refused");
+fn unauthorized(reason: &'static str, claim: Option<&'static str>) -> Response {
+    tracing::info!(reason, claim, "a change by the platform was refused");
     let mut response = answer(StatusCode::UNAUTHORIZED, "invalid_token", reason);
     let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);

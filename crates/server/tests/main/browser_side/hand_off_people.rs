@@ -1,6 +1,7 @@
 //! Users and accounts as the platform describes them: rows LG-03 and IN-02 where people sign in elsewhere.
 
 use super::asserting::assert_page;
+use super::logs::Captured;
 use super::platform::{CONTINUE, LOGIN, assertion, back, count, server, ticket, una, with};
 use keyfob_authority::model::Role;
 use keyfob_authority::store::LedgerFilter;
@@ -141,4 +142,43 @@ async fn lg_03_an_id_is_quoted_for_a_shell() {
     let store = server.doorway.authority.store();
     let newest = store.ledger(LedgerFilter::default(), 1).await.expect("no fault");
     assert!(newest[0].detail.ends_with(r#"--external='-x$(id)`id`'\''"!'"#), "{}", newest[0].detail);
+}
+
+/// Whoever writes the platform's login learns from the log which claim is wrong.
+#[tokio::test]
+async fn lg_03_the_log_names_the_claim_that_is_malformed() {
+    let (captured, _guard) = Captured::start();
+    let server = server().await;
+    let mut browser = Browser::new(&server);
+    let (_, ticket) = ticket(&browser.get("/connections").await);
+    let account = |more: Value| json!({ "account": with(una(&server, &ticket)["account"].clone(), more) });
+    let cases = [
+        ("iss", json!({ "iss": 1 })),
+        ("aud", json!({ "aud": null })),
+        ("iat", json!({ "iat": "now" })),
+        ("exp", json!({ "exp": 1.5 })),
+        ("ticket", json!({ "ticket": null })),
+        ("error", json!({ "error": "server_error" })),
+        ("error", json!({ "error": 1 })),
+        ("auth_time", json!({ "auth_time": null })),
+        ("sub", json!({ "sub": "x".repeat(256) })),
+        ("sub", json!({ "sub": "" })),
+        ("email", json!({ "email": "nobody" })),
+        ("name", json!({ "name": "two\nlines" })),
+        ("role", json!({ "role": "Emperor" })),
+        ("account.id", json!({ "account": null })),
+        ("account.id", json!({ "account": "a-1" })),
+        ("account.id", account(json!({ "id": 1 }))),
+        ("account.name", account(json!({ "name": " " }))),
+        ("account.domain", account(json!({ "domain": "Una" }))),
+    ];
+    for (claim, change) in cases {
+        let before = captured.text().len();
+        let claims = with(una(&server, &ticket), change);
+        assert_page(&back(&mut browser, &assertion(&claims)).await.answer, 400);
+        let logged = captured.text().split_off(before);
+        let expected = format!("reason=\"malformed_claims\" claim=\"{claim}\"");
+        assert!(logged.contains(&expected), "{claims}: {logged}");
+    }
+    assert_eq!(back(&mut browser, &assertion(&una(&server, &ticket))).await.status(), 303);
 }
