@@ -75,11 +75,7 @@ impl Authority {
         loop {
             let read_at = self.store.settings_version().await?;
             let Some(user) = self.store.user(id).await? else { return Ok(Administered::Missing) };
-            let (status, (tokens_after, revocations)) = match enabled {
-                true => (UserStatus::Active, (user.tokens_after, Vec::new())),
-                false => (UserStatus::Disabled, self.revoked(RevokedKind::User, id.0, user.tokens_after, now)),
-            };
-            let row = User { status, tokens_after, ..user };
+            let (row, revocations) = self.user_enabled(user, enabled, now);
             let entry = user_entry(&row, now).with_detail(able(enabled));
             let replacement = Replacement { row, read_at };
             let change = match enabled {
@@ -91,6 +87,15 @@ impl Authority {
                 done => return Ok(done),
             }
         }
+    }
+
+    /// The user enabled or disabled, with what that revokes.
+    pub(crate) fn user_enabled(&self, user: User, enabled: bool, now: Timestamp) -> (User, Vec<NewRevocation>) {
+        let (status, (tokens_after, revocations)) = match enabled {
+            true => (UserStatus::Active, (user.tokens_after, Vec::new())),
+            false => (UserStatus::Disabled, self.revoked(RevokedKind::User, user.id.0, user.tokens_after, now)),
+        };
+        (User { status, tokens_after, ..user }, revocations)
     }
 
     /// Adds a user.
@@ -220,7 +225,7 @@ impl Authority {
     }
 }
 
-fn able(enabled: bool) -> &'static str {
+pub(crate) fn able(enabled: bool) -> &'static str {
     if enabled { "enabled" } else { "disabled" }
 }
 

@@ -2,6 +2,8 @@
 
 use super::platform::{CONTINUE, ISSUER, assert_refused, assertion, back, jwt, server, ticket, una, with};
 use http::Request;
+use keyfob_authority::model::{Role, UserStatus};
+use keyfob_authority::store::LedgerFilter;
 use keyfob_protocol::Clock;
 use keyfob_testkit::{Answer, Browser, TestServer};
 use serde_json::{Value, json};
@@ -18,8 +20,12 @@ fn platform_token(server: &TestServer, jti: &str, path: &str, status: &str, more
 }
 
 async fn put(server: &TestServer, path: &str, token: &str, status: &str) -> Answer {
+    put_json(server, path, token, json!({ "status": status })).await
+}
+
+async fn put_json(server: &TestServer, path: &str, token: &str, body: Value) -> Answer {
     let request = Request::put(path).header("authorization", format!("Bearer {token}"));
-    server.send(request.body(json!({ "status": status }).to_string()).expect("a request")).await
+    server.send(request.body(body.to_string()).expect("a request")).await
 }
 
 #[tokio::test]
@@ -84,4 +90,66 @@ async fn rf_10_only_the_platform_suspends() {
     let local = TestServer::start().await;
     assert_eq!(put(&local, path, &token, "suspended").await.status(), 404);
     assert_eq!(local.get("/sign-in/return?assertion=x").await.status(), 404);
+}
+
+/// Until somebody comes again Keyfob would not know that a role was taken away.
+#[tokio::test]
+async fn rf_10_the_platform_gives_a_user_another_role_and_the_latest_word_counts() {
+    let server = server().await;
+    let store = server.doorway.authority.store();
+    let user = async || store.user_by_external("u-1").await.expect("no fault").expect("there");
+    let arrive = async |more: Value| {
+        let mut browser = Browser::new(&server);
+        let (_, asked) = ticket(&browser.get("/connections").await);
+        assert_eq!(back(&mut browser, &assertion(&with(una(&server, &asked), more))).await.status(), 303);
+    };
+    let (path, start) = ("/platform/users/u-1", server.clock.now().0);
+    arrive(json!({ "role": "Owner" })).await;
+    server.clock.advance(10);
+    let jti = std::cell::Cell::new(0);
+    let push = async |body: Value, more: Value| {
+        jti.set(jti.get() + 1);
+        let claims = with(json!({ "status": null }), with(body.clone(), more));
+        let token = platform_token(&server, &format!("p{}", jti.get()), path, "", claims);
+        put_json(&server, path, &token, body).await
+    };
+    let answer = push(json!({ "role": "Agent" }), json!({})).await;
+    assert_eq!((answer.status(), answer.json()), (200, json!({ "role": "Agent" })));
+    assert_eq!((user().await.role, user().await.status), (Role::Agent, UserStatus::Active));
+    let newest = store.ledger(LedgerFilter { user: Some(user().await.id), ..LedgerFilter::default() }, 1).await;
+    assert_eq!(newest.expect("no fault")[0].detail, "Agent by the platform");
+    // What was signed before, and comes late, does not give it back, by whichever way.
+    arrive(json!({ "iat": start + 9, "role": "Owner" })).await;
+    assert_eq!(user().await.role, Role::Agent);
+    let late = push(json!({ "role": "Owner" }), json!({ "iat": start + 9 })).await;
+    assert_eq!((late.status(), late.at("error"), late.at("reason")), (409, "conflict".into(), "overtaken".into()));
+    server.clock.advance(1);
+    let both = push(json!({ "status": "suspended", "role": "Lender" }), json!({})).await;
+    assert_eq!((both.status(), both.json()), (200, json!({ "status": "suspended", "role": "Lender" })));
+    assert_eq!((user().await.role, user().await.status), (Role::Lender, UserStatus::Disabled));
+    assert_eq!(push(json!({ "status": "active" }), json!({})).await.status(), 200);
+    assert_eq!((user().await.role, user().await.status), (Role::Lender, UserStatus::Active));
+    server.clock.advance(1);
+    arrive(json!({ "role": "Admin" })).await;
+    assert_eq!(user().await.role, Role::Admin);
+    // The token is for the whole of the change and for nothing else.
+    for (body, more) in [
+        (json!({ "role": "Owner" }), json!({ "role": "Agent" })),
+        (json!({ "role": "Owner" }), json!({ "role": null })),
+        (json!({ "role": "Owner" }), json!({ "status": "active" })),
+        (json!({ "role": "Owner", "status": "active" }), json!({ "status": null })),
+        (json!({ "status": "active" }), json!({ "role": "Owner" })),
+        (json!({ "role": "Owner" }), json!({ "role": "Emperor" })),
+    ] {
+        let answer = push(body.clone(), more).await;
+        assert_eq!((answer.status(), answer.at("error").as_str()), (401, "invalid_token"), "{body}");
+    }
+    for body in [json!({}), json!({ "role": "Emperor" }), json!({ "role": "Agent", "name": "Una" })] {
+        assert_eq!(push(body.clone(), json!({})).await.status(), 400, "{body}");
+    }
+    let token = platform_token(&server, "a1", "/platform/accounts/a-1", "active", json!({ "role": "Agent" }));
+    let body = json!({ "status": "active", "role": "Agent" });
+    assert_eq!(put_json(&server, "/platform/accounts/a-1", &token, body).await.status(), 400);
+    assert_eq!(put(&server, "/platform/accounts/a-1", &token, "active").await.status(), 401);
+    assert_eq!(user().await.role, Role::Admin);
 }
