@@ -1,13 +1,14 @@
 //! The hand-off to a platform's login: rows IN-03, IN-04, IN-05 and JW-03 where people sign in elsewhere.
 
-use super::asserting::assert_page;
+use super::asserting::{assert_page, authorize_url};
 use super::platform::{
     CONTINUE, DECISION, ISSUER, LOGIN, assert_elsewhere, assert_refused, assertion, b64, back, jwt, server, ticket,
     una, with,
 };
-use keyfob_authority::model::{LedgerKind, Role};
+use keyfob_authority::model::{AppPolicy, LedgerKind, Role};
 use keyfob_authority::store::LedgerFilter;
 use keyfob_protocol::Clock;
+use keyfob_protocol::scope::Scope;
 use keyfob_testkit::{Browser, TestServer};
 use serde_json::{Value, json};
 
@@ -279,4 +280,50 @@ async fn in_04_many_who_come_for_the_first_time_at_once_make_one_user() {
     }
     let users = server.doorway.authority.store().users(None).await.expect("no fault");
     assert_eq!(users.iter().filter(|user| user.external.as_deref() == Some("u-1")).count(), 1);
+}
+
+/// As large as a request may be (6 KiB when sealed), it goes through the cookies whole, and they through the limits of headers.
+#[tokio::test]
+async fn az_14_the_largest_request_waits_in_the_browser_whole() {
+    let server = server().await;
+    let redirect_uri = format!("https://app.example.com/{}", "r".repeat(2048 - 24));
+    let names: Vec<_> = (100..300).map(|number| format!("s{number}")).collect();
+    let all = Scope::parse(&names.join(" ")).expect("a scope");
+    let policy = AppPolicy { allowed_scope: all, ..AppPolicy::default() };
+    let app = server.app_at("Listing Lantern", policy, &[&redirect_uri]).await;
+    let state = "s".repeat(2048);
+    let mut browser = Browser::new(&server);
+    let mut accepted = None;
+    for count in 1.. {
+        let scope = names[..count].join(" ");
+        let url = authorize_url(&[
+            ("client_id", app.client_id()),
+            ("redirect_uri", &redirect_uri),
+            ("response_type", "code"),
+            ("state", &state),
+            ("scope", &scope),
+            ("prompt", "login"),
+        ]);
+        let page = browser.get(&url).await;
+        if !page.landing().location.starts_with(LOGIN) {
+            assert!(page.landing().location.contains("?error=invalid_request"), "{}", page.landing().location);
+            break;
+        }
+        accepted = Some((scope, ticket(&page).1));
+    }
+    let (scope, asked) = accepted.expect("a shorter one");
+    let kept = |browser: &Browser<'_>| -> usize {
+        let parts = browser.cookies.iter().filter(|(name, _)| name.contains("pending"));
+        parts.map(|(_, value)| value.len()).inspect(|length| assert!(*length <= 3800)).sum()
+    };
+    assert!(kept(&browser) > 6000, "{}", kept(&browser));
+    assert_eq!(back(&mut browser, &assertion(&una(&server, &asked))).await.landing().location, CONTINUE);
+    assert!((6000..=6 * 1024).contains(&kept(&browser)), "{}", kept(&browser));
+    let consent = browser.get(CONTINUE).await;
+    let landing = browser.decide(&consent, "approve").await.landing();
+    assert!(landing.location.starts_with(&redirect_uri));
+    assert_eq!(landing.parameter("state"), Some(state));
+    let grants = server.store().grants(Default::default(), 10).await.expect("no fault");
+    assert_eq!(grants[0].scope.to_string(), scope);
+    assert!(!waits(&browser));
 }
