@@ -1,10 +1,12 @@
 //! The hand-off to a platform's login: rows IN-03, IN-04, IN-05 and JW-03 where people sign in elsewhere.
 
-use super::asserting::{assert_page, authorize_url};
+use super::asserting::{assert_page, authorize_url, grants};
 use super::platform::{
     CONTINUE, DECISION, ISSUER, LOGIN, assert_elsewhere, assert_refused, assertion, b64, back, jwt, server, ticket,
     una, with,
 };
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyfob_authority::model::{AppPolicy, LedgerKind, Role};
 use keyfob_authority::store::LedgerFilter;
 use keyfob_protocol::Clock;
@@ -323,7 +325,41 @@ async fn az_14_the_largest_request_waits_in_the_browser_whole() {
     let landing = browser.decide(&consent, "approve").await.landing();
     assert!(landing.location.starts_with(&redirect_uri));
     assert_eq!(landing.parameter("state"), Some(state));
-    let grants = server.store().grants(Default::default(), 10).await.expect("no fault");
-    assert_eq!(grants[0].scope.to_string(), scope);
+    let granted = server.store().grants(Default::default(), 10).await.expect("no fault");
+    assert_eq!(granted[0].scope.to_string(), scope);
     assert!(!waits(&browser));
+}
+
+/// Docs/divergences.md: a cookie is the one place where it may wait, since it must come back from another site.
+#[tokio::test]
+async fn az_12_the_request_that_waits_in_a_cookie_is_sealed_and_in_no_url() {
+    let server = server().await;
+    let app = server.confidential_app("Listing Lantern").await;
+    let mut browser = Browser::new(&server);
+    let away = browser.get(&app.authorize_url_with(&[("response_type", "code"), ("state", "canary-state")])).await;
+    let (_, asked) = ticket(&away);
+    let returned = back(&mut browser, &assertion(&una(&server, &asked))).await;
+    for page in [&away, &returned] {
+        let cookies = page.answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().expect("text"));
+        let waiting: Vec<_> = cookies.filter(|cookie| cookie.starts_with("keyfob-pending-0=")).collect();
+        let [cookie] = waiting[..] else { panic!("{waiting:?}") };
+        assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax; Max-Age=1200"), "{cookie}");
+        let sealed = cookie.split(['=', ';']).nth(1).expect("a value");
+        assert!(!page.landing().location.contains(&sealed[..24]));
+        let bytes = URL_SAFE_NO_PAD.decode(sealed).expect("base64");
+        assert!(!bytes.windows(6).any(|part| part == b"canary"));
+    }
+    assert_eq!(grants(&server).await, 0, "no row is written before the decision");
+    let sealed = browser.cookies["keyfob-pending-0"].clone();
+    for place in [0, sealed.len() / 2, sealed.len() - 2] {
+        let mut altered = sealed.clone().into_bytes();
+        altered[place] = if altered[place] == b'A' { b'B' } else { b'A' };
+        let altered = String::from_utf8(altered).expect("text");
+        browser.cookies.insert("keyfob-pending-0".to_owned(), altered);
+        assert_page(&browser.get(CONTINUE).await.answer, 400);
+    }
+    browser.cookies.insert("keyfob-pending-0".to_owned(), sealed);
+    let consent = browser.get(CONTINUE).await;
+    let landing = browser.decide(&consent, "approve").await.landing();
+    assert_eq!(landing.parameter("state").as_deref(), Some("canary-state"));
 }
