@@ -121,8 +121,8 @@ impl ReturnRefusal {
         }
     }
 
-    /// Whether the assertion is genuine and this browser is not where it belongs. Its ticket is used then: it lies in the history of who knows
-    /// whom, and would be good for five minutes.
+    /// Whether the assertion is genuine and this browser is not where it belongs. Its ticket is used then: it lies in a history that
+    /// nobody knows, and would be good for five minutes.
     pub fn is_elsewhere(&self) -> bool {
         matches!(self, ReturnRefusal::NotWaiting | ReturnRefusal::OtherBrowser | ReturnRefusal::OtherTicket)
     }
@@ -196,7 +196,7 @@ impl Authority {
         let decision = self.decide_arrival(assertion, waiting, earlier_cookie, now).await?;
         match &decision {
             Decision::Refused(refusal) if refusal.is_elsewhere() => {
-                // When the ticket ends is not known here, but it was given out by now. Whoever else has used it meanwhile has recorded it.
+                // When the ticket ends is not known here, but it was given out by now. Whoever has used it meanwhile has recorded it.
                 let until = now.plus(TICKET_LIFETIME + CLOCK_LEEWAY);
                 let ticket = TicketUse { id: use_digest("ticket", &assertion.ticket), until };
                 let _ = self.store.use_ticket(ticket, None, vec![refusal.entry(now)]).await?;
@@ -263,8 +263,8 @@ impl Authority {
         Ok(pending)
     }
 
-    /// Tells the app, as a click on the deny button does. Somebody who is signed in in this browser may have its consent page before them, so it is
-    /// their decision there as well. Otherwise there is no grant's row: nobody is known whose it would be.
+    /// Tells the app, as a click on the deny button does. Somebody who is signed in in this browser may have its consent page before them,
+    /// so it is their decision there as well. Otherwise there is no grant's row: nobody is known whose it would be.
     async fn give_up(
         &self,
         pending: &Pending,

@@ -1,5 +1,5 @@
-//! The claims of what the platform signs, read one by one so that whoever writes its login learns which of them is wrong, and what holds of all
-//! of them. Plain functions of data and `now`.
+//! The claims of what the platform signs, read one by one so that whoever writes its login learns which of them is wrong, and what holds
+//! of everything that it signs. Plain functions of data and `now`.
 
 use super::key::JwtProblem;
 use super::{CLOCK_LEEWAY, LONGEST_LIFE, Platform};

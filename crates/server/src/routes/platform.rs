@@ -45,27 +45,26 @@ enum Status {
 /// `PUT /platform/users/{id}`
 pub(crate) async fn user(State(doorway): State<Arc<Doorway>>, Path(id): Path<String>, request: Request) -> Response {
     let form = "{\"status\": \"suspended\" or \"active\", \"role\": \"Owner\", \"Admin\", \"Agent\" or \"Lender\"}, one of the two at least";
-    let is_change = |body: &OfUser| body.status.is_some() || body.role.is_some();
     let change = |body: &OfUser| {
         let active = body.status.map(|status| status == Status::Active);
-        Change::User { id: &id, active, role: body.role }
+        (active.is_some() || body.role.is_some()).then_some(Change::User { id: &id, active, role: body.role })
     };
-    answered(&doorway, request, form, is_change, change).await
+    answered(&doorway, request, form, change).await
 }
 
 /// `PUT /platform/accounts/{id}`
 pub(crate) async fn account(State(doorway): State<Arc<Doorway>>, Path(id): Path<String>, request: Request) -> Response {
     let form = "{\"status\": \"suspended\" or \"active\"}";
-    let change = |body: &OfAccount| Change::Account { id: &id, active: body.status == Status::Active };
-    answered(&doorway, request, form, |_| true, change).await
+    let change = |body: &OfAccount| Some(Change::Account { id: &id, active: body.status == Status::Active });
+    answered(&doorway, request, form, change).await
 }
 
+/// `form` is how the body looks, for whoever sends another; `change` is what it asks for, if anything.
 async fn answered<'c, B: DeserializeOwned + Serialize>(
     doorway: &Doorway,
     request: Request,
     form: &str,
-    is_change: impl FnOnce(&B) -> bool,
-    change: impl FnOnce(&B) -> Change<'c>,
+    change: impl FnOnce(&B) -> Option<Change<'c>>,
 ) -> Response {
     let SignInWay::Platform(platform) = &doorway.sign_in else { return StatusCode::NOT_FOUND.into_response() };
     let (parts, body) = request.into_parts();
@@ -78,10 +77,11 @@ async fn answered<'c, B: DeserializeOwned + Serialize>(
         Ok(body) => body,
         Err(status) => return status.into_response(),
     };
-    let Some(body) = serde_json::from_slice::<B>(&body).ok().filter(is_change) else {
+    let asked = serde_json::from_slice::<B>(&body).ok().and_then(|body| Some((change(&body)?, body)));
+    let Some((change, body)) = asked else {
         return answer(StatusCode::BAD_REQUEST, "invalid_request", &format!("the body is not {form}"));
     };
-    match doorway.authority.change_by_platform(platform, token, change(&body), doorway.now()).await {
+    match doorway.authority.change_by_platform(platform, token, change, doorway.now()).await {
         Ok(Decision::Granted(())) => ([(CACHE_CONTROL, "no-store")], Json(body)).into_response(),
         Ok(Decision::Refused(ChangeRefusal::Unknown)) => {
             answer(StatusCode::NOT_FOUND, "not_found", "nobody with this id has signed in here yet")

@@ -330,7 +330,7 @@ async fn az_14_the_largest_request_waits_in_the_browser_whole() {
     assert!(!waits(&browser));
 }
 
-/// Docs/divergences.md: a cookie is the one place where it may wait, since it must come back from another site.
+/// See docs/divergences.md: a cookie is the one place where it may wait, since it must come back from another site.
 #[tokio::test]
 async fn az_12_the_request_that_waits_in_a_cookie_is_sealed_and_in_no_url() {
     let server = server().await;
