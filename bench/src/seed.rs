@@ -142,6 +142,7 @@ async fn people(store: &Arc<SqliteStore>, users: u64, now: Timestamp) -> anyhow:
             tokens_after: Timestamp(0),
             created_at: now,
             external: None,
+            followed_at: None,
         })
     });
     add_all(store, accounts).await?;
@@ -157,6 +158,7 @@ async fn people(store: &Arc<SqliteStore>, users: u64, now: Timestamp) -> anyhow:
             tokens_after: Timestamp(0),
             created_at: now,
             external: None,
+            followed_at: None,
         })
     });
     add_all(store, people).await?;

@@ -11,6 +11,8 @@ use keyfob_protocol::revocation::RevokedKind;
 /// For so many seconds after a change somebody may still issue on what was read before it: a node hears of it within one (matrix BR-09),
 /// but the change takes effect when it is committed, and a write may wait for ten.
 const STILL_ISSUED: i64 = 10;
+/// In the ledger.
+const LINKED: &str = "linked to the platform";
 
 impl Authority {
     /// One administration; its revocations act on the gate of this process at once.
@@ -68,23 +70,32 @@ impl Authority {
         self.administer(Administration::ExpireSecret { app, secret, at }, vec![entry], Vec::new()).await
     }
 
-    /// Enables or disables a user. Disabling refuses the access tokens that were issued for them before.
+    /// Enables or disables a user. Disabling refuses the access tokens that were issued for them before, and ends their sessions.
     pub async fn set_user_enabled(&self, id: UserId, enabled: bool, now: Timestamp) -> Result<Administered, Fault> {
         loop {
             let read_at = self.store.settings_version().await?;
             let Some(user) = self.store.user(id).await? else { return Ok(Administered::Missing) };
-            let (status, (tokens_after, revocations)) = match enabled {
-                true => (UserStatus::Active, (user.tokens_after, Vec::new())),
-                false => (UserStatus::Disabled, self.revoked(RevokedKind::User, id.0, user.tokens_after, now)),
-            };
-            let row = User { status, tokens_after, ..user };
+            let (row, revocations) = self.user_enabled(user, enabled, now);
             let entry = user_entry(&row, now).with_detail(able(enabled));
-            let change = Administration::UpdateUser(Replacement { row, read_at });
+            let replacement = Replacement { row, read_at };
+            let change = match enabled {
+                true => Administration::UpdateUser(replacement),
+                false => Administration::UpdateUserEndingSessions(replacement),
+            };
             match self.administer(change, vec![entry], revocations).await? {
                 Administered::Outdated => {}
                 done => return Ok(done),
             }
         }
+    }
+
+    /// The user enabled or disabled, with what that revokes.
+    pub(crate) fn user_enabled(&self, user: User, enabled: bool, now: Timestamp) -> (User, Vec<NewRevocation>) {
+        let (status, (tokens_after, revocations)) = match enabled {
+            true => (UserStatus::Active, (user.tokens_after, Vec::new())),
+            false => (UserStatus::Disabled, self.revoked(RevokedKind::User, user.id.0, user.tokens_after, now)),
+        };
+        (User { status, tokens_after, ..user }, revocations)
     }
 
     /// Adds a user.
@@ -103,6 +114,12 @@ impl Authority {
     ) -> Result<Administered, Fault> {
         let entry = user_entry(&user.row, now).with_detail(what);
         self.administer(Administration::UpdateUser(user), vec![entry], Vec::new()).await
+    }
+
+    /// Joins a user to the one whom the platform knows. Whoever signed in as them before is signed out.
+    pub async fn link_user(&self, user: Replacement<User>, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = user_entry(&user.row, now).with_detail(LINKED);
+        self.administer(Administration::UpdateUserEndingSessions(user), vec![entry], Vec::new()).await
     }
 
     /// Removes a user; their grants no longer work and their tokens are refused.
@@ -126,7 +143,13 @@ impl Authority {
         self.administer(Administration::UpdateAccount(account), vec![entry], Vec::new()).await
     }
 
-    /// Opens or suspends an account. Suspending refuses the access tokens that were issued for its users before.
+    /// Joins an account to the one that the platform knows. Whoever signed in to it before is signed out.
+    pub async fn link_account(&self, account: Replacement<Account>, now: Timestamp) -> Result<Administered, Fault> {
+        let entry = account_entry(account.row.id, now).with_detail(LINKED);
+        self.administer(Administration::UpdateAccountEndingSessions(account), vec![entry], Vec::new()).await
+    }
+
+    /// Opens or suspends an account. Suspending refuses the access tokens that were issued for its users before, and ends their sessions.
     pub async fn set_account_enabled(
         &self,
         id: AccountId,
@@ -144,7 +167,11 @@ impl Authority {
             };
             let row = Account { status, tokens_after, ..account };
             let entry = account_entry(id, now).with_detail(able(enabled));
-            let change = Administration::UpdateAccount(Replacement { row, read_at });
+            let replacement = Replacement { row, read_at };
+            let change = match enabled {
+                true => Administration::UpdateAccount(replacement),
+                false => Administration::UpdateAccountEndingSessions(replacement),
+            };
             match self.administer(change, vec![entry], revocations).await? {
                 Administered::Outdated => {}
                 done => return Ok(done),
@@ -198,7 +225,7 @@ impl Authority {
     }
 }
 
-fn able(enabled: bool) -> &'static str {
+pub(crate) fn able(enabled: bool) -> &'static str {
     if enabled { "enabled" } else { "disabled" }
 }
 

@@ -49,6 +49,7 @@ macro_rules! store_conformance {
             administration {
                 what_was_added_is_read_back
                 a_platforms_id_names_one_user_and_one_account
+                the_platforms_word_only_grows_and_makes_what_was_read_outdated
                 a_refused_change_leaves_nothing_and_raises_no_version
                 an_update_that_would_take_a_name_is_a_conflict
                 a_row_that_was_read_before_a_change_replaces_nothing
@@ -121,6 +122,7 @@ macro_rules! store_conformance {
             sessions {
                 sessions_come_and_go
                 a_session_that_replaces_another_ends_it
+                a_change_ends_the_sessions_of_whom_it_concerns
                 a_used_ticket_opens_nothing
                 sixteen_tasks_use_one_ticket_and_one_wins
             }

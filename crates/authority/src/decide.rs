@@ -55,6 +55,18 @@ impl Authority {
         })
     }
 
+    /// Whether a sealed text is this very request, opened in this browser.
+    pub fn is_same_request(
+        &self,
+        sealed: &str,
+        interaction: &Interaction,
+        flow: Option<FlowId>,
+        now: Timestamp,
+    ) -> bool {
+        let opened = Interaction::open(sealed, flow, &self.keys.load(), now);
+        opened.is_ok_and(|opened| opened.grant() == interaction.grant())
+    }
+
     /// The app that asks, as it is now, if it may still have what it asked for.
     pub async fn app_of(&self, interaction: &Interaction) -> Result<Decision<App, DecisionRefusal>, Fault> {
         Ok(match self.store.app(interaction.app).await? {
@@ -99,6 +111,27 @@ impl Authority {
         if !is_active(signed_in) {
             return Ok(Decision::Refused(DecisionRefusal::Inactive));
         }
+        let grant = match self.write_decision(interaction, app, signed_in, choice, "", now).await? {
+            Decision::Granted(grant) => grant,
+            Decision::Refused(refusal) => return Ok(Decision::Refused(refusal)),
+        };
+        // Also when the form was submitted again: the first time may have failed between the two.
+        if choice == Choice::Approve && app.policy.one_grant_per_user {
+            self.supersede(&grant, now).await?;
+        }
+        Ok(Decision::Granted(self.decided_answer(interaction, app, &grant)))
+    }
+
+    /// The one write; a decision that was written already is found again if it is the same.
+    pub(crate) async fn write_decision(
+        &self,
+        interaction: &Interaction,
+        app: &App,
+        signed_in: &SignedIn,
+        choice: Choice,
+        detail: &str,
+        now: Timestamp,
+    ) -> Result<Decision<Grant, DecisionRefusal>, Fault> {
         let grant = self.decided_grant(interaction, app, signed_in, choice, now)?;
         let kind = match choice {
             Choice::Approve => LedgerKind::Consented,
@@ -108,21 +141,16 @@ impl Authority {
         let write = GrantWrite {
             nonce: self.nonce()?,
             what: GrantChange::Insert(grant.clone()),
-            ledger: vec![entry],
+            ledger: vec![entry.with_detail(detail)],
             revocations: Vec::new(),
         };
-        let grant = match self.write_grant(write).await? {
-            Written::Won => grant,
+        Ok(match self.write_grant(write).await? {
+            Written::Won => Decision::Granted(grant),
             Written::Lost => match self.store.held_grant(interaction.grant()).await? {
-                Some(held) if is_same_decision(&held.grant, signed_in, choice, now) => held.grant,
-                _ => return Ok(Decision::Refused(DecisionRefusal::Decided)),
+                Some(held) if is_same_decision(&held.grant, signed_in, choice, now) => Decision::Granted(held.grant),
+                _ => Decision::Refused(DecisionRefusal::Decided),
             },
-        };
-        // Also when the form was submitted again: the first time may have failed between the two.
-        if choice == Choice::Approve && app.policy.one_grant_per_user {
-            self.supersede(&grant, now).await?;
-        }
-        Ok(Decision::Granted(self.decided_answer(interaction, app, &grant)))
+        })
     }
 
     fn decided_grant(

@@ -7,10 +7,11 @@
 
 pub mod arrival;
 pub mod assertion;
+pub mod change;
+pub mod claims;
 pub mod key;
 pub mod pending;
 mod people;
-pub mod status;
 
 use aws_lc_rs::digest;
 use key::PlatformKey;

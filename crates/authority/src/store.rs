@@ -95,12 +95,16 @@ pub enum Administration {
     AddAccount(Account),
     /// Replaces an account.
     UpdateAccount(Replacement<Account>),
+    /// The same, and ends the sessions of its users.
+    UpdateAccountEndingSessions(Replacement<Account>),
     /// Removes an account that has no users. Conflict: it has some.
     RemoveAccount(AccountId),
     /// Adds a user; `id` 0 lets the store choose. Conflict: the e-mail is taken.
     AddUser(User),
     /// Replaces a user, password hash included.
     UpdateUser(Replacement<User>),
+    /// The same, and ends their sessions.
+    UpdateUserEndingSessions(Replacement<User>),
     /// Removes a user; their grants stay, without holder.
     RemoveUser(UserId),
     /// Adds a system; `id` 0 lets the store choose. Conflict: the name is taken.
@@ -151,7 +155,9 @@ impl Administration {
     pub fn read_at(&self) -> Option<i64> {
         match self {
             Administration::UpdateAccount(Replacement { read_at, .. })
+            | Administration::UpdateAccountEndingSessions(Replacement { read_at, .. })
             | Administration::UpdateUser(Replacement { read_at, .. })
+            | Administration::UpdateUserEndingSessions(Replacement { read_at, .. })
             | Administration::UpdateSystem(Replacement { read_at, .. })
             | Administration::UpdateResourceServer(Replacement { read_at, .. })
             | Administration::AddKey(Replacement { read_at, .. })
@@ -164,6 +170,7 @@ impl Administration {
 
 /// A row to put in the place of one that was read, or that depends on what was. It is refused as [`Administered::Outdated`] if anything
 /// was administered since, so that nobody's change is undone by somebody who had not seen it: a new name must not enable a user again.
+/// Likewise if the platform's word about this user or account was followed since.
 #[derive(Clone, Debug)]
 pub struct Replacement<T> {
     /// The row as it becomes.
@@ -341,6 +348,11 @@ pub trait Store: Send + Sync + 'static {
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError>;
     /// An account by the platform's id.
     async fn account_by_external(&self, external: &str) -> Result<Option<Account>, StoreError>;
+    /// Notes that the platform said something of its user at that time, unless something later was noted. Not an administration; but whoever
+    /// read the row before replaces it no more.
+    async fn follow_user(&self, external: &str, said_at: Timestamp) -> Result<(), StoreError>;
+    /// The same of its account.
+    async fn follow_account(&self, external: &str, said_at: Timestamp) -> Result<(), StoreError>;
     /// All accounts, in order of their numbers.
     async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
     /// Changes what rarely changes and raises the settings version, in one transaction with its records.

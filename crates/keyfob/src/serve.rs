@@ -119,19 +119,34 @@ async fn greet(config: &Config, store: &dyn Store, address: &str) -> anyhow::Res
             "the master key lies in the data directory, so one copy holds both; move it and set master_key_file"
         );
     }
-    if store.accounts().await?.is_empty() {
-        let data = config.data.display();
-        let same_store = match config.store {
-            StorePlace::Data => "",
-            StorePlace::Postgres(_) => " with the same KEYFOB_STORE or --config",
-        };
-        output::say(&format!(
+    if let Some(steps) = first_steps(config, store).await? {
+        output::say(&steps);
+    }
+    Ok(())
+}
+
+/// What to do where there is nobody to serve. People whom a platform signs in are added when they first come, and have no password here.
+async fn first_steps(config: &Config, store: &dyn Store) -> anyhow::Result<Option<String>> {
+    let data = config.data.display();
+    let same_store = match config.store {
+        StorePlace::Data => "",
+        StorePlace::Postgres(_) => " with the same KEYFOB_STORE or --config",
+    };
+    let app = format!(
+        "keyfob system add  --data {data} --name 'Partner One'                                                  # prints its key\n  \
+         keyfob app add     --data {data} --system 'Partner One' --name 'First App' --redirect-uri https://app.example.com/callback\n"
+    );
+    Ok(match config.settings().platform {
+        Some(platform) if store.apps(None).await?.is_empty() => Some(format!(
+            "\nThere is no app yet. In another terminal{same_store}:\n\n  {app}\nPeople sign in at {} and are added when they first come.\n",
+            platform.origin()
+        )),
+        None if store.accounts().await?.is_empty() => Some(format!(
             "\nThere is no account yet. In another terminal{same_store}:\n\n  \
              keyfob account add --data {data} --name 'Maple Street Realty' --domain maple-street\n  \
              keyfob user add    --data {data} --account 1 --email you@example.com --name 'Your Name' --role owner   # asks for a password\n  \
-             keyfob system add  --data {data} --name 'Partner One'                                                  # prints its key\n  \
-             keyfob app add     --data {data} --system 'Partner One' --name 'First App' --redirect-uri https://app.example.com/callback\n"
-        ));
-    }
-    Ok(())
+             {app}"
+        )),
+        _ => None,
+    })
 }

@@ -1,4 +1,4 @@
-//! What a browser keeps while its person is at the platform, and until the consent page is shown: one sealed text, which may be longer than
+//! What a browser keeps while its person is at the platform, and until they have decided: one sealed text, which may be longer than
 //! one cookie gets, so it lies in parts. A sealed text never stands in a URL.
 
 use crate::cookies::{cookie_header, read_cookie};

@@ -46,6 +46,7 @@ fn routes(doorway: &Doorway) -> Router<Arc<Doorway>> {
             .route("/sign-in", post(sign_in::on_its_own)),
         SignInWay::Platform(_) => Router::new()
             .route(RETURN_PATH, get(hand_off::come_back))
+            .route(hand_off::REFUSED_PATH, get(hand_off::refused))
             .route(hand_off::CONTINUE_PATH, get(hand_off::go_on))
             .route("/platform/users/{id}", put(platform::user))
             .route("/platform/accounts/{id}", put(platform::account)),

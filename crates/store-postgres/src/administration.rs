@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 
 use crate::columns::at;
 use crate::engine::{Engine, Fault, LONGEST, Patience, Session};
-use crate::{apps, keys, ledger, people, resource_servers, revocations, settings};
+use crate::{apps, keys, ledger, people, resource_servers, revocations, sessions, settings};
 
 /// Not tried again once its commit may have happened: the second try would find its own work and call it a conflict.
 pub(crate) async fn administer(
@@ -106,9 +106,17 @@ async fn apply(session: &Session, change: &Administration) -> Result<Administere
     match change {
         Administration::AddAccount(account) => people::add_account(session, account).await,
         Administration::UpdateAccount(account) => people::update_account(session, &account.row).await,
+        Administration::UpdateAccountEndingSessions(account) => {
+            sessions::close_of_account(session, account.row.id).await?;
+            people::update_account(session, &account.row).await
+        }
         Administration::RemoveAccount(id) => people::remove_account(session, *id).await,
         Administration::AddUser(user) => people::add_user(session, user).await,
         Administration::UpdateUser(user) => people::update_user(session, &user.row).await,
+        Administration::UpdateUserEndingSessions(user) => {
+            sessions::close_of_user(session, user.row.id).await?;
+            people::update_user(session, &user.row).await
+        }
         Administration::RemoveUser(id) => people::remove_user(session, *id).await,
         Administration::AddSystem(system) => apps::add_system(session, system).await,
         Administration::UpdateSystem(system) => apps::update_system(session, &system.row).await,

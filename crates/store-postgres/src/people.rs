@@ -2,10 +2,11 @@
 
 use keyfob_authority::model::{Account, AccountId, AccountStatus, Role, User, UserId, UserStatus};
 use keyfob_authority::store::Administered;
+use keyfob_protocol::Timestamp;
 use tokio_postgres::Row;
 
 use crate::administration::{added, changed, make_room};
-use crate::columns::{get, is_storable, named, time};
+use crate::columns::{get, is_storable, named, optional_time, seconds, time};
 use crate::engine::{Engine, Fault, Session};
 
 fn account_status_name(status: AccountStatus) -> &'static str {
@@ -32,7 +33,10 @@ pub(crate) fn user_status(text: &str) -> Result<UserStatus, Fault> {
 
 macro_rules! select_accounts {
     ($place:literal) => {
-        concat!("SELECT id, name, domain, status, tokens_after, created_at, external FROM accounts ", $place)
+        concat!(
+            "SELECT id, name, domain, status, tokens_after, created_at, external, followed_at FROM accounts ",
+            $place
+        )
     };
 }
 
@@ -62,6 +66,7 @@ fn read_account(row: &Row) -> Result<Account, Fault> {
         tokens_after: time(row, "tokens_after")?,
         created_at: time(row, "created_at")?,
         external: get(row, "external")?,
+        followed_at: optional_time(row, "followed_at")?,
     })
 }
 
@@ -70,8 +75,8 @@ pub(crate) async fn add_account(session: &Session, account: &Account) -> Result<
         .await?;
     let rows = session
         .query(
-            "INSERT INTO accounts (id, name, domain, status, tokens_after, created_at, external) \
-             VALUES (COALESCE(NULLIF($1::bigint, 0), nextval('accounts_id_seq')), $2, $3, $4, $5, $6, $7) \
+            "INSERT INTO accounts (id, name, domain, status, tokens_after, created_at, external, followed_at) \
+             VALUES (COALESCE(NULLIF($1::bigint, 0), nextval('accounts_id_seq')), $2, $3, $4, $5, $6, $7, $8) \
              ON CONFLICT DO NOTHING RETURNING id",
             &[
                 &account.id.0,
@@ -81,6 +86,7 @@ pub(crate) async fn add_account(session: &Session, account: &Account) -> Result<
                 &account.tokens_after.0,
                 &account.created_at.0,
                 &account.external,
+                &seconds(account.followed_at),
             ],
         )
         .await?;
@@ -88,10 +94,14 @@ pub(crate) async fn add_account(session: &Session, account: &Account) -> Result<
 }
 
 pub(crate) async fn update_account(session: &Session, account: &Account) -> Result<Administered, Fault> {
+    let said = session.query_opt("SELECT followed_at FROM accounts WHERE id = $1 FOR UPDATE", &[&account.id.0]).await?;
+    if is_said_later(said.as_ref(), account.followed_at)? {
+        return Ok(Administered::Outdated);
+    }
     let rows = session
         .execute(
             "UPDATE accounts SET name = $2, domain = $3, status = $4, tokens_after = $5, created_at = $6, \
-             external = $7 WHERE id = $1",
+             external = $7, followed_at = $8 WHERE id = $1",
             &[
                 &account.id.0,
                 &account.name,
@@ -100,10 +110,30 @@ pub(crate) async fn update_account(session: &Session, account: &Account) -> Resu
                 &account.tokens_after.0,
                 &account.created_at.0,
                 &account.external,
+                &seconds(account.followed_at),
             ],
         )
         .await?;
     Ok(changed(account.id.0, rows))
+}
+
+/// Whether the platform's word was followed since the row was read. It is held meanwhile, for that is no administration.
+fn is_said_later(said: Option<&Row>, read: Option<Timestamp>) -> Result<bool, Fault> {
+    Ok(said.map(|row| optional_time(row, "followed_at")).transpose()?.flatten() > read)
+}
+
+macro_rules! follow {
+    ($table:literal) => {
+        concat!("UPDATE ", $table, " SET followed_at = $2 WHERE external = $1 AND coalesce(followed_at < $2, TRUE)")
+    };
+}
+
+pub(crate) async fn follow_user(engine: &Engine, external: &str, said_at: Timestamp) -> Result<(), Fault> {
+    engine.write_again(follow!("users"), &[&external, &said_at.0]).await.map(drop)
+}
+
+pub(crate) async fn follow_account(engine: &Engine, external: &str, said_at: Timestamp) -> Result<(), Fault> {
+    engine.write_again(follow!("accounts"), &[&external, &said_at.0]).await.map(drop)
 }
 
 pub(crate) async fn remove_account(session: &Session, id: AccountId) -> Result<Administered, Fault> {
@@ -117,7 +147,8 @@ pub(crate) async fn remove_account(session: &Session, id: AccountId) -> Result<A
 macro_rules! select_users {
     ($place:literal) => {
         concat!(
-            "SELECT id, account, email, name, role, status, password_hash, tokens_after, created_at, external FROM users ",
+            "SELECT id, account, email, name, role, status, password_hash, tokens_after, created_at, external, followed_at \
+             FROM users ",
             $place
         )
     };
@@ -165,6 +196,7 @@ fn read_user(row: &Row) -> Result<User, Fault> {
         tokens_after: time(row, "tokens_after")?,
         created_at: time(row, "created_at")?,
         external: get(row, "external")?,
+        followed_at: optional_time(row, "followed_at")?,
     })
 }
 
@@ -180,8 +212,8 @@ pub(crate) async fn add_user(session: &Session, user: &User) -> Result<Administe
     let rows = session
         .query(
             "INSERT INTO users (id, account, email, email_folded, name, role, status, password_hash, tokens_after, created_at, \
-             external) \
-             VALUES (COALESCE(NULLIF($1::bigint, 0), nextval('users_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+             external, followed_at) \
+             VALUES (COALESCE(NULLIF($1::bigint, 0), nextval('users_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
              ON CONFLICT DO NOTHING RETURNING id",
             &[
                 &user.id.0,
@@ -195,6 +227,7 @@ pub(crate) async fn add_user(session: &Session, user: &User) -> Result<Administe
                 &user.tokens_after.0,
                 &user.created_at.0,
                 &user.external,
+                &seconds(user.followed_at),
             ],
         )
         .await?;
@@ -205,10 +238,14 @@ pub(crate) async fn update_user(session: &Session, user: &User) -> Result<Admini
     if !account_exists(session, user.account).await? {
         return Ok(Administered::Missing);
     }
+    let said = session.query_opt("SELECT followed_at FROM users WHERE id = $1 FOR UPDATE", &[&user.id.0]).await?;
+    if is_said_later(said.as_ref(), user.followed_at)? {
+        return Ok(Administered::Outdated);
+    }
     let rows = session
         .execute(
             "UPDATE users SET account = $2, email = $3, email_folded = $4, name = $5, role = $6, status = $7, \
-             password_hash = $8, tokens_after = $9, created_at = $10, external = $11 WHERE id = $1",
+             password_hash = $8, tokens_after = $9, created_at = $10, external = $11, followed_at = $12 WHERE id = $1",
             &[
                 &user.id.0,
                 &user.account.0,
@@ -221,6 +258,7 @@ pub(crate) async fn update_user(session: &Session, user: &User) -> Result<Admini
                 &user.tokens_after.0,
                 &user.created_at.0,
                 &user.external,
+                &seconds(user.followed_at),
             ],
         )
         .await?;

@@ -3,12 +3,13 @@
 use crate::engine::Schema;
 
 /// Numbered from 1 by place, as in the SQLite store. Once released, a migration never changes.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_rows.sql"),
     include_str!("migrations/0002_rotation_and_feed.sql"),
     include_str!("migrations/0003_resources.sql"),
     include_str!("migrations/0004_hand_off.sql"),
     include_str!("migrations/0005_reports.sql"),
+    include_str!("migrations/0006_followed.sql"),
 ];
 
 /// "Keyfob" and a number, as the advisory lock of whoever migrates.

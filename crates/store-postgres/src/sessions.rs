@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use keyfob_authority::model::{LedgerEntry, Session as BrowserSession, SessionId, UserId};
+use keyfob_authority::model::{AccountId, LedgerEntry, Session as BrowserSession, SessionId, UserId};
 use keyfob_protocol::Timestamp;
 
 use crate::columns::{get, time};
-use crate::engine::{Engine, Fault};
+use crate::engine::{Engine, Fault, Session};
 use crate::ledger::{self, Columns};
 
 pub(crate) async fn session(engine: &Engine, id: SessionId) -> Result<Option<BrowserSession>, Fault> {
@@ -83,4 +83,13 @@ pub(crate) async fn close(engine: &Engine, id: SessionId, entries: &[LedgerEntry
         .write_once(&CLOSE, &[&at, &kind, &grant, &app, &user, &account, &system, &detail, &once, &request, &id])
         .await
         .map(drop)
+}
+
+pub(crate) async fn close_of_user(session: &Session, user: UserId) -> Result<(), Fault> {
+    session.execute("DELETE FROM sessions WHERE user_id = $1", &[&user.0]).await.map(drop)
+}
+
+pub(crate) async fn close_of_account(session: &Session, account: AccountId) -> Result<(), Fault> {
+    let sql = "DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE account = $1)";
+    session.execute(sql, &[&account.0]).await.map(drop)
 }

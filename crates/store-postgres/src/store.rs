@@ -183,6 +183,14 @@ impl Store for PostgresStore {
         people::account_by_external(&self.engine, external).await.map_err(store_error)
     }
 
+    async fn follow_user(&self, external: &str, said_at: Timestamp) -> Result<(), StoreError> {
+        people::follow_user(&self.engine, external, said_at).await.map_err(store_error)
+    }
+
+    async fn follow_account(&self, external: &str, said_at: Timestamp) -> Result<(), StoreError> {
+        people::follow_account(&self.engine, external, said_at).await.map_err(store_error)
+    }
+
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         people::accounts(&self.engine).await.map_err(store_error)
     }

@@ -4,7 +4,7 @@ use keyfob_authority::model::LedgerEntry;
 use keyfob_authority::store::{Administered, Administration, NewRevocation};
 use rusqlite::{Connection, OptionalExtension as _, Result};
 
-use crate::{apps, keys, ledger, people, resource_servers, revocations, settings};
+use crate::{apps, keys, ledger, people, resource_servers, revocations, sessions, settings};
 
 pub(crate) fn administer(
     connection: &Connection,
@@ -36,9 +36,17 @@ fn apply(connection: &Connection, change: &Administration) -> Result<Administere
     match change {
         Administration::AddAccount(account) => people::add_account(connection, account),
         Administration::UpdateAccount(account) => people::update_account(connection, &account.row),
+        Administration::UpdateAccountEndingSessions(account) => {
+            sessions::close_of_account(connection, account.row.id)?;
+            people::update_account(connection, &account.row)
+        }
         Administration::RemoveAccount(id) => people::remove_account(connection, *id),
         Administration::AddUser(user) => people::add_user(connection, user),
         Administration::UpdateUser(user) => people::update_user(connection, &user.row),
+        Administration::UpdateUserEndingSessions(user) => {
+            sessions::close_of_user(connection, user.row.id)?;
+            people::update_user(connection, &user.row)
+        }
         Administration::RemoveUser(id) => people::remove_user(connection, *id),
         Administration::AddSystem(system) => apps::add_system(connection, system),
         Administration::UpdateSystem(system) => apps::update_system(connection, &system.row),

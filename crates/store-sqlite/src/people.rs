@@ -2,10 +2,11 @@
 
 use keyfob_authority::model::{Account, AccountId, AccountStatus, Role, User, UserId, UserStatus};
 use keyfob_authority::store::Administered;
+use keyfob_protocol::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Params, Result, Row};
 
 use crate::administration::changed;
-use crate::columns::{named, senseless, time};
+use crate::columns::{named, optional_time, seconds, senseless, time};
 use crate::whole_rows::Table;
 
 fn account_status_name(status: AccountStatus) -> &'static str {
@@ -58,14 +59,17 @@ fn read_account(row: &Row<'_>) -> Result<Account> {
         tokens_after: time(row, "tokens_after")?,
         created_at: time(row, "created_at")?,
         external: row.get("external")?,
+        followed_at: optional_time(row, "followed_at")?,
     })
 }
 
-const ACCOUNTS: Table = Table { name: "accounts", columns: "name, domain, status, tokens_after, created_at, external" };
+const ACCOUNTS: Table =
+    Table { name: "accounts", columns: "name, domain, status, tokens_after, created_at, external, followed_at" };
 
 fn account_row(account: &Account) -> impl Params {
-    let Account { id, name, domain, status, tokens_after, created_at, external } = account;
-    (id.0, name, domain, account_status_name(*status), tokens_after.0, created_at.0, external)
+    let Account { id, name, domain, status, tokens_after, created_at, external, followed_at } = account;
+    let status = account_status_name(*status);
+    (id.0, name, domain, status, tokens_after.0, created_at.0, external, seconds(*followed_at))
 }
 
 pub(crate) fn add_account(connection: &Connection, account: &Account) -> Result<Administered> {
@@ -73,7 +77,10 @@ pub(crate) fn add_account(connection: &Connection, account: &Account) -> Result<
 }
 
 pub(crate) fn update_account(connection: &Connection, account: &Account) -> Result<Administered> {
-    ACCOUNTS.replace(connection, account.id.0, account_row(account))
+    match is_said_later(connection, "accounts", account.id.0, account.followed_at)? {
+        true => Ok(Administered::Outdated),
+        false => ACCOUNTS.replace(connection, account.id.0, account_row(account)),
+    }
 }
 
 pub(crate) fn remove_account(connection: &Connection, id: AccountId) -> Result<Administered> {
@@ -118,18 +125,21 @@ fn read_user(row: &Row<'_>) -> Result<User> {
         tokens_after: time(row, "tokens_after")?,
         created_at: time(row, "created_at")?,
         external: row.get("external")?,
+        followed_at: optional_time(row, "followed_at")?,
     })
 }
 
 const USERS: Table = Table {
     name: "users",
-    columns: "account, email, email_folded, name, role, status, password_hash, tokens_after, created_at, external",
+    columns: "account, email, email_folded, name, role, status, password_hash, tokens_after, created_at, external, followed_at",
 };
 
 fn user_row(user: &User) -> impl Params {
-    let User { id, account, email, name, role, status, password_hash, tokens_after, created_at, external } = user;
-    let (folded, status) = (email.to_lowercase(), user_status_name(*status));
-    (id.0, account.0, email, folded, name, role.name(), status, password_hash, tokens_after.0, created_at.0, external)
+    let User { id, account, email, name, role, status, password_hash, tokens_after, created_at, external, followed_at } =
+        user;
+    let (folded, status, role) = (email.to_lowercase(), user_status_name(*status), role.name());
+    let (tokens_after, created_at, followed_at) = (tokens_after.0, created_at.0, seconds(*followed_at));
+    (id.0, account.0, email, folded, name, role, status, password_hash, tokens_after, created_at, external, followed_at)
 }
 
 pub(crate) fn add_user(connection: &Connection, user: &User) -> Result<Administered> {
@@ -143,7 +153,27 @@ pub(crate) fn update_user(connection: &Connection, user: &User) -> Result<Admini
     if account(connection, user.account)?.is_none() {
         return Ok(Administered::Missing);
     }
-    USERS.replace(connection, user.id.0, user_row(user))
+    match is_said_later(connection, "users", user.id.0, user.followed_at)? {
+        true => Ok(Administered::Outdated),
+        false => USERS.replace(connection, user.id.0, user_row(user)),
+    }
+}
+
+/// Whether the platform's word was followed since the row was read.
+fn is_said_later(connection: &Connection, table: &'static str, id: i64, read: Option<Timestamp>) -> Result<bool> {
+    let sql = format!("SELECT followed_at FROM {table} WHERE id = ?");
+    let said = connection.prepare_cached(&sql)?.query_row([id], |row| optional_time(row, "followed_at")).optional()?;
+    Ok(said.flatten() > read)
+}
+
+const FOLLOW: &str = "SET followed_at = ?2 WHERE external = ?1 AND coalesce(followed_at < ?2, TRUE)";
+
+pub(crate) fn follow_user(connection: &Connection, external: &str, said_at: Timestamp) -> Result<()> {
+    connection.prepare_cached(&format!("UPDATE users {FOLLOW}"))?.execute((external, said_at.0)).map(drop)
+}
+
+pub(crate) fn follow_account(connection: &Connection, external: &str, said_at: Timestamp) -> Result<()> {
+    connection.prepare_cached(&format!("UPDATE accounts {FOLLOW}"))?.execute((external, said_at.0)).map(drop)
 }
 
 pub(crate) fn remove_user(connection: &Connection, id: UserId) -> Result<Administered> {

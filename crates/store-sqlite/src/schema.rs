@@ -8,12 +8,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::engine::Fault;
 
 /// Numbered from 1 by place. Once released, a migration never changes.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_rows.sql"),
     include_str!("migrations/0002_rotation_and_feed.sql"),
     include_str!("migrations/0003_resources.sql"),
     include_str!("migrations/0004_hand_off.sql"),
     include_str!("migrations/0005_reports.sql"),
+    include_str!("migrations/0006_followed.sql"),
 ];
 
 /// "Keyf": stands in the file's header, so that no other program's database is taken for ours.

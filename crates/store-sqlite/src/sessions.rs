@@ -1,6 +1,6 @@
 //! Browser sessions, by the digest of their cookie.
 
-use keyfob_authority::model::{Session, SessionId, UserId};
+use keyfob_authority::model::{AccountId, Session, SessionId, UserId};
 use keyfob_protocol::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
@@ -39,4 +39,13 @@ pub(crate) fn touch(connection: &Connection, id: SessionId, at: Timestamp) -> Re
 
 pub(crate) fn close(connection: &Connection, id: SessionId) -> Result<()> {
     connection.prepare_cached("DELETE FROM sessions WHERE id = ?")?.execute([id.0]).map(drop)
+}
+
+pub(crate) fn close_of_user(connection: &Connection, user: UserId) -> Result<()> {
+    connection.prepare_cached("DELETE FROM sessions WHERE user_id = ?")?.execute([user.0]).map(drop)
+}
+
+pub(crate) fn close_of_account(connection: &Connection, account: AccountId) -> Result<()> {
+    let sql = "DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE account = ?)";
+    connection.prepare_cached(sql)?.execute([account.0]).map(drop)
 }

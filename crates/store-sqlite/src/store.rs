@@ -216,6 +216,16 @@ impl Store for SqliteStore {
         self.read(|connection| people::account_by_external(connection, external))
     }
 
+    async fn follow_user(&self, external: &str, said_at: Timestamp) -> Result<(), StoreError> {
+        let external = external.to_owned();
+        self.write(move |connection| people::follow_user(connection, &external, said_at)).await
+    }
+
+    async fn follow_account(&self, external: &str, said_at: Timestamp) -> Result<(), StoreError> {
+        let external = external.to_owned();
+        self.write(move |connection| people::follow_account(connection, &external, said_at)).await
+    }
+
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         self.long_read(people::accounts).await
     }

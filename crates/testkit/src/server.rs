@@ -246,6 +246,7 @@ async fn people(
         tokens_after: Timestamp(0),
         created_at: now,
         external: None,
+        followed_at: None,
     };
     account.id = AccountId(done(authority.add_account(account.clone(), now).await.expect("no fault")));
     let owner = add_person(authority, passwords, entropy, account.id, "owner@example.com", Role::Owner, now).await;
@@ -275,6 +276,7 @@ async fn add_person(
         tokens_after: Timestamp(0),
         created_at: now,
         external: None,
+        followed_at: None,
     };
     user.id = UserId(done(authority.add_user(user.clone(), now).await.expect("no fault")));
     Person { user, password: PASSWORD.to_owned() }

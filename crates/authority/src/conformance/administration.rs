@@ -255,6 +255,43 @@ pub async fn a_text_that_nobody_could_have_stored_finds_nothing(place: &impl Pla
     }
 }
 
+/// What the platform said last is kept, whatever arrives last; and who read a row before replaces it no more.
+pub async fn the_platforms_word_only_grows_and_makes_what_was_read_outdated(place: &impl Place) {
+    let store = place.open().await;
+    populate(&*store).await;
+    let external = || Some("x-1".to_owned());
+    let person = User { id: UserId(1), external: external(), ..user(1) };
+    let company = Account { id: AccountId(1), external: external(), ..account() };
+    let link = Administration::UpdateUser(replacing(&*store, person.clone()).await);
+    assert_eq!(administer(&*store, link).await, Administered::Done(1));
+    let link = Administration::UpdateAccount(replacing(&*store, company.clone()).await);
+    assert_eq!(administer(&*store, link).await, Administered::Done(1));
+    let before = store.settings_version().await.unwrap();
+    for (said_at, followed_at) in [(NOW, NOW), (NOW.plus(-1), NOW), (NOW.plus(2), NOW.plus(2)), (NOW, NOW.plus(2))] {
+        store.follow_user("x-1", said_at).await.unwrap();
+        store.follow_account("x-1", said_at).await.unwrap();
+        assert_eq!(store.user(UserId(1)).await.unwrap().unwrap().followed_at, Some(followed_at));
+        assert_eq!(store.account(AccountId(1)).await.unwrap().unwrap().followed_at, Some(followed_at));
+    }
+    store.follow_user("nobody", NOW).await.unwrap();
+    store.follow_account("nobody", NOW).await.unwrap();
+    assert_eq!(store.settings_version().await.unwrap(), before, "no administration");
+    for (followed_at, becomes) in [
+        (None, Administered::Outdated),
+        (Some(NOW), Administered::Outdated),
+        (Some(NOW.plus(2)), Administered::Done(1)),
+        (Some(NOW.plus(3)), Administered::Done(1)),
+    ] {
+        let person = User { followed_at, ..person.clone() };
+        let company = Account { followed_at, ..company.clone() };
+        let change = Administration::UpdateUser(replacing(&*store, person).await);
+        assert_eq!(administer(&*store, change).await, becomes, "{followed_at:?}");
+        let change = Administration::UpdateAccount(replacing(&*store, company).await);
+        assert_eq!(administer(&*store, change).await, becomes, "{followed_at:?}");
+    }
+    assert_eq!(store.user(UserId(1)).await.unwrap().unwrap().followed_at, Some(NOW.plus(3)));
+}
+
 /// The platform's ids are unique per kind, and those without one do not collide.
 pub async fn a_platforms_id_names_one_user_and_one_account(place: &impl Place) {
     let store = place.open().await;

@@ -96,6 +96,7 @@ pub fn account() -> Account {
         tokens_after: Timestamp(0),
         created_at: NOW,
         external: None,
+        followed_at: None,
     }
 }
 
@@ -112,6 +113,7 @@ pub fn user(account: i64) -> User {
         tokens_after: Timestamp(5),
         created_at: NOW,
         external: None,
+        followed_at: None,
     }
 }
 

@@ -55,9 +55,8 @@ fn is_nullable(table: &Table, column: Column) -> bool {
             .chain(["dialect", "scope", "resources", "created_at"])
             .any(|name| name == column.name),
         "ledger" => !["at", "kind", "detail"].contains(&column.name),
-        _ => {
-            ["password_hash", "expires_at", "last_used_at", "retired_at", "resource", "external"].contains(&column.name)
-        }
+        _ => ["password_hash", "expires_at", "last_used_at", "retired_at", "resource", "external", "followed_at"]
+            .contains(&column.name),
     }
 }
 

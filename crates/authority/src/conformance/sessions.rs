@@ -1,9 +1,9 @@
 //! Browser sessions.
 
 use super::Place;
-use super::build::NOW;
-use crate::model::{LedgerEntry, LedgerKind, Session, SessionId, UserId};
-use crate::store::{LedgerFilter, NewSession, TicketUse, Written};
+use super::build::{NOW, account, administer, populate, replacing, user};
+use crate::model::{Account, AccountId, AccountStatus, LedgerEntry, LedgerKind, Session, SessionId, User, UserId};
+use crate::store::{Administered, Administration, LedgerFilter, NewSession, TicketUse, Written};
 
 fn session(number: u8) -> Session {
     Session {
@@ -46,6 +46,51 @@ pub async fn a_session_that_replaces_another_ends_it(place: &impl Place) {
     store.open_session(session(3), Some(session(1).id), vec![entry]).await.unwrap();
     assert_eq!(store.session(session(2).id).await.unwrap(), Some(session(2)));
     assert_eq!(store.ledger(LedgerFilter::default(), 10).await.unwrap().len(), 3);
+}
+
+/// Sessions end with the change that ends them: those of a user, or of an account's users, and no others; and stay where it is refused.
+pub async fn a_change_ends_the_sessions_of_whom_it_concerns(place: &impl Place) {
+    let store = place.open().await;
+    populate(&*store).await;
+    let other = Account { domain: "second".to_owned(), ..account() };
+    assert_eq!(administer(&*store, Administration::AddAccount(other)).await, Administered::Done(2));
+    for (number, home) in [(2, 1), (3, 2)] {
+        let one = User { email: format!("{number}@example.com"), ..user(home) };
+        assert_eq!(administer(&*store, Administration::AddUser(one)).await, Administered::Done(number));
+    }
+    let open = async || {
+        for number in 1..=3 {
+            if store.session(session(number).id).await.unwrap().is_none() {
+                let session = Session { user: UserId(number.into()), ..session(number) };
+                store.open_session(session, None, vec![]).await.unwrap();
+            }
+        }
+    };
+    let left = async || {
+        let mut left = Vec::new();
+        for number in 1..=3 {
+            left.extend(store.session(session(number).id).await.unwrap().map(|session| session.user.0));
+        }
+        left
+    };
+    open().await;
+    let one = User { id: UserId(1), ..user(1) };
+    let outdated = Administration::UpdateUserEndingSessions(replacing(&*store, one.clone()).await);
+    let plain = Administration::UpdateUser(replacing(&*store, one.clone()).await);
+    assert_eq!(administer(&*store, plain).await, Administered::Done(1));
+    assert_eq!(administer(&*store, outdated).await, Administered::Outdated);
+    let taken = replacing(&*store, User { email: "2@example.com".to_owned(), ..one.clone() }).await;
+    let clash = administer(&*store, Administration::UpdateUserEndingSessions(taken)).await;
+    assert_eq!((clash, left().await), (Administered::Conflict, vec![1, 2, 3]));
+    let ends = Administration::UpdateUserEndingSessions(replacing(&*store, one).await);
+    assert_eq!(administer(&*store, ends).await, Administered::Done(1));
+    assert_eq!(left().await, [2, 3]);
+    open().await;
+    let home = Account { id: AccountId(1), status: AccountStatus::Suspended, ..account() };
+    let ends = Administration::UpdateAccountEndingSessions(replacing(&*store, home.clone()).await);
+    assert_eq!(administer(&*store, ends).await, Administered::Done(1));
+    assert_eq!(store.account(AccountId(1)).await.unwrap(), Some(home));
+    assert_eq!(left().await, [3]);
 }
 
 fn ticket(number: u8) -> TicketUse {

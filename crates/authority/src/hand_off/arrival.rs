@@ -1,16 +1,21 @@
 //! Coming back from the platform: an assertion for the ticket that this browser left with opens a session, once.
 
-use super::assertion::{Assertion, ClaimsProblem, Person, Said};
-use super::pending::Pending;
+use super::assertion::{Assertion, Person, Said};
+use super::claims::ClaimsProblem;
+use super::pending::{Pending, TICKET_LIFETIME};
 use super::{CLOCK_LEEWAY, Platform, use_digest};
 use crate::authority::{Authority, Decision, Fault};
-use crate::decide::DecisionRefusal;
+use crate::decide::{Choice, DecisionRefusal};
 use crate::interaction::{FlowId, Interaction};
-use crate::model::{AccountId, LedgerEntry, LedgerKind, Session, SessionId, UserId};
+use crate::model::{AccountId, App, LedgerEntry, LedgerKind, Session, SessionId, UserId};
 use crate::session::{SignedIn, cookie_digest, fresh_cookie};
 use crate::store::{NewSession, TicketUse, Written};
 use keyfob_protocol::callback::AuthorizeAnswer;
+use keyfob_protocol::time::HOUR;
 use keyfob_protocol::{Secret, Timestamp};
+
+/// In the ledger, of a denial.
+const GAVE_UP: &str = "gave up at the platform";
 
 /// What a browser brings back. Presented, not verified.
 #[derive(Debug)]
@@ -41,6 +46,13 @@ pub enum Arrival {
     GaveUp {
         /// Where the app is told; `None` where none asked.
         redirect: Option<String>,
+    },
+    /// Our own failure, of which the app is told (matrix AZ-16).
+    Failed {
+        /// What failed.
+        fault: Fault,
+        /// The URL that tells it.
+        redirect: String,
     },
 }
 
@@ -101,6 +113,36 @@ impl ReturnRefusal {
         }
     }
 
+    /// The claim that is missing or malformed, where it is one.
+    pub fn claim(&self) -> Option<&'static str> {
+        match self {
+            ReturnRefusal::Assertion(problem) => problem.claim(),
+            _ => None,
+        }
+    }
+
+    /// Whether the assertion is genuine and this browser is not where it belongs. Its ticket is used then: it lies in a history that
+    /// nobody knows, and would be good for five minutes.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, ReturnRefusal::NotWaiting | ReturnRefusal::OtherBrowser | ReturnRefusal::OtherTicket)
+    }
+
+    /// What the ledger has of it: once a reason and hour, so that nobody fills it.
+    fn entry(&self, now: Timestamp) -> LedgerEntry {
+        let (reason, hour) = (self.reason(), now.0.div_euclid(HOUR));
+        let detail = self.advice().map_or(String::new(), |advice| format!("; {advice}"));
+        let user = match self {
+            ReturnRefusal::EmailTaken { local, .. } => *local,
+            _ => None,
+        };
+        let entry = LedgerEntry {
+            user,
+            once: Some(format!("sign-in {reason} {hour}{detail}")),
+            ..LedgerEntry::new(now, LedgerKind::Refused)
+        };
+        entry.with_detail(format!("sign-in: {reason}{detail}"))
+    }
+
     /// What the operator may do about it.
     pub fn advice(&self) -> Option<String> {
         match self {
@@ -122,7 +164,8 @@ fn quoted(external: &str) -> String {
 }
 
 impl Authority {
-    /// Checks what came back and opens the session. A refusal of something that the platform did sign is recorded.
+    /// Checks what came back and opens the session. A refusal of something that the platform did sign is recorded. A fault is one of the
+    /// arrivals where the request that waits is known.
     pub async fn return_from_hand_off(
         &self,
         platform: &Platform,
@@ -133,17 +176,51 @@ impl Authority {
             Ok(assertion) => assertion,
             Err(problem) => return Ok(Decision::Refused(ReturnRefusal::Assertion(problem))),
         };
-        let decision = self.arrive(&assertion, &presented, now).await?;
-        if let Decision::Refused(refusal) = &decision {
-            self.record_refused_return(refusal, now).await?;
+        let waiting = self.waiting(&assertion, &presented, now);
+        match self.arrive(&assertion, &waiting, presented.earlier_cookie, now).await {
+            Ok(decision) => Ok(decision),
+            Err(fault) => match self.told_of(&waiting, &fault).await {
+                Some(redirect) => Ok(Decision::Granted(Arrival::Failed { fault, redirect })),
+                None => Err(fault),
+            },
         }
-        Ok(decision)
     }
 
     async fn arrive(
         &self,
         assertion: &Assertion,
-        presented: &PresentedReturn<'_>,
+        waiting: &Result<Pending, ReturnRefusal>,
+        earlier_cookie: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
+        let decision = self.decide_arrival(assertion, waiting, earlier_cookie, now).await?;
+        match &decision {
+            Decision::Refused(refusal) if refusal.is_elsewhere() => {
+                // When the ticket ends is not known here, but it was given out by now. Whoever has used it meanwhile has recorded it.
+                let until = now.plus(TICKET_LIFETIME + CLOCK_LEEWAY);
+                let ticket = TicketUse { id: use_digest("ticket", &assertion.ticket), until };
+                let _ = self.store.use_ticket(ticket, None, vec![refusal.entry(now)]).await?;
+            }
+            Decision::Refused(refusal) => self.store.record(vec![refusal.entry(now)]).await?,
+            Decision::Granted(_) => {}
+        }
+        Ok(decision)
+    }
+
+    /// Where the app is told of a fault, if one waits that may still be answered.
+    async fn told_of(&self, waiting: &Result<Pending, ReturnRefusal>, fault: &Fault) -> Option<String> {
+        let interaction = waiting.as_ref().ok()?.interaction.as_ref()?;
+        match self.app_of(interaction).await {
+            Ok(Decision::Granted(app)) => Some(self.failed(interaction, &app, fault)),
+            _ => None,
+        }
+    }
+
+    async fn decide_arrival(
+        &self,
+        assertion: &Assertion,
+        waiting: &Result<Pending, ReturnRefusal>,
+        earlier_cookie: Option<&str>,
         now: Timestamp,
     ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
         let id = use_digest("ticket", &assertion.ticket);
@@ -151,17 +228,17 @@ impl Authority {
         if self.store.is_ticket_used(id).await? {
             return Ok(Decision::Refused(ReturnRefusal::Used));
         }
-        let pending = match self.waiting(assertion, presented, now) {
+        let pending = match waiting {
             Ok(pending) => pending,
-            Err(refusal) => return Ok(Decision::Refused(refusal)),
+            Err(refusal) => return Ok(Decision::Refused(refusal.clone())),
         };
         let ticket = TicketUse { id, until: pending.expires_at.plus(CLOCK_LEEWAY) };
         match &assertion.said {
-            Said::Denied => self.give_up(pending, ticket, now).await,
+            Said::Denied => self.give_up(pending, ticket, earlier_cookie, now).await,
             Said::Is(person) if pending.fresh && person.authenticated_at < pending.issued_at => {
                 Ok(Decision::Refused(ReturnRefusal::NotFresh))
             }
-            Said::Is(person) => self.welcome(person, pending, ticket, presented.earlier_cookie, now).await,
+            Said::Is(person) => self.welcome(person, pending, ticket, earlier_cookie, now).await,
         }
     }
 
@@ -186,42 +263,58 @@ impl Authority {
         Ok(pending)
     }
 
-    /// Tells the app, as a click on the deny button does. There is no grant's row: nobody is known whose it would be.
+    /// Tells the app, as a click on the deny button does. Somebody who is signed in in this browser may have its consent page before them,
+    /// so it is their decision there as well. Otherwise there is no grant's row: nobody is known whose it would be.
     async fn give_up(
         &self,
-        pending: Pending,
+        pending: &Pending,
         ticket: TicketUse,
+        earlier_cookie: Option<&str>,
         now: Timestamp,
     ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
-        let (redirect, app) = match &pending.interaction {
-            None => (None, None),
-            Some(interaction) => match self.denied(interaction).await? {
-                Decision::Granted(redirect) => (Some(redirect), Some(interaction.app)),
-                Decision::Refused(refusal) => return Ok(Decision::Refused(ReturnRefusal::Request(refusal))),
-            },
+        let entry = |app| LedgerEntry { app, ..LedgerEntry::new(now, LedgerKind::Denied) }.with_detail(GAVE_UP);
+        let (redirect, ledger) = match &pending.interaction {
+            None => (None, vec![entry(None)]),
+            Some(interaction) => {
+                let app = match self.app_of(interaction).await? {
+                    Decision::Granted(app) => app,
+                    Decision::Refused(refusal) => return Ok(Decision::Refused(ReturnRefusal::Request(refusal))),
+                };
+                let signed_in = match earlier_cookie {
+                    Some(cookie) => self.signed_in(cookie, now).await?,
+                    None => None,
+                };
+                let ledger = match signed_in {
+                    None => vec![entry(Some(app.id))],
+                    Some(signed_in) => {
+                        let write = self.write_decision(interaction, &app, &signed_in, Choice::Deny, GAVE_UP, now);
+                        match write.await? {
+                            // The row came with its entry.
+                            Decision::Granted(_) => Vec::new(),
+                            Decision::Refused(refusal) => {
+                                return Ok(Decision::Refused(ReturnRefusal::Request(refusal)));
+                            }
+                        }
+                    }
+                };
+                (Some(self.denied(interaction, &app)), ledger)
+            }
         };
-        let entry = LedgerEntry { app, ..LedgerEntry::new(now, LedgerKind::Denied) };
-        match self.store.use_ticket(ticket, None, vec![entry.with_detail("gave up at the platform")]).await? {
+        match self.store.use_ticket(ticket, None, ledger).await? {
             Written::Won => Ok(Decision::Granted(Arrival::GaveUp { redirect })),
             Written::Lost => Ok(Decision::Refused(ReturnRefusal::Used)),
         }
     }
 
-    async fn denied(&self, interaction: &Interaction) -> Result<Decision<String, DecisionRefusal>, Fault> {
-        Ok(match self.app_of(interaction).await? {
-            Decision::Granted(app) => {
-                let redirect_uri = app.redirect_uri(&interaction.redirect_uri).expect("invariant: app_of checked it");
-                let (dialect, state) = (interaction.dialect, interaction.state.as_deref());
-                Decision::Granted(self.answer_on(&app, &redirect_uri, dialect, &AuthorizeAnswer::Denied, state))
-            }
-            Decision::Refused(refusal) => Decision::Refused(refusal),
-        })
+    fn denied(&self, interaction: &Interaction, app: &App) -> String {
+        let redirect_uri = app.redirect_uri(&interaction.redirect_uri).expect("invariant: app_of checked it");
+        self.answer_on(app, &redirect_uri, interaction.dialect, &AuthorizeAnswer::Denied, interaction.state.as_deref())
     }
 
     async fn welcome(
         &self,
         person: &Person,
-        pending: Pending,
+        pending: &Pending,
         ticket: TicketUse,
         earlier_cookie: Option<&str>,
         now: Timestamp,
@@ -230,26 +323,27 @@ impl Authority {
             Decision::Granted(user) => user,
             Decision::Refused(refusal) => return Ok(Decision::Refused(refusal)),
         };
+        // Whatever can fail stands before the ticket is used.
+        let account = self.store.account(user.account).await?;
         let cookie = fresh_cookie(&*self.entropy)?;
         let id = SessionId(cookie_digest(cookie.expose()));
         let session = Session { id, user: user.id, authenticated_at: now, last_seen_at: now };
         let replaces = earlier_cookie.map(|cookie| SessionId(cookie_digest(cookie)));
         let opens = NewSession { session: session.clone(), replaces };
+        let signed_in = Box::new(SignedIn { session, user, account });
+        let sealed = match &pending.interaction {
+            Some(interaction) => Some(self.signed_in_for(interaction.clone(), &signed_in)?.1),
+            None => None,
+        };
         let entry = LedgerEntry {
-            user: Some(user.id),
-            account: Some(user.account),
+            user: Some(signed_in.user.id),
+            account: Some(signed_in.user.account),
             ..LedgerEntry::new(now, LedgerKind::SignedIn)
         };
         let entry = entry.with_detail("at the platform");
         if self.store.use_ticket(ticket, Some(opens), vec![entry]).await? == Written::Lost {
             return Ok(Decision::Refused(ReturnRefusal::Used));
         }
-        let account = self.store.account(user.account).await?;
-        let signed_in = Box::new(SignedIn { session, user, account });
-        let sealed = match pending.interaction {
-            Some(interaction) => Some(self.signed_in_for(interaction, &signed_in)?.1),
-            None => None,
-        };
         Ok(Decision::Granted(Arrival::SignedIn { signed_in, cookie, sealed }))
     }
 }

@@ -1,12 +1,9 @@
 //! What the platform asserts of a person, and whether it holds at a moment. Plain functions of data and `now`.
 
-use super::key::JwtProblem;
-use super::{CLOCK_LEEWAY, LONGEST_LIFE, Platform};
+use super::claims::{Claims, ClaimsProblem};
+use super::{CLOCK_LEEWAY, Platform};
 use crate::model::Role;
 use keyfob_protocol::Timestamp;
-use keyfob_protocol::access_token::Audience;
-use serde::Deserialize;
-use thiserror::Error;
 
 /// The `typ` of an assertion.
 pub const TYPE: &str = "keyfob-assertion+jwt";
@@ -14,48 +11,6 @@ pub const TYPE: &str = "keyfob-assertion+jwt";
 const LONGEST_ID: usize = 255;
 /// Longest name, in bytes.
 const LONGEST_NAME: usize = 255;
-
-/// Why what the platform signed is not accepted.
-#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
-pub enum ClaimsProblem {
-    /// It is not what the platform signed.
-    #[error(transparent)]
-    Jwt(#[from] JwtProblem),
-    /// `iss` is not the platform's origin.
-    #[error("issued by someone else")]
-    WrongIssuer,
-    /// `aud` is not this authority.
-    #[error("meant for another audience")]
-    WrongAudience,
-    /// Past `exp`.
-    #[error("expired")]
-    Expired,
-    /// `exp` lies more than [`LONGEST_LIFE`] after `iat`.
-    #[error("it lives longer than five minutes")]
-    LivesTooLong,
-    /// `iat` or `auth_time` lies further ahead than [`CLOCK_LEEWAY`].
-    #[error("issued in the future")]
-    IssuedInTheFuture,
-}
-
-impl ClaimsProblem {
-    /// A stable word for logs, counters and the ledger.
-    pub fn reason(self) -> &'static str {
-        match self {
-            ClaimsProblem::Jwt(JwtProblem::NotAJwt) => "not_a_jwt",
-            ClaimsProblem::Jwt(JwtProblem::WrongType) => "wrong_type",
-            ClaimsProblem::Jwt(JwtProblem::CriticalExtension) => "critical_extension",
-            ClaimsProblem::Jwt(JwtProblem::WrongAlgorithm) => "wrong_algorithm",
-            ClaimsProblem::Jwt(JwtProblem::WrongSignature) => "wrong_signature",
-            ClaimsProblem::Jwt(JwtProblem::MalformedClaims) => "malformed_claims",
-            ClaimsProblem::WrongIssuer => "wrong_issuer",
-            ClaimsProblem::WrongAudience => "wrong_audience",
-            ClaimsProblem::Expired => "expired",
-            ClaimsProblem::LivesTooLong => "lives_too_long",
-            ClaimsProblem::IssuedInTheFuture => "issued_in_the_future",
-        }
-    }
-}
 
 /// An assertion whose signature, parties and times hold. Which ticket it answers to is checked where the ticket is known.
 #[derive(Debug)]
@@ -77,6 +32,7 @@ pub(super) enum Said {
 #[derive(Debug)]
 pub(super) struct Person {
     pub(super) id: String,
+    pub(super) said_at: Timestamp,
     pub(super) authenticated_at: Timestamp,
     pub(super) email: String,
     pub(super) name: String,
@@ -85,27 +41,11 @@ pub(super) struct Person {
 }
 
 /// The company they belong to.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Company {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) domain: String,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    aud: Audience,
-    iat: Timestamp,
-    exp: Timestamp,
-    ticket: String,
-    error: Option<String>,
-    sub: Option<String>,
-    auth_time: Option<Timestamp>,
-    email: Option<String>,
-    name: Option<String>,
-    role: Option<Role>,
-    account: Option<Company>,
 }
 
 impl Platform {
@@ -115,12 +55,12 @@ impl Platform {
     /// [`ClaimsProblem`], the first that is found.
     pub(super) fn assertion(&self, token: &str, issuer: &str, now: Timestamp) -> Result<Assertion, ClaimsProblem> {
         let claims: Claims = self.key.authentic(token, TYPE)?;
-        self.check(&claims.iss, &claims.aud, issuer, (claims.iat, claims.exp), now)?;
-        let ticket = claims.ticket.clone();
-        let said = match claims.error.as_deref() {
+        let said_at = self.check(&claims, issuer, now)?;
+        let ticket = claims.required("ticket")?;
+        let said = match claims.optional::<String>("error")?.as_deref() {
             Some("access_denied") => Said::Denied,
-            Some(_) => return Err(JwtProblem::MalformedClaims.into()),
-            None => Said::Is(Box::new(person(claims).ok_or(JwtProblem::MalformedClaims)?)),
+            Some(_) => return Err(ClaimsProblem::Malformed("error")),
+            None => Said::Is(Box::new(person(&claims, said_at)?)),
         };
         if let Said::Is(person) = &said
             && person.authenticated_at > now.plus(CLOCK_LEEWAY)
@@ -129,49 +69,38 @@ impl Platform {
         }
         Ok(Assertion { ticket, said })
     }
-
-    /// Parties and times, which everything that the platform signs has.
-    pub(super) fn check(
-        &self,
-        iss: &str,
-        aud: &Audience,
-        issuer: &str,
-        (iat, exp): (Timestamp, Timestamp),
-        now: Timestamp,
-    ) -> Result<(), ClaimsProblem> {
-        if iss != self.origin {
-            return Err(ClaimsProblem::WrongIssuer);
-        }
-        // One audience: what is meant for others, too, could be passed on by them.
-        if *aud != Audience::One(issuer.to_owned()) {
-            return Err(ClaimsProblem::WrongAudience);
-        }
-        if iat > now.plus(CLOCK_LEEWAY) {
-            return Err(ClaimsProblem::IssuedInTheFuture);
-        }
-        if exp.0.saturating_sub(iat.0) > LONGEST_LIFE {
-            return Err(ClaimsProblem::LivesTooLong);
-        }
-        if now >= exp {
-            return Err(ClaimsProblem::Expired);
-        }
-        Ok(())
-    }
 }
 
-fn person(claims: Claims) -> Option<Person> {
-    let Claims { sub, auth_time, email, name, role, account, .. } = claims;
-    let account = account?;
-    let email = email?.trim().to_lowercase();
-    let person = Person { id: sub?, authenticated_at: auth_time?, email, name: name?, role: role?, account };
-    let Company { id, name, domain } = &person.account;
-    let fits = is_line(&person.id, LONGEST_ID)
-        && is_line(id, LONGEST_ID)
-        && is_line(&person.name, LONGEST_NAME)
-        && is_line(name, LONGEST_NAME)
-        && is_email(&person.email)
-        && is_domain(domain);
-    fits.then_some(person)
+fn person(claims: &Claims, said_at: Timestamp) -> Result<Person, ClaimsProblem> {
+    let text = |name, fits: fn(&str) -> bool| {
+        let text: String = claims.required(name)?;
+        if fits(&text) { Ok(text) } else { Err(ClaimsProblem::Malformed(name)) }
+    };
+    let email = claims.required::<String>("email")?.trim().to_lowercase();
+    if !is_email(&email) {
+        return Err(ClaimsProblem::Malformed("email"));
+    }
+    Ok(Person {
+        id: text("sub", is_id)?,
+        said_at,
+        authenticated_at: claims.required("auth_time")?,
+        email,
+        name: text("name", is_name)?,
+        role: claims.required("role")?,
+        account: Company {
+            id: text("account.id", is_id)?,
+            name: text("account.name", is_name)?,
+            domain: text("account.domain", is_domain)?,
+        },
+    })
+}
+
+fn is_id(text: &str) -> bool {
+    is_line(text, LONGEST_ID)
+}
+
+fn is_name(text: &str) -> bool {
+    is_line(text, LONGEST_NAME)
 }
 
 /// One line that is not empty.

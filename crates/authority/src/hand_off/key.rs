@@ -45,8 +45,8 @@ pub enum JwtProblem {
     /// The signature does not hold.
     #[error("the signature does not hold")]
     WrongSignature,
-    /// A claim is missing, or not in its form.
-    #[error("the claims are incomplete or malformed")]
+    /// The claims are no JSON object.
+    #[error("the claims are no JSON object")]
     MalformedClaims,
 }
 
@@ -147,5 +147,128 @@ impl PlatformKey {
             return Err(JwtProblem::WrongSignature);
         }
         serde_json::from_slice(&jwt.payload).map_err(|_| JwtProblem::MalformedClaims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lc_rs::digest::{SHA256, digest};
+    use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+    use aws_lc_rs::signature::{
+        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+    };
+    use serde_json::{Value, json};
+
+    const TYPE: &str = "test+jwt";
+
+    fn p256() -> EcdsaKeyPair {
+        EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key")
+    }
+
+    fn b64(bytes: impl AsRef<[u8]>) -> String {
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn pem(der: &[u8]) -> String {
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))
+    }
+
+    fn jwk(pair: &EcdsaKeyPair) -> Value {
+        let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+        json!({ "kty": "EC", "crv": "P-256", "x": b64(x), "y": b64(y) })
+    }
+
+    /// A JWT as far as its signature.
+    fn input(algorithm: &str) -> String {
+        format!("{}.{}", b64(json!({ "alg": algorithm, "typ": TYPE }).to_string()), b64(r#"{"n":7}"#))
+    }
+
+    fn by_p256(pair: &EcdsaKeyPair, algorithm: &str) -> String {
+        let input = input(algorithm);
+        let signature = pair.sign_digest(&digest(&SHA256, input.as_bytes())).expect("signed");
+        format!("{input}.{}", b64(signature.as_ref()))
+    }
+
+    fn read(key: &PlatformKey, token: &str) -> Result<Value, JwtProblem> {
+        key.authentic(token, TYPE)
+    }
+
+    fn with(mut key: Value, name: &str, value: Value) -> String {
+        key[name] = value;
+        key.to_string()
+    }
+
+    #[test]
+    fn a_p256_key_is_read_as_pem_and_as_jwk() {
+        let (pair, other) = (p256(), p256());
+        let der: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("DER");
+        for text in [
+            pem(der.as_ref()),
+            pem(der.as_ref()).replace('\n', "\r\n"),
+            jwk(&pair).to_string(),
+            format!("\n {}", with(jwk(&pair), "alg", json!("ES256"))),
+        ] {
+            let key = PlatformKey::parse(&text).expect(&text);
+            assert_eq!(read(&key, &by_p256(&pair, "ES256")), Ok(json!({ "n": 7 })));
+            assert_eq!(read(&key, &by_p256(&other, "ES256")), Err(JwtProblem::WrongSignature));
+            assert_eq!(read(&key, &by_p256(&pair, "EdDSA")), Err(JwtProblem::WrongAlgorithm));
+            // A JWS has r and s as they are, not in ASN.1 (RFC 7518 section 3.4).
+            let document = pair.to_pkcs8v1().expect("a document");
+            let asn1 = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref()).expect("a key");
+            assert_eq!(read(&key, &by_p256(&asn1, "ES256")), Err(JwtProblem::WrongSignature));
+        }
+    }
+
+    #[test]
+    fn an_ed25519_key_is_read_as_pem_and_as_jwk() {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key");
+        let der: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("DER");
+        let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": b64(pair.public_key()) });
+        for text in [pem(der.as_ref()), jwk.to_string(), with(jwk.clone(), "alg", json!("EdDSA"))] {
+            let key = PlatformKey::parse(&text).expect(&text);
+            let signed = |algorithm| {
+                let input = input(algorithm);
+                let signature = pair.sign(input.as_bytes());
+                format!("{input}.{}", b64(signature.as_ref()))
+            };
+            assert_eq!(read(&key, &signed("EdDSA")), Ok(json!({ "n": 7 })));
+            assert_eq!(read(&key, &signed("ES256")), Err(JwtProblem::WrongAlgorithm));
+        }
+    }
+
+    #[test]
+    fn what_is_no_public_key_of_ours_is_refused_and_a_private_one_by_name() {
+        let pair = p256();
+        let key = || jwk(&pair);
+        let der: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("DER");
+        let der: &[u8] = der.as_ref();
+        for private in [
+            pem(der).replace("PUBLIC", "PRIVATE"),
+            "-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----\n".to_owned(),
+            with(key(), "d", json!(b64([1; 32]))),
+        ] {
+            assert_eq!(PlatformKey::parse(&private).err(), Some(KeyProblem::Private), "{private}");
+        }
+        let elsewhere = [der[..der.len() - 1].to_vec(), vec![der[der.len() - 1] ^ 1]].concat();
+        for unknown in [
+            String::new(),
+            "{".to_owned(),
+            "ssh-ed25519 AAAA".to_owned(),
+            pem(&[]),
+            pem(&der[..der.len() - 1]),
+            pem(&elsewhere),
+            pem(der).replace("-----END", "----END"),
+            with(key(), "kty", json!("RSA")),
+            with(key(), "crv", json!("P-384")),
+            with(key(), "y", Value::Null),
+            with(key(), "y", key()["x"].clone()),
+            with(key(), "x", json!(b64([1; 31]))),
+            with(key(), "alg", json!("EdDSA")),
+            with(json!({ "kty": "OKP", "crv": "Ed25519", "x": b64([7; 32]) }), "y", json!(b64([7; 32]))),
+            with(json!({ "kty": "OKP", "x": b64([7; 32]) }), "crv", json!("X25519")),
+        ] {
+            assert_eq!(PlatformKey::parse(&unknown).err(), Some(KeyProblem::Unknown), "{unknown}");
+        }
     }
 }

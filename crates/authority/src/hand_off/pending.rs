@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// The `typ` of a ticket. A gate takes `at+jwt` only, so no ticket passes for an access token (matrix JW-03).
 pub const TICKET_TYPE: &str = "keyfob-ticket+jwt";
 /// Seconds that a person may take at the platform's login.
-const TICKET_LIFETIME: i64 = 10 * MINUTE;
+pub(super) const TICKET_LIFETIME: i64 = 10 * MINUTE;
 
 /// What somebody must sign in for.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use super::arrival::ReturnRefusal;
 use super::assertion::{Company, Person};
 use crate::administer::{account_entry, user_entry};
 use crate::authority::{ATTEMPTS, Authority, Decision, Fault};
-use crate::model::{Account, AccountId, AccountStatus, EndReason, LedgerEntry, LedgerKind, User, UserId, UserStatus};
+use crate::model::{Account, AccountId, AccountStatus, EndReason, User, UserId, UserStatus};
 use crate::store::{Administered, Administration, NewRevocation, Replacement};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::revocation::RevokedKind;
@@ -16,19 +16,35 @@ use keyfob_protocol::revocation::RevokedKind;
 const FOLLOWS: &str = "follows the platform";
 
 impl Authority {
-    /// The user whom the platform means, as it describes them.
+    /// The user whom the platform means, as it describes them; as it described them last where this is the older description of the two.
     pub(super) async fn person(&self, person: &Person, now: Timestamp) -> Result<Decision<User, ReturnRefusal>, Fault> {
+        let said_at = Some(person.said_at);
         // Whoever loses a race finds what the winner wrote.
         for _ in 0..ATTEMPTS {
             let read_at = self.store.settings_version().await?;
+            let known = self.store.user_by_external(&person.id).await?;
+            let followed_at = known.as_ref().and_then(|user| user.followed_at);
+            match known {
+                Some(user) if followed_at > said_at => return self.as_followed_later(user).await,
+                // Before the description is compared, so that no older one takes the place of what is found to be so.
+                Some(_) if followed_at < said_at => {
+                    self.store.follow_user(&person.id, person.said_at).await?;
+                    continue;
+                }
+                _ => {}
+            }
             let account = match self.store.account_by_external(&person.account.id).await? {
+                Some(account) if account.followed_at < said_at => {
+                    self.store.follow_account(&person.account.id, person.said_at).await?;
+                    continue;
+                }
                 Some(account) => account,
-                None => match self.add_company(&person.account, now).await? {
+                None => match self.add_company(person, now).await? {
                     Some(refusal) => return Ok(Decision::Refused(refusal)),
                     None => continue,
                 },
             };
-            let Some(user) = self.store.user_by_external(&person.id).await? else {
+            let Some(user) = known else {
                 match self.add_platform_user(person, account.id, now).await? {
                     Some(refusal) => return Ok(Decision::Refused(refusal)),
                     None => continue,
@@ -39,7 +55,7 @@ impl Authority {
             }
             let (name, domain) = (person.account.name.clone(), person.account.domain.clone());
             let described = Account { name, domain, ..account.clone() };
-            if described != account {
+            if account.followed_at == said_at && described != account {
                 let entry = account_entry(account.id, now).with_detail(FOLLOWS);
                 let change = Administration::UpdateAccount(Replacement { row: described, read_at });
                 if self.administer(change, vec![entry], Vec::new()).await? == Administered::Conflict {
@@ -57,7 +73,11 @@ impl Authority {
                 self.end_grants_of(user.id, EndReason::RevokedByAdmin, now).await?;
             }
             let entry = user_entry(&row, now).with_detail(FOLLOWS);
-            let change = Administration::UpdateUser(Replacement { row, read_at });
+            let replacement = Replacement { row, read_at };
+            let change = match moves {
+                true => Administration::UpdateUserEndingSessions(replacement),
+                false => Administration::UpdateUser(replacement),
+            };
             if self.administer(change, vec![entry], revocations).await? == Administered::Conflict {
                 return Ok(Decision::Refused(self.email_taken(person).await?));
             }
@@ -68,7 +88,18 @@ impl Authority {
         Err(Fault::Contended)
     }
 
-    async fn add_company(&self, company: &Company, now: Timestamp) -> Result<Option<ReturnRefusal>, Fault> {
+    /// Somebody of whom the platform has said something later than what arrives now: they come in, and nothing is changed.
+    async fn as_followed_later(&self, user: User) -> Result<Decision<User, ReturnRefusal>, Fault> {
+        let account = self.store.account(user.account).await?;
+        let active = account.is_some_and(|account| account.status == AccountStatus::Active);
+        Ok(match active && user.status == UserStatus::Active {
+            true => Decision::Granted(user),
+            false => Decision::Refused(ReturnRefusal::Inactive),
+        })
+    }
+
+    async fn add_company(&self, person: &Person, now: Timestamp) -> Result<Option<ReturnRefusal>, Fault> {
+        let company = &person.account;
         let account = Account {
             id: AccountId(0),
             name: company.name.clone(),
@@ -77,6 +108,7 @@ impl Authority {
             tokens_after: Timestamp(0),
             created_at: now,
             external: Some(company.id.clone()),
+            followed_at: Some(person.said_at),
         };
         match self.add_account(account, now).await? {
             Administered::Conflict if self.store.account_by_external(&company.id).await?.is_none() => {
@@ -103,6 +135,7 @@ impl Authority {
             tokens_after: Timestamp(0),
             created_at: now,
             external: Some(person.id.clone()),
+            followed_at: Some(person.said_at),
         };
         match self.add_user(user, now).await? {
             Administered::Conflict if self.store.user_by_external(&person.id).await?.is_none() => {
@@ -143,21 +176,5 @@ impl Authority {
         let account = accounts.iter().find(|account| account.domain == company.domain);
         let local = account.filter(|account| account.external.is_none()).map(|account| account.id);
         Ok(ReturnRefusal::DomainTaken { local, external: company.id.clone() })
-    }
-
-    /// Records a refusal of something that the platform did sign: once a reason and hour, so that nobody fills the ledger.
-    pub(super) async fn record_refused_return(&self, refusal: &ReturnRefusal, now: Timestamp) -> Result<(), Fault> {
-        let (reason, hour) = (refusal.reason(), now.0.div_euclid(keyfob_protocol::time::HOUR));
-        let detail = refusal.advice().map_or(String::new(), |advice| format!("; {advice}"));
-        let user = match refusal {
-            ReturnRefusal::EmailTaken { local, .. } => *local,
-            _ => None,
-        };
-        let entry = LedgerEntry {
-            user,
-            once: Some(format!("sign-in {reason} {hour}{detail}")),
-            ..LedgerEntry::new(now, LedgerKind::Refused)
-        };
-        Ok(self.store.record(vec![entry.with_detail(format!("sign-in: {reason}{detail}"))]).await?)
     }
 }

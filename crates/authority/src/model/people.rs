@@ -22,6 +22,9 @@ pub struct Account {
     /// The platform's own id of it, unique; `None` where no platform signs its users in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<String>,
+    /// When the platform said what was followed last; `None`: nothing was. It only grows, without being an administration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed_at: Option<Timestamp>,
 }
 
 /// Whether an account is open.
@@ -59,6 +62,9 @@ pub struct User {
     /// The platform's own id of them, unique; `None` where no platform signs them in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<String>,
+    /// When the platform said what was followed last; `None`: nothing was. It only grows, without being an administration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed_at: Option<Timestamp>,
 }
 
 /// A user's role. A token acts with its user's role.

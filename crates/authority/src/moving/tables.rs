@@ -86,6 +86,7 @@ pub static TABLES: &[Table] = &[
             int("tokens_after"),
             int("created_at"),
             text("external"),
+            int("followed_at"),
         ],
     ),
     numbered(
@@ -102,6 +103,7 @@ pub static TABLES: &[Table] = &[
             int("tokens_after"),
             int("created_at"),
             text("external"),
+            int("followed_at"),
         ],
     ),
     numbered("systems", &[int("id"), text("name"), blob("key_digest"), bool("enabled"), int("created_at")]),

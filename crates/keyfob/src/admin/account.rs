@@ -71,6 +71,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 tokens_after: Timestamp(0),
                 created_at: now,
                 external: None,
+                followed_at: None,
             };
             let id = done(authority.add_account(account, now).await?, "account", TAKEN)?;
             show(opened, AccountId(id), json).await
@@ -98,7 +99,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 )));
             }
             let row = Account { external: Some(external), ..account };
-            let linked = authority.update_account(Replacement { row, read_at }, now).await?;
+            let linked = authority.link_account(Replacement { row, read_at }, now).await?;
             done(linked, "account", "another account has this id of the platform")?;
             changed(json, "account", id, "linked")
         }

@@ -106,6 +106,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 tokens_after: Timestamp(0),
                 created_at: now,
                 external: None,
+                followed_at: None,
             };
             let id = done(authority.add_user(user, now).await?, "account", TAKEN)?;
             show(opened, UserId(id), json).await
@@ -150,7 +151,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             }
             // Who signs in at the platform has no second way in.
             let row = User { external: Some(external), password_hash: None, ..user };
-            let linked = authority.update_user(Replacement { row, read_at }, "linked to the platform", now).await?;
+            let linked = authority.link_user(Replacement { row, read_at }, now).await?;
             done(linked, "user", "another user has this id of the platform")?;
             changed(json, "user", id, "linked")
         }

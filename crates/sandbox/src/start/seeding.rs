@@ -281,6 +281,7 @@ fn account_row(account: &seed::Account, now: Timestamp) -> Account {
         tokens_after: Timestamp(0),
         created_at: now,
         external: None,
+        followed_at: None,
     }
 }
 
@@ -301,6 +302,7 @@ fn user_row(user: &seed::User, password_hash: String, now: Timestamp) -> User {
         tokens_after: Timestamp(0),
         created_at: now,
         external: None,
+        followed_at: None,
     }
 }
 

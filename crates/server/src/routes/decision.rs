@@ -3,6 +3,7 @@
 use crate::cookies::{Flow, signed_in};
 use crate::doorway::Doorway;
 use crate::html;
+use crate::pending_cookie;
 use crate::refusal_pages::{self, RefusalPage};
 use crate::routes::posted::{Posted, field, malformed};
 use crate::routes::sign_in;
@@ -49,7 +50,13 @@ async fn choose(doorway: &Doorway, posted: &Posted, form: &Form<'_>) -> Result<R
         Decision::Refused(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, &posted.id)),
     };
     Ok(match doorway.authority.decide(&interaction, &app, csrf, &signed_in, choice, now).await {
-        Ok(Decision::Granted(url)) => html::see_other(&url, []),
+        Ok(Decision::Granted(url)) => {
+            let secure = doorway.options.secure_cookies;
+            // Another tab may have gone to the platform since: what waits for that one stays.
+            let waits = pending_cookie::read(&posted.headers, secure)
+                .is_some_and(|waiting| doorway.authority.is_same_request(&waiting, &interaction, flow, now));
+            html::see_other(&url, if waits { pending_cookie::clear(secure) } else { Vec::new() })
+        }
         Ok(Decision::Refused(refusal)) => RefusalPage::from(refusal).answer(doorway, &posted.id),
         Err(fault) => {
             let redirect = doorway.authority.failed(&interaction, &app, &fault);
@@ -64,7 +71,7 @@ async fn ask_to_sign_in(doorway: &Doorway, posted: &Posted, form: &Form<'_>, not
     let flow = Flow::existing(doorway, &posted.headers);
     let opened = doorway.authority.open_interaction(sealed, flow, doorway.now()).await?;
     Ok(match (opened, flow) {
-        (Decision::Granted((_, app)), Some(flow)) => {
+        (Decision::Granted((interaction, app)), Some(flow)) => {
             let ask = sign_in::Ask {
                 app: Some(&app),
                 sealed: Some(sealed),
@@ -72,7 +79,10 @@ async fn ask_to_sign_in(doorway: &Doorway, posted: &Posted, form: &Form<'_>, not
                 anew: true,
                 ..sign_in::Ask::plain(flow)
             };
-            sign_in::ask(doorway, &ask, [], &posted.id)?
+            sign_in::ask(doorway, &ask, [], &posted.id).unwrap_or_else(|fault| {
+                let redirect = doorway.authority.failed(&interaction, &app, &fault);
+                refusal_pages::fault_to_app(&posted.id, &fault, &redirect)
+            })
         }
         (Decision::Refused(refusal), _) => RefusalPage::from(refusal).answer(doorway, &posted.id),
         (Decision::Granted(_), None) => malformed(doorway, &posted.id),

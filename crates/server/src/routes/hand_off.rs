@@ -1,4 +1,4 @@
-//! The way to the platform's login and back: `/sign-in/return`, `/oauth/authorize/continue` (decision record 0007).
+//! The way to the platform's login and back: `/sign-in/return`, `/sign-in/refused`, `/oauth/authorize/continue` (decision record 0007).
 //!
 //! The return spends the ticket and redirects at once, so that no page lies under the URL that held the assertion. Logs name the route only.
 
@@ -14,9 +14,11 @@ use crate::routes::sign_in::Ask;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
+use keyfob_authority::decide::DecisionRefusal;
 use keyfob_authority::hand_off::Platform;
 use keyfob_authority::hand_off::arrival::{Arrival, PresentedReturn, ReturnRefusal};
 use keyfob_authority::hand_off::pending::HandOff;
+use keyfob_authority::interaction::InteractionProblem;
 use keyfob_authority::sign_in::SignInWay;
 use keyfob_authority::{Decision, Fault};
 use keyfob_protocol::form::Form;
@@ -24,6 +26,9 @@ use std::sync::Arc;
 
 /// Where the consent page is shown after a return.
 pub(crate) const CONTINUE_PATH: &str = "/oauth/authorize/continue";
+
+/// Where somebody is told why nobody was signed in, if it must not be under the URL of the return.
+pub(crate) const REFUSED_PATH: &str = "/sign-in/refused";
 
 const START_AGAIN: &str = "Go back to the app and connect again, or open your connections again.";
 
@@ -88,9 +93,13 @@ async fn returned(
         Decision::Refused(refusal) => {
             let reason = refusal.reason();
             doorway.metrics.count_return(reason);
+            let claim = refusal.claim();
             match refusal.advice() {
                 Some(advice) => tracing::warn!(request_id = %id, reason, advice, "nobody was signed in"),
-                None => tracing::info!(request_id = %id, reason, "nobody was signed in"),
+                None => tracing::info!(request_id = %id, reason, claim, "nobody was signed in"),
+            }
+            if refusal.is_elsewhere() {
+                return Ok(html::see_other(&format!("{REFUSED_PATH}?reason={reason}"), []));
             }
             return Ok(RefusalPage::from(refusal).answer(doorway, id));
         }
@@ -114,7 +123,25 @@ async fn returned(
                 }
             }
         }
+        Arrival::Failed { fault, redirect } => {
+            doorway.metrics.count_return("fault");
+            refusal_pages::fault_to_app(id, &fault, &redirect)
+        }
     })
+}
+
+/// `GET /sign-in/refused?reason=…`: why a genuine assertion was of no use in this browser, under a URL that does not hold it.
+pub(crate) async fn refused(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
+    let id = RequestId::of(&request);
+    let form = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
+    let reason = form.as_ref().map(|form| field(form, "reason")).unwrap_or_default();
+    let known = [ReturnRefusal::NotWaiting, ReturnRefusal::OtherBrowser, ReturnRefusal::OtherTicket];
+    let Some(refusal) = known.into_iter().find(|refusal| refusal.reason() == reason) else {
+        return malformed(&doorway, &id);
+    };
+    // Counted on the return; here for whoever looks for the id of this page.
+    tracing::info!(request_id = %id, reason, "told why nobody was signed in");
+    RefusalPage::from(refusal).answer(&doorway, &id)
 }
 
 /// `GET /oauth/authorize/continue`: the consent page for the request that waited.
@@ -129,18 +156,26 @@ pub(crate) async fn go_on(State(doorway): State<Arc<Doorway>>, request: Request)
 async fn waiting(doorway: &Doorway, headers: &HeaderMap, id: &RequestId) -> Result<Response, Fault> {
     let secure = doorway.options.secure_cookies;
     let (now, flow) = (doorway.now(), Flow::existing(doorway, headers));
-    let (Some(sealed), Some(user)) = (pending_cookie::read(headers, secure), signed_in(doorway, headers, now).await?)
-    else {
-        let title = "Nothing waits here any more";
-        return Ok(RefusalPage::plain(StatusCode::BAD_REQUEST, title, START_AGAIN).answer(doorway, id));
-    };
-    Ok(match doorway.authority.open_interaction(&sealed, flow, now).await? {
-        Decision::Granted((interaction, app)) => {
-            let forget = pending_cookie::clear(secure);
-            consent::page(doorway, &interaction, &sealed, &app, &user, forget, id)?
+    let nothing = || RefusalPage::plain(StatusCode::BAD_REQUEST, "Nothing waits here any more", START_AGAIN);
+    let Some(sealed) = pending_cookie::read(headers, secure) else { return Ok(nothing().answer(doorway, id)) };
+    let (interaction, app) = match doorway.authority.open_interaction(&sealed, flow, now).await? {
+        Decision::Granted(opened) => opened,
+        // Another tab has gone to the platform since, so what waits is something else.
+        Decision::Refused(DecisionRefusal::Interaction(InteractionProblem::Invalid)) => {
+            return Ok(nothing().answer(doorway, id));
         }
-        Decision::Refused(refusal) => RefusalPage::from(refusal).answer(doorway, id),
-    })
+        Decision::Refused(refusal) => return Ok(RefusalPage::from(refusal).answer(doorway, id)),
+    };
+    let shown = match signed_in(doorway, headers, now).await {
+        // It waits until it is decided, so that the page can be read again.
+        Ok(Some(user)) => consent::page(doorway, &interaction, &sealed, &app, &user, [], id),
+        Ok(None) => Ok(nothing().answer(doorway, id)),
+        Err(fault) => Err(fault),
+    };
+    Ok(shown.unwrap_or_else(|fault| {
+        let redirect = doorway.authority.failed(&interaction, &app, &fault);
+        refusal_pages::fault_to_app(id, &fault, &redirect)
+    }))
 }
 
 impl From<ReturnRefusal> for RefusalPage {
@@ -148,7 +183,7 @@ impl From<ReturnRefusal> for RefusalPage {
         let (status, title, for_user) = match refusal {
             ReturnRefusal::Request(refusal) => return RefusalPage::from(refusal),
             ReturnRefusal::Inactive => {
-                return RefusalPage::from(keyfob_authority::decide::DecisionRefusal::Inactive);
+                return RefusalPage::from(DecisionRefusal::Inactive);
             }
             ReturnRefusal::Assertion(_) => (
                 StatusCode::BAD_REQUEST,

@@ -90,12 +90,14 @@ const TOKEN_REQUEST: &[&str] =
 const BEARER: &[&str] = &["bearer"];
 const CLIENT: &[&str] = &["client"];
 const SYSTEM: &[&str] = &["system"];
+const PLATFORM: &[&str] = &["platform"];
+const REFUSED: Content = Content::Json("PlatformRefusal");
 
 /// An operation without parameters, body and proof, for the others to differ from.
 const PLAIN: Operation =
     Operation { method: "get", path: "", summary: "", security: &[], query: &[], body: None, answers: &[] };
 
-const OPERATIONS: [Operation; 20] = [
+const OPERATIONS: [Operation; 22] = [
     Operation {
         path: "/oauth/authorize",
         summary: "Where the app sends the user's browser (RFC 6749 section 4.1.1).",
@@ -273,6 +275,39 @@ const OPERATIONS: [Operation; 20] = [
         ],
         ..PLAIN
     },
+    Operation {
+        method: "put",
+        path: "/platform/users/{id}",
+        summary: "Where a platform signs people in, it suspends and reopens its user, or gives them another role.",
+        security: PLATFORM,
+        body: Some(Body::Json("PlatformUser")),
+        answers: &[
+            (200, Content::Json("PlatformUser")),
+            (400, REFUSED),
+            (401, REFUSED),
+            (404, REFUSED),
+            (409, REFUSED),
+            (413, Nothing),
+            (503, REFUSED),
+        ],
+        ..PLAIN
+    },
+    Operation {
+        method: "put",
+        path: "/platform/accounts/{id}",
+        summary: "The same for an account, which has no role.",
+        security: PLATFORM,
+        body: Some(Body::Json("PlatformAccount")),
+        answers: &[
+            (200, Content::Json("PlatformAccount")),
+            (400, REFUSED),
+            (401, REFUSED),
+            (404, REFUSED),
+            (413, Nothing),
+            (503, REFUSED),
+        ],
+        ..PLAIN
+    },
     Operation { path: "/healthz", summary: "Whether the process lives.", answers: &[(200, Text)], ..PLAIN },
     Operation {
         path: "/readyz",
@@ -317,6 +352,7 @@ fn document() -> Value {
             "securitySchemes": {
                 "client": { "type": "http", "scheme": "basic", "description": "Client id and secret; by POST also in the body." },
                 "bearer": { "type": "http", "scheme": "bearer", "description": "An access token." },
+                "platform": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Signed by the platform for this change: docs/sign-in.md." },
                 "system": { "type": "apiKey", "in": "header", "name": "X-System-Key", "description": "With X-System, its name." },
             },
             "schemas": schemas(),
@@ -380,15 +416,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Of people and their browsers.
-    const PAGES: [&str; 11] = [
+    const PAGES: [&str; 10] = [
         "/oauth/authorize/sign-in",
         "/oauth/authorize/decision",
         "/sign-in",
         "RETURN_PATH",
+        "hand_off::REFUSED_PATH",
         "hand_off::CONTINUE_PATH",
-        // There only where a platform signs people in, and for it alone: docs/sign-in.md.
-        "/platform/users/{id}",
-        "/platform/accounts/{id}",
         "/sign-out",
         "/connections",
         "/connections/revoke",

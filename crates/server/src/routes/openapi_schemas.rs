@@ -7,6 +7,7 @@ pub(super) fn schemas() -> Value {
     let text = json!({ "type": "string" });
     let number = json!({ "type": "integer" });
     let truth = json!({ "type": "boolean" });
+    let status = json!({ "enum": ["active", "suspended"] });
     let texts = json!({ "type": "array", "items": text });
     let object = |properties: Value, required: &[&str]| json!({ "type": "object", "properties": properties, "required": required });
     let form = |names: &[&str], required: &[&str]| {
@@ -59,6 +60,9 @@ pub(super) fn schemas() -> Value {
         "App": app,
         "Apps": object(json!({ "oauthApps": { "type": "array", "items": app } }), &["oauthApps"]),
         "RegisteredApp": object(registered, &of_app),
+        "PlatformUser": object(json!({ "status": status, "role": { "enum": ["Owner", "Admin", "Agent", "Lender"] } }), &[]),
+        "PlatformAccount": object(json!({ "status": status }), &["status"]),
+        "PlatformRefusal": object(json!({ "error": text, "reason": text }), &["error", "reason"]),
         "Success": object(json!({ "success": truth }), &["success"]),
         "Ready": object(json!({ "ready": truth, "reasons": { "type": "array" } }), &["ready", "reasons"]),
     })

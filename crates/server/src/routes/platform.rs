@@ -1,4 +1,5 @@
-//! `PUT /platform/users/{id}` and `/platform/accounts/{id}`: the platform suspends and reopens what is its own (matrix RF-10).
+//! `PUT /platform/users/{id}` and `/platform/accounts/{id}`: the platform suspends and reopens what is its own (matrix RF-10), and
+//! gives users their roles.
 
 use crate::doorway::Doorway;
 use crate::limits;
@@ -7,18 +8,30 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use keyfob_authority::hand_off::status::{StatusRefusal, Whom};
+use keyfob_authority::hand_off::change::{Change, ChangeRefusal};
+use keyfob_authority::model::Role;
 use keyfob_authority::sign_in::SignInWay;
 use keyfob_authority::{Decision, Fault};
 use keyfob_protocol::bearer::{self, PresentedBearer};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 
-/// What the platform sends, and gets back.
+/// What the platform sends about a user, and gets back; one of the two at least.
 #[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Change {
+struct OfUser {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<Role>,
+}
+
+/// The same about an account.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct OfAccount {
     status: Status,
 }
 
@@ -31,46 +44,58 @@ enum Status {
 
 /// `PUT /platform/users/{id}`
 pub(crate) async fn user(State(doorway): State<Arc<Doorway>>, Path(id): Path<String>, request: Request) -> Response {
-    change(&doorway, Whom::User(&id), request).await
+    let form = "{\"status\": \"suspended\" or \"active\", \"role\": \"Owner\", \"Admin\", \"Agent\" or \"Lender\"}, one of the two at least";
+    let change = |body: &OfUser| {
+        let active = body.status.map(|status| status == Status::Active);
+        (active.is_some() || body.role.is_some()).then_some(Change::User { id: &id, active, role: body.role })
+    };
+    answered(&doorway, request, form, change).await
 }
 
 /// `PUT /platform/accounts/{id}`
 pub(crate) async fn account(State(doorway): State<Arc<Doorway>>, Path(id): Path<String>, request: Request) -> Response {
-    change(&doorway, Whom::Account(&id), request).await
+    let form = "{\"status\": \"suspended\" or \"active\"}";
+    let change = |body: &OfAccount| Some(Change::Account { id: &id, active: body.status == Status::Active });
+    answered(&doorway, request, form, change).await
 }
 
-async fn change(doorway: &Doorway, whom: Whom<'_>, request: Request) -> Response {
+/// `form` is how the body looks, for whoever sends another; `change` is what it asks for, if anything.
+async fn answered<'c, B: DeserializeOwned + Serialize>(
+    doorway: &Doorway,
+    request: Request,
+    form: &str,
+    change: impl FnOnce(&B) -> Option<Change<'c>>,
+) -> Response {
     let SignInWay::Platform(platform) = &doorway.sign_in else { return StatusCode::NOT_FOUND.into_response() };
     let (parts, body) = request.into_parts();
     let mut presented = parts.headers.get_all(AUTHORIZATION).iter();
     let token = match (presented.next().map(|header| bearer::parse(header.as_bytes())), presented.next()) {
         (Some(PresentedBearer::Token(token)), None) => token,
-        _ => return unauthorized("no_token"),
+        _ => return unauthorized("no_token", None),
     };
     let body = match limits::read_body(body).await {
         Ok(body) => body,
         Err(status) => return status.into_response(),
     };
-    let Ok(change) = serde_json::from_slice::<Change>(&body) else {
-        return answer(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            "the body is not {\"status\": \"suspended\" or \"active\"}",
-        );
+    let asked = serde_json::from_slice::<B>(&body).ok().and_then(|body| Some((change(&body)?, body)));
+    let Some((change, body)) = asked else {
+        return answer(StatusCode::BAD_REQUEST, "invalid_request", &format!("the body is not {form}"));
     };
-    let active = change.status == Status::Active;
-    match doorway.authority.set_status_by_platform(platform, token, whom, active, doorway.now()).await {
-        Ok(Decision::Granted(())) => ([(CACHE_CONTROL, "no-store")], Json(change)).into_response(),
-        Ok(Decision::Refused(StatusRefusal::Unknown)) => {
+    match doorway.authority.change_by_platform(platform, token, change, doorway.now()).await {
+        Ok(Decision::Granted(())) => ([(CACHE_CONTROL, "no-store")], Json(body)).into_response(),
+        Ok(Decision::Refused(ChangeRefusal::Unknown)) => {
             answer(StatusCode::NOT_FOUND, "not_found", "nobody with this id has signed in here yet")
         }
-        Ok(Decision::Refused(refusal)) => unauthorized(refusal.reason()),
+        Ok(Decision::Refused(refusal @ ChangeRefusal::Overtaken)) => {
+            answer(StatusCode::CONFLICT, "conflict", refusal.reason())
+        }
+        Ok(Decision::Refused(refusal)) => unauthorized(refusal.reason(), refusal.claim()),
         Err(failed) => fault(failed),
     }
 }
 
-fn unauthorized(reason: &'static str) -> Response {
-    tracing::info!(reason, "a change by the platform was refused");
+fn unauthorized(reason: &'static str, claim: Option<&'static str>) -> Response {
+    tracing::info!(reason, claim, "a change by the platform was refused");
     let mut response = answer(StatusCode::UNAUTHORIZED, "invalid_token", reason);
     let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);

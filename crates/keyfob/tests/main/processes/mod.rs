@@ -26,6 +26,7 @@ mod explaining;
 mod faults;
 mod foreign_clients;
 mod gate;
+mod linking;
 mod listening;
 mod master_key;
 mod moves;

@@ -86,7 +86,8 @@ impl Serving {
         lines.0.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
     }
 
-    fn said_to_its_end(&self) -> String {
+    /// Everything that it says until it ends.
+    pub(super) fn said_to_its_end(&self) -> String {
         let mut lines = self.log.lines.lock().expect("no panic");
         while !lines.1 {
             lines = self.log.news.wait_timeout(lines, PATIENCE).expect("no panic").0;

@@ -1,6 +1,7 @@
 //! Row AZ-16: our own failures. Before the redirect URI is validated the user is told, after that the app. Nothing is granted.
 
 use super::asserting::{assert_page, assert_refused_to_app, grants};
+use super::platform::{CONTINUE, DECISION, assertion, back, count, options, ticket, una};
 use crate::token::watched_store::WatchedStore;
 use keyfob_authority::model::AppPolicy;
 use keyfob_authority::store::StoreError;
@@ -13,6 +14,10 @@ fn down() -> StoreError {
 
 fn broken() -> StoreError {
     StoreError::Broken("no such column: SELECT x FROM grants".to_owned())
+}
+
+fn status_of(error: &StoreError) -> u16 {
+    if matches!(error, StoreError::Unavailable(_)) { 503 } else { 500 }
 }
 
 #[tokio::test]
@@ -64,6 +69,39 @@ async fn az_16_after_that_the_app_is_told_in_its_dialect() {
             assert_eq!(grants(&server).await, 0);
             // Nothing was used up by that.
             assert!(browser.decide(&consent, "approve").await.landing().parameter("code").is_some());
+        }
+    }
+}
+
+#[tokio::test]
+async fn az_16_on_the_way_back_from_the_platform_the_app_is_told_as_well() {
+    for (error, code) in [(down(), "temporarily_unavailable"), (broken(), "server_error")] {
+        for (response_type, dialect) in [("auth_code", FollowUpBoss), ("code", OAuth)] {
+            let (store, server) = WatchedStore::serve(options()).await;
+            let app = server.confidential_app("Listing Lantern").await;
+            let url = app.authorize_url_with(&[("response_type", response_type), ("state", "s")]);
+            let mut browser = Browser::new(&server);
+            let (_, asked) = ticket(&browser.get(&url).await);
+            let assertion = assertion(&una(&server, &asked));
+            for method in ["is_ticket_used", "account_by_external", "administer", "account", "use_ticket"] {
+                store.fail(method, error.clone());
+                let answer = back(&mut browser, &assertion).await.answer;
+                assert_refused_to_app(&answer, dialect, code, Some("s"));
+                assert!(!browser.cookies.contains_key("keyfob-session") && count(&server, "fault"));
+                store.heal();
+            }
+            // Another browser's request is not known, and neither is one whose app cannot be read.
+            store.fail("is_ticket_used", error.clone());
+            assert_page(&back(&mut Browser::new(&server), &assertion).await.answer, status_of(&error));
+            store.fail("app", error.clone());
+            assert_page(&back(&mut browser, &assertion).await.answer, status_of(&error));
+            store.heal();
+            // Nothing was used up by that.
+            assert_eq!(back(&mut browser, &assertion).await.landing().location, CONTINUE);
+            store.fail("session", error.clone());
+            assert_refused_to_app(&browser.get(CONTINUE).await.answer, dialect, code, Some("s"));
+            store.heal();
+            assert!(browser.get(CONTINUE).await.has_form(DECISION));
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Rows LG-01 and LG-02: what is logged at the most talkative level holds no secret and no forged line.
 
 use super::asserting::{assert_reveals_nothing, send};
+use super::platform;
 use crate::token::watched_store::WatchedStore;
 use keyfob_authority::model::Role;
 use keyfob_authority::store::StoreError;
 use keyfob_server::listen::{ListenOptions, serve};
 use keyfob_testkit::{Browser, TestServer, TestServerOptions};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -14,10 +16,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Everything that this thread logs while it lives, at trace level.
 #[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl Captured {
-    fn start() -> (Captured, tracing::subscriber::DefaultGuard) {
+    pub(super) fn start() -> (Captured, tracing::subscriber::DefaultGuard) {
         let captured = Captured::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
@@ -27,7 +29,7 @@ impl Captured {
         (captured, tracing::subscriber::set_default(subscriber))
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("no holder panics").clone()).expect("text")
     }
 }
@@ -66,6 +68,11 @@ impl Canaries {
         let value = value.into();
         assert!(value.len() >= 8, "{what} is too short to be told from chance: {value}");
         self.0.insert(value, what);
+    }
+
+    /// What it says, and what makes it good: the header is the same for all of a kind.
+    fn add_jwt(&mut self, what: &'static str, token: &str) {
+        token.split('.').skip(1).for_each(|part| self.add(what, part));
     }
 
     fn assert_absent(&self, place: &str, text: &str) {
@@ -184,6 +191,64 @@ async fn lg_01_no_secret_is_logged_at_trace_level() {
     canaries.assert_absent("the ledger", &format!("{ledger:?}"));
     let shared = [format!("{:?}", app.secret), format!("{page:?}").replace(char::is_alphanumeric, "")];
     canaries.assert_absent("what is printed by mistake", &shared.join(""));
+}
+
+/// What a browser brings to the platform and back opens a session, and what the platform sends changes somebody.
+#[tokio::test]
+async fn lg_01_no_ticket_assertion_or_platform_token_is_logged_at_trace_level() {
+    let (captured, _guard) = Captured::start();
+    let (store, server) = WatchedStore::serve(platform::options()).await;
+    let app = server.confidential_app("Listing Lantern").await;
+    let mut canaries = Canaries::default();
+    let mut browser = Browser::new(&server);
+    let (ticket, asked) = platform::ticket(&browser.get(&app.authorize_url()).await);
+    canaries.add_jwt("ticket", &ticket);
+    canaries.add("ticket's id", asked["jti"].as_str().expect("a text"));
+    let una = platform::una(&server, &asked);
+    let malformed = platform::assertion(&platform::with(una.clone(), json!({ "role": "Emperor" })));
+    let taken = json!({ "sub": "u-9", "email": "owner@example.com" });
+    let taken = platform::assertion(&platform::with(una.clone(), taken));
+    let good = platform::assertion(&una);
+    for (what, assertion) in [("malformed assertion", &malformed), ("refused assertion", &taken), ("assertion", &good)]
+    {
+        canaries.add_jwt(what, assertion);
+        store.fail("is_ticket_used", StoreError::Broken("a row".to_owned()));
+        platform::back(&mut browser, assertion).await;
+        store.heal();
+        platform::back(&mut browser, assertion).await;
+        browser.cookies.values().for_each(|value| canaries.add("cookie", value.clone()));
+    }
+    platform::back(&mut browser, &good).await;
+    let consent = browser.get(platform::CONTINUE).await;
+    assert!(consent.has_form(platform::DECISION), "{}", consent.text());
+    let head = "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    over_a_socket(&server, &format!("GET /sign-in/return?assertion={good} {head}")).await;
+    let (other, asked) = platform::ticket(&Browser::new(&server).get(&app.authorize_url()).await);
+    canaries.add_jwt("another ticket", &other);
+    let elsewhere = platform::assertion(&platform::una(&server, &asked));
+    canaries.add_jwt("assertion elsewhere", &elsewhere);
+    let told = platform::back(&mut browser, &elsewhere).await.landing();
+    browser.get(&told.location).await;
+    let now = server.clock_now().0;
+    let claims = json!({
+        "iss": "https://app.example.com", "aud": platform::ISSUER, "iat": now, "exp": now + 60, "jti": "canary-jti-1",
+        "sub": "users/u-1", "role": "Agent",
+    });
+    let token = platform::jwt(&json!({ "alg": "EdDSA", "typ": "keyfob-platform+jwt" }), &claims, 7);
+    canaries.add_jwt("platform token", &token);
+    for body in ["{}", "{\"role\":\"Agent\"}", "{\"role\":\"Agent\"}"] {
+        let request = http::Request::put("/platform/users/u-1").header("authorization", format!("Bearer {token}"));
+        server.send(request.body(body.to_owned()).expect("a request")).await;
+    }
+
+    let text = captured.text();
+    for said in ["nobody was signed in", "token_used", "not_waiting", "email_taken", "role", "its app is told"] {
+        assert!(text.contains(said), "{said} is not in what was captured: {text}");
+    }
+    canaries.assert_absent("the log", &text);
+    canaries.assert_absent("the metrics", &server.doorway.metrics.render());
+    let ledger = server.store().ledger(Default::default(), 1000).await.expect("no fault");
+    canaries.assert_absent("the ledger", &format!("{ledger:?}"));
 }
 
 async fn over_a_socket(server: &TestServer, request: &str) {

@@ -1,7 +1,8 @@
 //! Rows IN-01, IN-05, IN-07, IN-08 and SE-04: who signs in, and what that makes of what was there before.
 
 use super::asserting::{assert_page, grants};
-use keyfob_authority::model::Role;
+use keyfob_authority::model::{Account, AccountStatus, Role, User, UserStatus};
+use keyfob_authority::store::{Administered, Administration, Replacement};
 use keyfob_testkit::{Browser, TestServer};
 
 const SIGN_IN: &str = "/oauth/authorize/sign-in";
@@ -121,7 +122,28 @@ async fn in_08_inactive_people_do_not_get_to_consent() {
         let page = browser.get(&app.authorize_url()).await;
         let consent = browser.sign_in(&page, &server.owner).await;
         set(false).await;
-        // At the decision, at the consent page, at sign-in.
+        // Their session has ended with that.
+        assert!(browser.decide(&consent, "approve").await.has_form(SIGN_IN));
+        assert!(browser.get(&app.authorize_url()).await.has_form(SIGN_IN));
+        // One that was opened at the same moment: at the decision, at the consent page, at sign-in.
+        set(true).await;
+        let consent = browser.sign_in(&page, &server.owner).await;
+        let store = server.store();
+        let read_at = store.settings_version().await.expect("no fault");
+        let change = match suspended {
+            true => {
+                let row = store.account(account).await.expect("no fault").expect("an account");
+                let row = Account { status: AccountStatus::Suspended, ..row };
+                Administration::UpdateAccount(Replacement { row, read_at })
+            }
+            false => {
+                let row = store.user(user).await.expect("no fault").expect("a user");
+                let row = User { status: UserStatus::Disabled, ..row };
+                Administration::UpdateUser(Replacement { row, read_at })
+            }
+        };
+        let changed = server.authority().administer(change, Vec::new(), Vec::new()).await.expect("no fault");
+        assert!(matches!(changed, Administered::Done(_)));
         assert_page(&browser.decide(&consent, "approve").await.answer, 403);
         assert_page(&browser.get(&app.authorize_url()).await.answer, 403);
         let refused = browser.sign_in(&page, &server.owner).await;

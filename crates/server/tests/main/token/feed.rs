@@ -185,6 +185,7 @@ async fn a_long_feed_comes_in_pages_and_none_is_missing() {
             tokens_after: START,
             created_at: START,
             external: None,
+            followed_at: None,
         };
         let add = Administration::AddAccount(account);
         server.store().administer(add, Vec::new(), vec![revocation]).await.expect("no fault");

@@ -109,6 +109,8 @@ watched! {
     user_by_email(email: &str) -> Option<User>;
     user_by_external(external: &str) -> Option<User>;
     account_by_external(external: &str) -> Option<Account>;
+    follow_user(external: &str, said_at: Timestamp) -> ();
+    follow_account(external: &str, said_at: Timestamp) -> ();
     is_ticket_used(id: [u8; 32]) -> bool;
     use_ticket(ticket: TicketUse, opens: Option<NewSession>, ledger: Vec<LedgerEntry>) -> Written;
     users(account: Option<AccountId>) -> Vec<User>;
