@@ -3,6 +3,7 @@
 
 use crate::doorway::Doorway;
 use crate::limits;
+use crate::request_id::RequestId;
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -67,11 +68,12 @@ async fn answered<'c, B: DeserializeOwned + Serialize>(
     change: impl FnOnce(&B) -> Option<Change<'c>>,
 ) -> Response {
     let SignInWay::Platform(platform) = &doorway.sign_in else { return StatusCode::NOT_FOUND.into_response() };
+    let request_id = RequestId::of(&request);
     let (parts, body) = request.into_parts();
     let mut presented = parts.headers.get_all(AUTHORIZATION).iter();
     let token = match (presented.next().map(|header| bearer::parse(header.as_bytes())), presented.next()) {
         (Some(PresentedBearer::Token(token)), None) => token,
-        _ => return unauthorized("no_token", None),
+        _ => return unauthorized(&request_id, "no_token", None),
     };
     let body = match limits::read_body(body).await {
         Ok(body) => body,
@@ -89,13 +91,13 @@ async fn answered<'c, B: DeserializeOwned + Serialize>(
         Ok(Decision::Refused(refusal @ ChangeRefusal::Overtaken)) => {
             answer(StatusCode::CONFLICT, "conflict", refusal.reason())
         }
-        Ok(Decision::Refused(refusal)) => unauthorized(refusal.reason(), refusal.claim()),
+        Ok(Decision::Refused(refusal)) => unauthorized(&request_id, refusal.reason(), refusal.claim()),
         Err(failed) => fault(failed),
     }
 }
 
-fn unauthorized(reason: &'static str, claim: Option<&'static str>) -> Response {
-    tracing::info!(reason, claim, "a change by the platform was refused");
+fn unauthorized(request_id: &RequestId, reason: &'static str, claim: Option<&'static str>) -> Response {
+    tracing::info!(%request_id, reason, claim, "a change by the platform was refused");
     let mut response = answer(StatusCode::UNAUTHORIZED, "invalid_token", reason);
     let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);

@@ -1,5 +1,6 @@
 //! What the platform changes by API: row RF-10.
 
+use super::logs::Captured;
 use super::platform::{CONTINUE, ISSUER, assert_refused, assertion, back, jwt, server, ticket, una, with};
 use http::Request;
 use keyfob_authority::model::{Role, UserStatus};
@@ -152,4 +153,26 @@ async fn rf_10_the_platform_gives_a_user_another_role_and_the_latest_word_counts
     assert_eq!(put_json(&server, "/platform/accounts/a-1", &token, body).await.status(), 400);
     assert_eq!(put(&server, "/platform/accounts/a-1", &token, "active").await.status(), 401);
     assert_eq!(user().await.role, Role::Admin);
+}
+
+/// The answer has the reason, and its id leads to the line that names the claim.
+#[tokio::test]
+async fn lg_02_a_refused_change_is_found_in_the_log_by_its_id() {
+    let (captured, _guard) = Captured::start();
+    let server = server().await;
+    let path = "/platform/users/u-1";
+    for (claim, more) in [
+        ("jti", json!({ "jti": null })),
+        ("role", json!({ "role": "Emperor" })),
+        ("iat", json!({ "iat": "now" })),
+        ("sub", json!({ "sub": 1 })),
+        ("status", json!({ "status": true })),
+    ] {
+        let token = platform_token(&server, claim, path, "active", more);
+        let answer = put(&server, path, &token, "active").await;
+        assert_eq!((answer.status(), answer.at("reason").as_str()), (401, "malformed_claims"));
+        let id = answer.header("x-request-id").expect("every answer has an id");
+        let expected = format!("request_id={id} reason=\"malformed_claims\" claim=\"{claim}\"");
+        assert!(captured.text().contains(&expected), "{expected}: {}", captured.text());
+    }
 }
