@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyfob_protocol::access_token::{JwkSet, PublicJwk, SigningAlgorithm};
+use keyfob_protocol::jwt::VerifyingKey;
 use thiserror::Error;
 
 /// A published key set that cannot be used. The authority's fault.
@@ -30,7 +31,7 @@ pub enum KeySetProblem {
 #[derive(Debug)]
 pub(crate) struct VerificationKey {
     kid: String,
-    pub(crate) algorithm: SigningAlgorithm,
+    algorithm: SigningAlgorithm,
     key: ParsedPublicKey,
 }
 
@@ -56,9 +57,14 @@ impl VerificationKey {
         let key = key.map_err(|_| not_a_key())?;
         Ok(VerificationKey { kid: jwk.kid.clone(), algorithm: jwk.alg, key })
     }
+}
 
-    /// Whether `signature` is this key's over `message`.
-    pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+impl VerifyingKey for VerificationKey {
+    fn algorithm(&self) -> SigningAlgorithm {
+        self.algorithm
+    }
+
+    fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
         self.key.verify_sig(message, signature).is_ok()
     }
 }

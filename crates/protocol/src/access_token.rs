@@ -1,4 +1,4 @@
-//! Access tokens: what they say, as a signed JWT of type `at+jwt` (RFC 9068), and how one is taken apart unverified.
+//! Access tokens: what they say, as a signed JWT of type `at+jwt` (RFC 9068).
 
 use crate::Timestamp;
 use crate::resource::Resources;
@@ -118,61 +118,6 @@ impl Audience {
     }
 }
 
-/// The header of a JWT, unverified. Key material inside a header (`jwk`, `jku`, `x5u`, `x5c`) is not even read (RFC 8725 section 3.1).
-#[derive(Clone, Debug, Deserialize)]
-pub struct UnverifiedHeader {
-    /// The algorithm that the sender claims.
-    pub alg: String,
-    /// The type.
-    #[serde(default)]
-    pub typ: Option<String>,
-    /// Which key.
-    #[serde(default)]
-    pub kid: Option<String>,
-    /// Extensions that must be understood; we understand none, so even `null` is too much.
-    #[serde(default, deserialize_with = "present")]
-    pub crit: Option<serde_json::Value>,
-}
-
-/// A member that is there, whatever its value.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<serde_json::Value>, D::Error> {
-    serde_json::Value::deserialize(deserializer).map(Some)
-}
-
-/// A JWT taken apart (RFC 7515 section 7.1). Nothing in it is true before the signature holds.
-#[derive(Debug)]
-pub struct UnverifiedJwt<'t> {
-    /// The header, as claimed.
-    pub header: UnverifiedHeader,
-    /// What the signature covers.
-    pub signing_input: &'t [u8],
-    /// The payload's bytes.
-    pub payload: Vec<u8>,
-    /// The signature's bytes.
-    pub signature: Vec<u8>,
-}
-
-/// Longest token that is taken apart, in bytes.
-pub const MAX_LENGTH: usize = 8 * 1024;
-
-impl<'t> UnverifiedJwt<'t> {
-    /// Takes a compact JWS apart, or `None` if it is not one.
-    pub fn parse(text: &'t str) -> Option<UnverifiedJwt<'t>> {
-        if text.len() > MAX_LENGTH {
-            return None;
-        }
-        let (signing_input, signature) = text.rsplit_once('.')?;
-        let (header, payload) = signing_input.split_once('.')?;
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
-        Some(UnverifiedJwt {
-            header: serde_json::from_slice(&decode(header)?).ok()?,
-            signing_input: signing_input.as_bytes(),
-            payload: decode(payload)?,
-            signature: decode(signature)?,
-        })
-    }
-}
-
 /// The first part of every token signed by one key: `base64url({"alg","typ","kid"})` and a dot. Made once per key.
 pub fn encoded_header(algorithm: SigningAlgorithm, kid: &str) -> String {
     encoded_header_of(TYPE, algorithm, kid)
@@ -226,19 +171,4 @@ pub struct PublicJwk {
 pub struct JwkSet {
     /// The keys.
     pub keys: Vec<PublicJwk>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn jw_02_crit_counts_as_present_whatever_its_value() {
-        for (crit, present) in [("", false), (r#","crit":null"#, true), (r#","crit":[]"#, true)] {
-            let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA"{crit}}}"#));
-            let text = format!("{header}.e30.AA");
-            let jwt = UnverifiedJwt::parse(&text).expect("three parts");
-            assert_eq!(jwt.header.crit.is_some(), present, "{crit}");
-        }
-    }
 }

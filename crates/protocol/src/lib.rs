@@ -12,6 +12,7 @@ pub mod bearer;
 pub mod callback;
 pub mod entropy;
 pub mod form;
+pub mod jwt;
 pub mod key_text;
 pub mod origin;
 pub mod pkce;

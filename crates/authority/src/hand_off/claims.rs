@@ -1,10 +1,10 @@
 //! The claims of what the platform signs, read one by one so that whoever writes its login learns which of them is wrong, and what holds
 //! of everything that it signs. Plain functions of data and `now`.
 
-use super::key::JwtProblem;
 use super::{CLOCK_LEEWAY, LONGEST_LIFE, Platform};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::access_token::Audience;
+use keyfob_protocol::jwt::JwtProblem;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -16,6 +16,9 @@ pub enum ClaimsProblem {
     /// It is not what the platform signed.
     #[error(transparent)]
     Jwt(#[from] JwtProblem),
+    /// The claims are no JSON object.
+    #[error("the claims are no JSON object")]
+    NoObject,
     /// This claim is missing, or not in its form.
     #[error("the claim {0} is missing or not in its form")]
     Malformed(&'static str),
@@ -45,7 +48,7 @@ impl ClaimsProblem {
             ClaimsProblem::Jwt(JwtProblem::CriticalExtension) => "critical_extension",
             ClaimsProblem::Jwt(JwtProblem::WrongAlgorithm) => "wrong_algorithm",
             ClaimsProblem::Jwt(JwtProblem::WrongSignature) => "wrong_signature",
-            ClaimsProblem::Jwt(JwtProblem::MalformedClaims) | ClaimsProblem::Malformed(_) => "malformed_claims",
+            ClaimsProblem::NoObject | ClaimsProblem::Malformed(_) => "malformed_claims",
             ClaimsProblem::WrongIssuer => "wrong_issuer",
             ClaimsProblem::WrongAudience => "wrong_audience",
             ClaimsProblem::Expired => "expired",

@@ -1,9 +1,11 @@
 //! The platform's public key, and what is genuinely signed with it. The key serves its own algorithm only (RFC 8725 section 3.1).
 
+use super::claims::ClaimsProblem;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use keyfob_protocol::access_token::{SigningAlgorithm, UnverifiedJwt};
+use keyfob_protocol::access_token::SigningAlgorithm;
+use keyfob_protocol::jwt::{UnverifiedJwt, VerifyingKey};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -25,29 +27,6 @@ pub enum KeyProblem {
     /// Neither of the two forms and kinds.
     #[error("it is not a public key of type Ed25519 or P-256, as a JWK or as PEM (\"BEGIN PUBLIC KEY\")")]
     Unknown,
-}
-
-/// Why a text is not what the platform signed.
-#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
-pub enum JwtProblem {
-    /// Not a JWT in compact form.
-    #[error("not a JWT")]
-    NotAJwt,
-    /// Another `typ`.
-    #[error("of another type")]
-    WrongType,
-    /// The header names extensions that must be understood (RFC 7515 section 4.1.11).
-    #[error("critical extensions are not understood")]
-    CriticalExtension,
-    /// `alg` is not the key's own.
-    #[error("the algorithm is not that of the key")]
-    WrongAlgorithm,
-    /// The signature does not hold.
-    #[error("the signature does not hold")]
-    WrongSignature,
-    /// The claims are no JSON object.
-    #[error("the claims are no JSON object")]
-    MalformedClaims,
 }
 
 /// The platform's public key.
@@ -132,21 +111,19 @@ impl PlatformKey {
     }
 
     /// The claims of a JWT that this key signed, of exactly this `typ`.
-    pub(super) fn authentic<C: DeserializeOwned>(&self, token: &str, typ: &str) -> Result<C, JwtProblem> {
-        let jwt = UnverifiedJwt::parse(token).ok_or(JwtProblem::NotAJwt)?;
-        if jwt.header.typ.as_deref() != Some(typ) {
-            return Err(JwtProblem::WrongType);
-        }
-        if jwt.header.crit.is_some() {
-            return Err(JwtProblem::CriticalExtension);
-        }
-        if jwt.header.alg != self.algorithm.name() {
-            return Err(JwtProblem::WrongAlgorithm);
-        }
-        if self.key.verify_sig(jwt.signing_input, &jwt.signature).is_err() {
-            return Err(JwtProblem::WrongSignature);
-        }
-        serde_json::from_slice(&jwt.payload).map_err(|_| JwtProblem::MalformedClaims)
+    pub(super) fn authentic<C: DeserializeOwned>(&self, token: &str, typ: &str) -> Result<C, ClaimsProblem> {
+        let payload = UnverifiedJwt::of_type(token, |found| found == typ)?.signed_by(self)?;
+        serde_json::from_slice(&payload).map_err(|_| ClaimsProblem::NoObject)
+    }
+}
+
+impl VerifyingKey for PlatformKey {
+    fn algorithm(&self) -> SigningAlgorithm {
+        self.algorithm
+    }
+
+    fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.key.verify_sig(message, signature).is_ok()
     }
 }
 
@@ -158,6 +135,7 @@ mod tests {
     use aws_lc_rs::signature::{
         ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
     };
+    use keyfob_protocol::jwt::JwtProblem;
     use serde_json::{Value, json};
 
     const TYPE: &str = "test+jwt";
@@ -190,7 +168,7 @@ mod tests {
         format!("{input}.{}", b64(signature.as_ref()))
     }
 
-    fn read(key: &PlatformKey, token: &str) -> Result<Value, JwtProblem> {
+    fn read(key: &PlatformKey, token: &str) -> Result<Value, ClaimsProblem> {
         key.authentic(token, TYPE)
     }
 
@@ -211,12 +189,12 @@ mod tests {
         ] {
             let key = PlatformKey::parse(&text).expect(&text);
             assert_eq!(read(&key, &by_p256(&pair, "ES256")), Ok(json!({ "n": 7 })));
-            assert_eq!(read(&key, &by_p256(&other, "ES256")), Err(JwtProblem::WrongSignature));
-            assert_eq!(read(&key, &by_p256(&pair, "EdDSA")), Err(JwtProblem::WrongAlgorithm));
+            assert_eq!(read(&key, &by_p256(&other, "ES256")), Err(JwtProblem::WrongSignature.into()));
+            assert_eq!(read(&key, &by_p256(&pair, "EdDSA")), Err(JwtProblem::WrongAlgorithm.into()));
             // A JWS has r and s as they are, not in ASN.1 (RFC 7518 section 3.4).
             let document = pair.to_pkcs8v1().expect("a document");
             let asn1 = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref()).expect("a key");
-            assert_eq!(read(&key, &by_p256(&asn1, "ES256")), Err(JwtProblem::WrongSignature));
+            assert_eq!(read(&key, &by_p256(&asn1, "ES256")), Err(JwtProblem::WrongSignature.into()));
         }
     }
 
@@ -233,7 +211,7 @@ mod tests {
                 format!("{input}.{}", b64(signature.as_ref()))
             };
             assert_eq!(read(&key, &signed("EdDSA")), Ok(json!({ "n": 7 })));
-            assert_eq!(read(&key, &signed("ES256")), Err(JwtProblem::WrongAlgorithm));
+            assert_eq!(read(&key, &signed("ES256")), Err(JwtProblem::WrongAlgorithm.into()));
         }
     }
 

@@ -2,8 +2,9 @@
 
 use crate::issuer::{HOUR, ISSUED, World, authorization, claims, with};
 use http::{HeaderMap, Response};
-use keyfob_gate::{Challenge, InvalidReason, WithoutNews};
+use keyfob_gate::{Challenge, WithoutNews};
 use keyfob_protocol::Timestamp;
+use keyfob_protocol::jwt::JwtProblem;
 use keyfob_protocol::scope::Scope;
 use serde_json::json;
 
@@ -53,7 +54,7 @@ fn br_03_expired_is_said_only_of_a_once_valid_token() {
     let stranger = crate::issuer::SigningKey::ed25519(9);
     let old = with(claims(), "exp", json!(ISSUED.0));
     let forged = crate::issuer::sign(&stranger, &crate::issuer::header(), &old);
-    assert_eq!(world.call(&forged).unwrap_err(), crate::issuer::invalid(InvalidReason::WrongSignature));
+    assert_eq!(world.call(&forged).unwrap_err(), crate::issuer::invalid(JwtProblem::WrongSignature));
     assert_eq!(world.call(&world.token(&old)).unwrap_err(), Challenge::ExpiredToken);
 }
 

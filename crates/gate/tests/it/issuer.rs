@@ -163,6 +163,6 @@ pub(crate) fn authorization(values: &[&str]) -> HeaderMap {
     headers
 }
 
-pub(crate) fn invalid(reason: InvalidReason) -> Challenge {
-    Challenge::InvalidToken { reason, fub_status: false }
+pub(crate) fn invalid(reason: impl Into<InvalidReason>) -> Challenge {
+    Challenge::InvalidToken { reason: reason.into(), fub_status: false }
 }

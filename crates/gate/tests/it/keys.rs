@@ -3,6 +3,7 @@
 use crate::issuer::{SigningKey, World, claims, header, invalid, sign, with};
 use keyfob_gate::{InvalidReason, KeySetProblem, VerificationKeys};
 use keyfob_protocol::access_token::{JwkSet, PublicJwk, SigningAlgorithm};
+use keyfob_protocol::jwt::JwtProblem;
 use serde_json::json;
 
 #[test]
@@ -63,7 +64,7 @@ fn jw_02_a_withdrawn_key_takes_its_remembered_tokens_along() {
     world.gate.set_keys(&JwkSet { keys: vec![next.jwk("next")] }).unwrap();
     assert_eq!(world.call(&old).unwrap_err(), invalid(InvalidReason::UnknownKey));
     world.gate.set_keys(&JwkSet { keys: vec![next.jwk("ed")] }).unwrap();
-    assert_eq!(world.call(&old).unwrap_err(), invalid(InvalidReason::WrongSignature));
+    assert_eq!(world.call(&old).unwrap_err(), invalid(JwtProblem::WrongSignature));
 }
 
 #[test]

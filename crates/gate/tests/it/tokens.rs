@@ -8,6 +8,7 @@ use aws_lc_rs::signature::KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyfob_gate::{Challenge, Holder, InvalidReason};
+use keyfob_protocol::jwt::JwtProblem;
 use keyfob_protocol::revocation::RevokedKind;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::{TokenKind, TokenName};
@@ -133,9 +134,9 @@ fn jw_02_an_unsigned_token_is_refused() {
     for alg in ["none", "None", ""] {
         let input = signing_input(&with(header(), "alg", json!(alg)), &claims());
         for token in [format!("{input}."), format!("{input}.AAAA")] {
-            assert_eq!(world.call(&token).unwrap_err(), invalid(InvalidReason::WrongAlgorithm), "{alg}");
+            assert_eq!(world.call(&token).unwrap_err(), invalid(JwtProblem::WrongAlgorithm), "{alg}");
         }
-        assert_eq!(world.call(&input).unwrap_err(), invalid(InvalidReason::NotAJwt));
+        assert_eq!(world.call(&input).unwrap_err(), invalid(JwtProblem::NotAJwt));
     }
 }
 
@@ -147,7 +148,7 @@ fn jw_02_hs256_with_the_public_key_as_secret_is_refused() {
     for secret in [pair.public_key().as_ref(), world.ed.jwk("ed").x.as_bytes()] {
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), input.as_bytes());
         let token = format!("{input}.{}", URL_SAFE_NO_PAD.encode(tag));
-        assert_eq!(world.call(&token).unwrap_err(), invalid(InvalidReason::WrongAlgorithm));
+        assert_eq!(world.call(&token).unwrap_err(), invalid(JwtProblem::WrongAlgorithm));
     }
 }
 
@@ -156,7 +157,7 @@ fn jw_02_unknown_and_borrowed_algorithms_fail_closed() {
     let world = World::new();
     for alg in ["ES256", "RS256", "PS256", "Ed25519", "eddsa"] {
         let token = sign(&world.ed, &with(header(), "alg", json!(alg)), &claims());
-        assert_eq!(world.call(&token).unwrap_err(), invalid(InvalidReason::WrongAlgorithm), "{alg}");
+        assert_eq!(world.call(&token).unwrap_err(), invalid(JwtProblem::WrongAlgorithm), "{alg}");
     }
 }
 
@@ -164,7 +165,7 @@ fn jw_02_unknown_and_borrowed_algorithms_fail_closed() {
 fn jw_02_a_swapped_or_unknown_kid_is_refused() {
     let world = World::new();
     let swapped = json!({ "alg": "ES256", "typ": "at+jwt", "kid": "ec" });
-    assert_eq!(world.call(&sign(&world.ed, &swapped, &claims())).unwrap_err(), invalid(InvalidReason::WrongSignature));
+    assert_eq!(world.call(&sign(&world.ed, &swapped, &claims())).unwrap_err(), invalid(JwtProblem::WrongSignature));
     for kid in [json!("other"), json!(""), Value::Null] {
         let token = sign(&world.ed, &with(header(), "kid", kid.clone()), &claims());
         assert_eq!(world.call(&token).unwrap_err(), invalid(InvalidReason::UnknownKey), "{kid}");
@@ -175,7 +176,7 @@ fn jw_02_a_swapped_or_unknown_kid_is_refused() {
 fn jw_02_another_key_under_our_kid_is_refused() {
     let world = World::new();
     let stranger = SigningKey::ed25519(9);
-    assert_eq!(world.call(&sign(&stranger, &header(), &claims())).unwrap_err(), invalid(InvalidReason::WrongSignature));
+    assert_eq!(world.call(&sign(&stranger, &header(), &claims())).unwrap_err(), invalid(JwtProblem::WrongSignature));
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn jw_02_key_material_in_the_header_is_ignored() {
         let header = with(header(), member, value);
         assert_eq!(
             world.call(&sign(&stranger, &header, &claims())).unwrap_err(),
-            invalid(InvalidReason::WrongSignature),
+            invalid(JwtProblem::WrongSignature),
             "{member}"
         );
         assert!(world.call(&sign(&world.ed, &header, &claims())).is_ok(), "{member}");
@@ -201,7 +202,7 @@ fn jw_02_critical_extensions_are_refused() {
     let world = World::new();
     for crit in [json!(["b64"]), json!(["exp"]), json!([]), json!("x")] {
         let token = sign(&world.ed, &with(header(), "crit", crit.clone()), &claims());
-        assert_eq!(world.call(&token).unwrap_err(), invalid(InvalidReason::CriticalExtension), "{crit}");
+        assert_eq!(world.call(&token).unwrap_err(), invalid(JwtProblem::CriticalExtension), "{crit}");
     }
 }
 
@@ -224,7 +225,7 @@ fn jw_03_id_tokens_and_client_assertions_are_not_access_tokens() {
         [json!("JWT"), json!("jwt"), json!("client-authentication+jwt"), json!("at+jwt2"), json!(""), Value::Null]
     {
         let token = sign(&world.ed, &with(header(), "typ", typ.clone()), &claims());
-        assert_eq!(world.call(&token).unwrap_err(), invalid(InvalidReason::WrongType), "{typ}");
+        assert_eq!(world.call(&token).unwrap_err(), invalid(JwtProblem::WrongType), "{typ}");
     }
     let id_token =
         json!({ "iss": crate::issuer::ISSUER, "sub": "42", "aud": "app-one", "iat": ISSUED.0, "exp": ISSUED.0 + HOUR });
@@ -267,7 +268,7 @@ fn br_08_other_artefacts_do_not_open_the_gate() {
         "A".repeat(9000),
     ];
     for artefact in artefacts {
-        assert_eq!(world.call(&artefact).unwrap_err(), invalid(InvalidReason::NotAJwt), "{artefact}");
+        assert_eq!(world.call(&artefact).unwrap_err(), invalid(JwtProblem::NotAJwt), "{artefact}");
     }
 }
 

@@ -1,8 +1,8 @@
 //! Whom a request is about, as far as it says: the app and the grant. Unverified, which is enough to choose a fault by.
 
 use http::{HeaderMap, header};
-use keyfob_protocol::access_token::UnverifiedJwt;
 use keyfob_protocol::form::Form;
+use keyfob_protocol::jwt::UnverifiedJwt;
 use keyfob_protocol::token_name::GrantId;
 use keyfob_protocol::{basic, bearer};
 use serde::Deserialize;

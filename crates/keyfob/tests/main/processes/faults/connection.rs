@@ -6,7 +6,8 @@ use super::world::{Decided, Insistence, World, any_node};
 use crate::processes::crashes::Chance;
 use crate::processes::partner::revoke;
 use crate::processes::visitor::{Answer, Visitor, code_in, hidden, send};
-use keyfob_protocol::access_token::{AccessTokenClaims, UnverifiedJwt};
+use keyfob_protocol::access_token::AccessTokenClaims;
+use keyfob_protocol::jwt::UnverifiedJwt;
 use keyfob_protocol::token_name::GrantId;
 use std::time::Instant;
 
