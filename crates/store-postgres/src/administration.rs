@@ -107,15 +107,18 @@ async fn apply(session: &Session, change: &Administration) -> Result<Administere
         Administration::AddAccount(account) => people::add_account(session, account).await,
         Administration::UpdateAccount(account) => people::update_account(session, &account.row).await,
         Administration::UpdateAccountEndingSessions(account) => {
+            // The row first: a session that is committed while it is waited for ends as well.
+            let outcome = people::update_account(session, &account.row).await?;
             sessions::close_of_account(session, account.row.id).await?;
-            people::update_account(session, &account.row).await
+            Ok(outcome)
         }
         Administration::RemoveAccount(id) => people::remove_account(session, *id).await,
         Administration::AddUser(user) => people::add_user(session, user).await,
         Administration::UpdateUser(user) => people::update_user(session, &user.row).await,
         Administration::UpdateUserEndingSessions(user) => {
+            let outcome = people::update_user(session, &user.row).await?;
             sessions::close_of_user(session, user.row.id).await?;
-            people::update_user(session, &user.row).await
+            Ok(outcome)
         }
         Administration::RemoveUser(id) => people::remove_user(session, *id).await,
         Administration::AddSystem(system) => apps::add_system(session, system).await,

@@ -37,15 +37,17 @@ fn apply(connection: &Connection, change: &Administration) -> Result<Administere
         Administration::AddAccount(account) => people::add_account(connection, account),
         Administration::UpdateAccount(account) => people::update_account(connection, &account.row),
         Administration::UpdateAccountEndingSessions(account) => {
+            let outcome = people::update_account(connection, &account.row)?;
             sessions::close_of_account(connection, account.row.id)?;
-            people::update_account(connection, &account.row)
+            Ok(outcome)
         }
         Administration::RemoveAccount(id) => people::remove_account(connection, *id),
         Administration::AddUser(user) => people::add_user(connection, user),
         Administration::UpdateUser(user) => people::update_user(connection, &user.row),
         Administration::UpdateUserEndingSessions(user) => {
+            let outcome = people::update_user(connection, &user.row)?;
             sessions::close_of_user(connection, user.row.id)?;
-            people::update_user(connection, &user.row)
+            Ok(outcome)
         }
         Administration::RemoveUser(id) => people::remove_user(connection, *id),
         Administration::AddSystem(system) => apps::add_system(connection, system),

@@ -3,6 +3,7 @@
 use super::asserting::assert_page;
 use super::logs::Captured;
 use super::platform::{CONTINUE, LOGIN, assertion, back, count, server, ticket, una, with};
+use futures_util::future::join_all;
 use keyfob_authority::model::Role;
 use keyfob_authority::store::LedgerFilter;
 use keyfob_protocol::Clock;
@@ -79,6 +80,33 @@ async fn lg_03_an_older_assertion_that_arrives_late_signs_in_and_changes_nothing
     let (_, company) = arrive(colleague).await;
     assert_eq!(company.name, "Now");
     assert!(store.user_by_external("u-2").await.expect("no fault").is_some());
+}
+
+/// In whichever order their reads and writes come: the word of the youngest stands.
+#[tokio::test]
+async fn lg_03_of_many_assertions_at_once_the_youngest_stands() {
+    let server = server().await;
+    let store = server.doorway.authority.store();
+    for round in 0..8 {
+        server.clock.advance(60);
+        let now = server.clock.now().0;
+        let mut browsers = Vec::new();
+        for number in 0..6 {
+            let mut browser = Browser::new(&server);
+            let (_, ticket) = ticket(&browser.get("/connections").await);
+            // Each round begins with another of them.
+            let age = (number + round) % 6;
+            let role = if age == 0 { "Lender" } else { "Owner" };
+            let account = json!({ "id": "a-1", "name": format!("{round} {age}"), "domain": "una" });
+            let said = json!({ "iat": now - age, "role": role, "name": format!("{round} {age}"), "account": account });
+            browsers.push((browser, assertion(&with(una(&server, &ticket), said))));
+        }
+        let pages = join_all(browsers.iter_mut().map(|(browser, assertion)| back(browser, assertion))).await;
+        assert!(pages.iter().all(|page| page.status() == 303));
+        let user = store.user_by_external("u-1").await.expect("no fault").expect("there");
+        let account = store.account_by_external("a-1").await.expect("no fault").expect("there");
+        assert_eq!((user.role, user.name, account.name), (Role::Lender, format!("{round} 0"), format!("{round} 0")));
+    }
 }
 
 /// What was consented to were the data of the account that the page named (matrix IN-02): nobody approved the app for another company's.
