@@ -46,11 +46,6 @@ impl AppCache {
         self.read_again(store, client_id).await
     }
 
-    /// The app, if it is in memory.
-    pub(crate) fn known(&self, client_id: &str) -> Option<Arc<CachedApp>> {
-        self.apps.read().expect("invariant: no holder panics").get(client_id).cloned()
-    }
-
     /// The app as it is now, whatever is cached of it.
     pub(crate) async fn read_again(
         &self,

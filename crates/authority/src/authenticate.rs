@@ -54,19 +54,19 @@ impl Authority {
                 let allowed = app.app.enabled
                     && !app.app.policy.public
                     && (method == SecretMethod::Basic || app.app.policy.secret_in_body);
+                let in_body = (method == SecretMethod::Body).then_some(UsageKind::SecretInBody);
                 match matching {
                     Some(index) if allowed => {
                         if app.should_note(index, now.0, NOTE_EVERY) {
                             self.store.touch_secret(app.app.secrets[index].id, now).await?;
                         }
-                        let in_body = (method == SecretMethod::Body).then_some(UsageKind::SecretInBody);
                         let odd = digests.is_raw(&app.app.secrets[index].digest).then_some(UsageKind::BasicNotEncoded);
-                        if in_body.or(odd).is_some() {
-                            self.usage.count(app.app.id, in_body.into_iter().chain(odd), now);
-                        }
+                        self.usage.count(app.app.id, in_body.into_iter().chain(odd), now);
                         Ok(Decision::Granted(app))
                     }
                     _ => {
+                        // Also where that is refused, so that who refused it sees whom it hits.
+                        self.usage.count(app.app.id, in_body.filter(|_| matching.is_some()), now);
                         // Whoever asks gets the one answer for all, in the same time: nothing is written.
                         if matching.is_none() && app.app.secrets.iter().any(|secret| digests.matches(&secret.digest)) {
                             let reason = Reason::SecretRetired.word();

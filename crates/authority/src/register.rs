@@ -1,7 +1,7 @@
 //! Systems and their apps: registration, listing, redirect URIs, secrets (matrix RG-01 to RG-03, RG-07).
 
 use crate::authority::{Authority, Decision, Fault};
-use crate::model::{App, AppId, AppPolicy, AppSecret, LedgerEntry, LedgerKind, System};
+use crate::model::{App, AppId, AppPolicy, AppSecret, LedgerEntry, LedgerKind, LegacyGet, System};
 use crate::secrets;
 use crate::store::{Administered, Administration, Replacement};
 use aws_lc_rs::constant_time;
@@ -115,7 +115,7 @@ impl Authority {
             client_id,
             enabled: true,
             redirect_uris,
-            policy: new.policy,
+            policy: new.policy.replacing(&AppPolicy::default(), now),
             secrets,
             // Nothing was revoked yet.
             tokens_after: Timestamp(0),
@@ -159,7 +159,8 @@ impl Authority {
             let why = "an app cannot change between public and confidential; register another one";
             return Ok(Decision::Refused(RegisterRefusal::Policy(why)));
         }
-        let app = App { name, redirect_uris, policy: new.policy, updated_at: now, ..app };
+        let policy = new.policy.replacing(&app.policy, now);
+        let app = App { name, redirect_uris, policy, updated_at: now, ..app };
         let entry = LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::AppChanged) };
         let change = Administration::UpdateApp(Replacement { row: app.clone(), read_at });
         Ok(match self.administer(change, vec![entry.with_detail("changed")], Vec::new()).await? {
@@ -204,6 +205,9 @@ fn fresh_secret(name: &str, secret: &Secret<String>, now: Timestamp) -> AppSecre
     }
 }
 
+/// The last second of the year 9999: what a `Sunset` can say.
+const LAST_SECOND: i64 = 253_402_300_799;
+
 fn checked(new: &NewApp) -> Result<(String, Vec<RegisteredRedirectUri>), RegisterRefusal> {
     let name = new.name.trim();
     if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
@@ -211,6 +215,11 @@ fn checked(new: &NewApp) -> Result<(String, Vec<RegisteredRedirectUri>), Registe
     }
     if !(0..=600).contains(&new.policy.replay_window) {
         return Err(RegisterRefusal::Policy("replayWindow must be 0 to 600 seconds"));
+    }
+    if let LegacyGet::OffAfter(date) = new.policy.legacy_get
+        && !(0..=LAST_SECOND).contains(&date.0)
+    {
+        return Err(RegisterRefusal::Policy("legacyGet: off_after is in seconds since 1970, before the year 10000"));
     }
     if new.policy.client_credentials && new.policy.public {
         return Err(RegisterRefusal::Policy("clientCredentials is for apps with a secret (RFC 6749 section 4.4)"));

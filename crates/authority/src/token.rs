@@ -3,7 +3,7 @@
 use crate::app_cache::CachedApp;
 use crate::authority::{Authority, Decision, Fault};
 use crate::law;
-use crate::model::{Grant, LegacyGet, UsageKind};
+use crate::model::{App, Grant, LegacyGet, UsageKind};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::access_token::Audience;
 use keyfob_protocol::reason::{ExplainedRefusal, Reason};
@@ -30,31 +30,44 @@ pub struct LegacyGetNotice {
     pub until: Option<Timestamp>,
 }
 
-impl Authority {
-    /// What to tell an app that used the legacy GET; `None`: nothing. Of an app that has just authenticated, so nothing is read for it.
-    pub fn legacy_get_notice(&self, client_id: &str) -> Option<LegacyGetNotice> {
-        let app = &self.apps.known(client_id)?.app;
-        let since = app.updated_at;
+impl LegacyGetNotice {
+    fn to(app: &App) -> Option<LegacyGetNotice> {
+        let since = app.policy.legacy_get_since.unwrap_or(app.created_at);
         match app.policy.legacy_get {
             LegacyGet::Allow => None,
             LegacyGet::Warn => Some(LegacyGetNotice { since, until: None }),
             LegacyGet::OffAfter(date) => Some(LegacyGetNotice { since, until: Some(date) }),
         }
     }
+}
 
+/// The answer to a token request.
+#[derive(Debug)]
+pub struct TokenAnswer {
+    /// What it comes to.
+    pub decision: TokenDecision,
+    /// What the app is told besides, whatever it comes to.
+    pub notice: Option<LegacyGetNotice>,
+}
+
+impl Authority {
     /// Rows T-08 to T-20.
-    pub async fn token(&self, request: &PresentedTokenRequest<'_>, now: Timestamp) -> Result<TokenDecision, Fault> {
+    pub async fn token(&self, request: &PresentedTokenRequest<'_>, now: Timestamp) -> Result<TokenAnswer, Fault> {
         let app = match self.authenticate(request.client(), request.shape, now).await? {
             Decision::Granted(app) => app,
-            Decision::Refused(refusal) => return refuse(refusal),
+            Decision::Refused(refusal) => {
+                return Ok(TokenAnswer { decision: Decision::Refused(refusal.into()), notice: None });
+            }
         };
-        let by_get = (request.shape == ReplyShape::Legacy).then_some(UsageKind::LegacyGet);
-        self.usage.count(app.app.id, [UsageKind::TokenRequest].into_iter().chain(by_get), now);
-        match self.granted(&app, request, now).await {
-            Ok(decision) => Ok(decision),
-            Err(Stop::Refused(refusal)) => refuse(refusal),
-            Err(Stop::Fault(fault)) => Err(fault),
-        }
+        let by_get = request.shape == ReplyShape::Legacy;
+        let counted = [Some(UsageKind::TokenRequest), by_get.then_some(UsageKind::LegacyGet)];
+        self.usage.count(app.app.id, counted.into_iter().flatten(), now);
+        let decision = match self.granted(&app, request, now).await {
+            Ok(decision) => decision,
+            Err(Stop::Refused(refusal)) => Decision::Refused(refusal),
+            Err(Stop::Fault(fault)) => return Err(fault),
+        };
+        Ok(TokenAnswer { decision, notice: LegacyGetNotice::to(&app.app).filter(|_| by_get) })
     }
 
     async fn granted(

@@ -35,7 +35,7 @@ pub(crate) async fn around(State(doorway): State<Arc<Doorway>>, mut request: Req
         // Row T-01 comes before T-02, and T-02 before T-03.
         (Some(_), _) if route == TOKEN && !serves_token(&method, doorway.options.legacy_get) => next.run(request).await,
         (Some(status), _) => refuse_by_size(&doorway, route, status, &id),
-        (None, Some(_)) => keyfob_authority::request::named(id.to_string(), next.run(request)).await,
+        (None, Some(_)) => keyfob_authority::request::named(id.bytes(), next.run(request)).await,
         (None, None) => {
             doorway.metrics.shed.inc();
             turn_away(&doorway, route, &method, &id)

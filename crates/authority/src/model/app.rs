@@ -127,6 +127,9 @@ pub struct AppPolicy {
     /// Whether the app may have tokens for itself (RFC 6749 section 4.4): without a user, without a refresh token, for its own scope.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub client_credentials: bool,
+    /// When [`AppPolicy::legacy_get`] was last set to something else than `allow`. Ours to note, whatever is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub legacy_get_since: Option<Timestamp>,
     /// Origins of the pages that a public app consists of (matrix MD-06), as browsers spell them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<String>,
@@ -154,6 +157,7 @@ impl Default for AppPolicy {
             one_grant_per_user: false,
             redirect_uris: RedirectUriRules::Web,
             client_credentials: false,
+            legacy_get_since: None,
             origins: Vec::new(),
             allowed_scope: Scope::empty(),
             default_scope: Scope::empty(),
@@ -165,6 +169,17 @@ impl AppPolicy {
     /// Whether refresh tokens rotate. Public clients always do (RFC 9700 section 2.2.2).
     pub fn rotates(&self) -> bool {
         self.public || self.refresh == RefreshPolicy::Rotating
+    }
+
+    /// The same, which takes the place of `earlier` at `now`.
+    pub(crate) fn replacing(self, earlier: &AppPolicy, now: Timestamp) -> AppPolicy {
+        let is_new = self.legacy_get != earlier.legacy_get;
+        let legacy_get_since = match self.legacy_get {
+            LegacyGet::Allow => None,
+            _ if is_new => Some(now),
+            _ => earlier.legacy_get_since,
+        };
+        AppPolicy { legacy_get_since, ..self }
     }
 
     /// Whether an authorize request needs a challenge (RFC 9700 section 2.1.1): of a public app, one of the OAuth 2.1 profile, or by choice.
@@ -223,7 +238,7 @@ pub enum CodeReuse {
 pub enum LegacyGet {
     /// It works.
     Allow,
-    /// It works and is counted.
+    /// It works, and the app is told to leave it.
     Warn,
     /// It works until then.
     OffAfter(Timestamp),
@@ -256,7 +271,7 @@ mod tests {
     #[test]
     fn every_field_of_a_policy_is_in_the_operators_guide() {
         let guide = include_str!("../../../../docs/operating.md");
-        for field in FIRST.into_iter().chain(["clientCredentials", "origins"]) {
+        for field in FIRST.into_iter().chain(["clientCredentials", "legacyGetSince", "origins"]) {
             assert!(guide.contains(&format!("`{field}`")), "{field}");
         }
     }

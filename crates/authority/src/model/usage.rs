@@ -2,13 +2,12 @@
 
 use super::AppId;
 use keyfob_protocol::Timestamp;
-use serde::Serialize;
+use keyfob_protocol::time::DAY;
 
 macro_rules! usages {
     ($($kind:ident => $name:literal, $says:literal;)*) => {
         /// What is counted.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        #[serde(rename_all = "snake_case")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum UsageKind {
             $(#[doc = $says] $kind,)*
         }
@@ -39,9 +38,6 @@ usages! {
     SecretInBody => "secret_in_body", "the secret in the body: use Basic, then refuse it with `--policy '{\"secretInBody\":false}'`";
     RetiredSecret => "retired_secret", "a secret that no longer works: some node of the app was not told of the new one";
 }
-
-/// Seconds of a day.
-const DAY: i64 = keyfob_protocol::time::DAY;
 
 /// What an app did on one day.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -201,6 +201,10 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             };
             let app = granted(authority.update_app(app.id, new, read_at, now).await?)?;
             say_what_it_gets(opened, &app);
+            if let LegacyGet::OffAfter(date) = app.policy.legacy_get {
+                let ends = if date <= now { "has ended" } else { "ends" };
+                output::say(&format!("note: the legacy GET of {} {ends} at {}", app.name, date.to_utc()));
+            }
             show(&app, json)
         }
         Command::Report { app, days } => super::app_report::run(app.as_deref(), days, opened, json).await,

@@ -3,8 +3,11 @@
 use super::app::find;
 use crate::composition::authority::Opened;
 use crate::output::{self, table};
-use keyfob_authority::model::{App, UsageCount, UsageKind, day_of};
+use keyfob_authority::model::{App, AppId, UsageCount, UsageKind, day_of};
+use keyfob_protocol::Timestamp;
+use keyfob_protocol::time::DAY;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// One app's counts of one kind, over all days.
 struct Line<'a> {
@@ -33,7 +36,7 @@ impl Line<'_> {
     }
 
     fn document(&self) -> Value {
-        let days = self.days.iter().map(|day| json!({ "day": day.day, "count": day.count }));
+        let days = self.days.iter().map(|day| json!({ "day": date_of(day.day), "count": day.count }));
         json!({
             "app": self.app.id,
             "name": self.app.name,
@@ -47,6 +50,11 @@ impl Line<'_> {
     }
 }
 
+/// A day as `--legacy-get` reads it.
+fn date_of(day: i64) -> String {
+    Timestamp(day * DAY).to_utc().chars().take_while(|c| *c != 'T').collect()
+}
+
 pub(super) async fn run(app: Option<&str>, days: i64, opened: &Opened, json: bool) -> anyhow::Result<()> {
     let apps = match app {
         Some(named) => vec![find(opened, named).await?],
@@ -54,14 +62,14 @@ pub(super) async fn run(app: Option<&str>, days: i64, opened: &Opened, json: boo
     };
     let only = app.and(apps.first()).map(|app| app.id);
     let counts = opened.store.usage(only, day_of(opened.now()) - days + 1).await?;
+    let mut counted: HashMap<(AppId, UsageKind), Vec<&UsageCount>> = HashMap::new();
+    for count in &counts {
+        counted.entry((count.app, count.kind)).or_default().push(count);
+    }
     let lines: Vec<Line<'_>> = apps
         .iter()
         .flat_map(|app| UsageKind::ALL.iter().map(move |kind| (app, *kind)))
-        .map(|(app, kind)| {
-            let days = counts.iter().filter(|count| count.app == app.id && count.kind == kind).collect();
-            Line { app, kind, days }
-        })
-        .filter(|line| !line.days.is_empty())
+        .filter_map(|(app, kind)| Some(Line { app, kind, days: counted.remove(&(app.id, kind))? }))
         .collect();
     if lines.is_empty() {
         output::say(&format!(

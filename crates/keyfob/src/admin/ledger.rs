@@ -7,6 +7,7 @@ use keyfob_authority::model::{LedgerEntry, UserId};
 use keyfob_authority::store::LedgerFilter;
 use keyfob_protocol::token_name::GrantId;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 #[derive(Debug, Args)]
 pub(crate) struct Filter {
@@ -19,7 +20,7 @@ pub(crate) struct Filter {
     /// Of this app (number or client id) only.
     #[arg(long)]
     app: Option<String>,
-    /// What the request with this id wrote, and the whole story of the grant that it was about. The id stands in the answer's X-Request-Id and in the log.
+    /// What the request with this id wrote, and the rest of the story of each grant that it was about. The id stands in the answer's X-Request-Id and in the log.
     #[arg(long, value_name = "ID", conflicts_with_all = ["grant", "user", "app"])]
     request: Option<String>,
     /// At most this many.
@@ -44,22 +45,23 @@ pub(crate) async fn run(filter: Filter, opened: &Opened, json: bool) -> anyhow::
     })
 }
 
-/// The entries of the request, or of the grant that they are about.
+/// The entries of the request, then the rest of the story of each grant that they are about, newest first. What was asked for is never cut off.
 async fn story(opened: &Opened, request: &str, limit: u32) -> anyhow::Result<Vec<LedgerEntry>> {
-    let entries = opened.store.ledger_of_request(request).await?;
+    let mut entries = opened.store.ledger_of_request(request).await?;
     if entries.is_empty() {
         output::say(
-            "no entry was written by a request with this id. A refusal is written once per grant, reason and hour, and one that is about no grant not at \
-             all; the node's log has the id, the reason and the grant (keyfob ledger --grant GRANT).",
+            "no entry was written by a request with this id. An ordinary refresh writes none; a refusal is written once per grant, reason and hour, and one that is \
+             about no grant not at all. The node's log has the id of what was refused, with the reason and the grant (keyfob ledger --grant GRANT).",
         );
         return Err(super::missing("request"));
     }
-    match entries.iter().find_map(|entry| entry.grant) {
-        Some(grant) => {
-            Ok(opened.store.ledger(LedgerFilter { grant: Some(grant), ..LedgerFilter::default() }, limit).await?)
-        }
-        None => Ok(entries),
+    let grants: BTreeSet<GrantId> = entries.iter().filter_map(|entry| entry.grant).collect();
+    for grant in grants {
+        let filter = LedgerFilter { grant: Some(grant), ..LedgerFilter::default() };
+        let rest = opened.store.ledger(filter, limit).await?;
+        entries.extend(rest.into_iter().filter(|entry| entry.request.as_deref() != Some(request)));
     }
+    Ok(entries)
 }
 
 fn document(entry: &LedgerEntry) -> Value {

@@ -45,7 +45,7 @@ pub(super) fn schemas() -> Value {
             json!({ "access_token": text, "token_type": text, "expires_in": number, "refresh_token": text, "scope": text }),
             &["access_token", "token_type", "expires_in"],
         ),
-        "LegacyEnvelope": object(json!({ "success": truth }), &["success"]),
+        "LegacyEnvelope": object(json!({ "success": truth, "reason": text }), &["success"]),
         "OAuthError": object(json!({ "error": text, "error_description": text, "reason": text }), &["error"]),
         "ApiError": object(json!({ "errorMessage": text }), &["errorMessage"]),
         "Introspection": object(json!({ "active": truth }), &["active"]),

@@ -14,7 +14,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
-use keyfob_authority::token::{LegacyGetNotice, TokenDecision};
+use keyfob_authority::token::{LegacyGetNotice, TokenAnswer};
 use keyfob_authority::{Decision, Fault};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::reason::{ExplainedRefusal, Reason};
@@ -57,18 +57,18 @@ async fn answered(doorway: &Doorway, request: Request) -> Response {
         authorization: [authorization.next(), authorization.next()],
     });
     let peer = Peer::of(&parts.extensions, &parts.headers, &doorway.options.trusted_proxies);
-    let decision = match &presented {
+    let answer_to = match &presented {
         Ok(presented) => restrained(doorway, presented, peer, now).await,
-        Err(refusal) => Ok(Decision::Refused(refusal.clone().into())),
+        Err(refusal) => Ok(refused_unasked(refusal.clone())),
     };
-    match decision {
+    let (decision, notice) = match answer_to {
+        Ok(TokenAnswer { decision, notice }) => (Ok(decision), notice),
+        Err(fault) => (Err(fault), None),
+    };
+    let mut response = match decision {
         Ok(Decision::Granted(tokens)) => {
             doorway.metrics.count_token("granted");
-            let mut response = answer(StatusCode::OK, tokens.to_json(shape));
-            if let (ReplyShape::Legacy, Ok(presented)) = (shape, &presented) {
-                warn_of_legacy_get(doorway, presented.client().id(), &id, response.headers_mut());
-            }
-            response
+            answer(StatusCode::OK, tokens.to_json(shape))
         }
         Ok(Decision::Refused(explained)) => {
             let ExplainedRefusal { refusal, reason, grant } = &explained;
@@ -83,7 +83,15 @@ async fn answered(doorway: &Doorway, request: Request) -> Response {
             let refusal = if fault.is_temporary() { TokenRefusal::Unavailable } else { TokenRefusal::ServerError };
             refused(doorway, &refusal, shape)
         }
+    };
+    if let Some(notice) = notice {
+        tell_of_legacy_get(notice, response.headers_mut());
     }
+    response
+}
+
+fn refused_unasked(refusal: TokenRefusal) -> TokenAnswer {
+    TokenAnswer { decision: Decision::Refused(refusal.into()), notice: None }
 }
 
 /// The law's answer, unless this client has failed too often from there (row T-03).
@@ -92,22 +100,21 @@ async fn restrained(
     presented: &PresentedTokenRequest<'_>,
     peer: Peer,
     now: Timestamp,
-) -> Result<TokenDecision, Fault> {
+) -> Result<TokenAnswer, Fault> {
     let client_id = presented.client().id();
     if let Err(refusal) = doorway.restraint.client(client_id, peer, now) {
-        return Ok(Decision::Refused(refusal.into()));
+        return Ok(refused_unasked(refusal));
     }
-    let decision = doorway.authority.token(presented, now).await?;
-    if let Decision::Refused(explained) = &decision {
+    let answer = doorway.authority.token(presented, now).await?;
+    if let Decision::Refused(explained) = &answer.decision {
         doorway.restraint.refused(client_id, peer, &explained.refusal, now);
     }
-    Ok(decision)
+    Ok(answer)
 }
 
-/// An app that is to leave the legacy GET is told with every answer: since when (RFC 9745), and when it ends (RFC 8594).
-fn warn_of_legacy_get(doorway: &Doorway, client_id: &str, id: &RequestId, headers: &mut HeaderMap) {
-    let Some(LegacyGetNotice { since, until }) = doorway.authority.legacy_get_notice(client_id) else { return };
-    tracing::info!(request_id = %id, client_id, "an app that is to leave the legacy GET used it");
+/// An app that is to leave the legacy GET is told with every answer to one that it proved itself with: since when (RFC 9745), and when it ends (RFC 8594).
+fn tell_of_legacy_get(notice: LegacyGetNotice, headers: &mut HeaderMap) {
+    let LegacyGetNotice { since, until } = notice;
     let date = |text: String| HeaderValue::try_from(text).expect("invariant: dates fit a header");
     headers.insert(DEPRECATION, date(format!("@{}", since.0)));
     if let Some(until) = until {

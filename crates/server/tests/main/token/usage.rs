@@ -1,7 +1,9 @@
 //! What a platform knows of how its apps use the endpoint, before it switches an old way off (decision D11).
 
-use super::{DAY, STATE, VERIFIER, code, connect, exchange_fields, get_form, pkce_code, post_form, standard_code};
+use super::{DAY, STATE, VERIFIER, code, connect, exchange_fields, pkce_code, post_form, standard_code};
+use keyfob_authority::Decision;
 use keyfob_authority::model::{AppId, AppPolicy, AppSecret, LegacyGet, UsageCount};
+use keyfob_authority::register::NewApp;
 use keyfob_authority::secrets;
 use keyfob_authority::store::{Administration, LedgerFilter, StoreError};
 use keyfob_protocol::Secret;
@@ -49,10 +51,32 @@ async fn d11_every_old_way_is_counted_by_app_and_day() {
 async fn d11_strangers_are_not_counted() {
     let server = TestServer::start().await;
     let app = server.confidential_app("Listing Lantern").await;
-    let fields = [("grant_type", "refresh_token"), ("refresh_token", "x")];
-    let wrong = format!("Basic {}", "bm9ib2R5OndydW5n");
-    assert_ne!(get_form(&server, &[("authorization", &wrong)], &fields).await.status(), 200);
+    let stranger = TestApp { secret: Some(Secret::from("guessed")), ..app.clone() };
+    assert_ne!(stranger.refresh_by_get(&server, "x").await.status(), 200);
+    let in_body = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "x"),
+        ("client_id", app.client_id()),
+        ("client_secret", "guessed"),
+    ];
+    assert_eq!(post_form(&server, &[], &in_body).await.at("error"), "invalid_client");
     assert_eq!(counted(&server, app.app.id).await, []);
+}
+
+/// Who switched it off has to see whom that hits.
+#[tokio::test]
+async fn d7_a_right_secret_in_the_body_is_counted_also_where_it_is_refused() {
+    let server = TestServer::start().await;
+    let app = server.app("Old", AppPolicy { secret_in_body: false, ..AppPolicy::default() }).await;
+    let secret = app.secret.as_ref().expect("confidential").expose();
+    let fields = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "x"),
+        ("client_id", app.client_id()),
+        ("client_secret", secret),
+    ];
+    assert_eq!(post_form(&server, &[], &fields).await.at("error"), "invalid_client");
+    assert_eq!(counted(&server, app.app.id).await, [("secret_in_body", 1)]);
 }
 
 /// Replaces the app's secret by one that form encoding changes, as an imported one may be.
@@ -103,17 +127,32 @@ async fn d11_an_app_that_is_to_leave_the_legacy_get_is_told_with_every_answer() 
     let server = TestServer::start().await;
     let until = START.plus(10 * DAY);
     let sunset = until.to_http();
-    let deprecation = format!("@{}", START.0);
-    for (legacy_get, told) in [
-        (LegacyGet::Allow, (None, None)),
-        (LegacyGet::Warn, (Some(deprecation.as_str()), None)),
-        (LegacyGet::OffAfter(until), (Some(deprecation.as_str()), Some(sunset.as_str()))),
+    for (legacy_get, warns, sunset) in [
+        (LegacyGet::Allow, false, None),
+        (LegacyGet::Warn, true, None),
+        (LegacyGet::OffAfter(until), true, Some(sunset.as_str())),
     ] {
+        let since = format!("@{}", server.clock_now().0);
+        let told = (warns.then_some(since.as_str()), sunset);
         let app = server.app("Moving on", AppPolicy { legacy_get, ..AppPolicy::default() }).await;
         let token = connect(&server, &app).await.refresh_token;
+        // The dial was turned when it was: neither time nor another change of the app moves that.
+        server.clock.advance(60);
+        let read_at = server.store().settings_version().await.expect("a working store");
+        let renamed = NewApp {
+            name: "Renamed".to_owned(),
+            redirect_uris: app.app.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect(),
+            policy: app.app.policy.clone(),
+        };
+        let now = server.clock_now();
+        let changed = server.authority().update_app(app.app.id, renamed, read_at, now).await.expect("a working store");
+        assert!(matches!(changed, Decision::Granted(_)), "{changed:?}");
         let by_get = app.refresh_by_get(&server, &token).await;
         assert_eq!(by_get.status(), 200, "{legacy_get:?}");
         assert_eq!((by_get.header("deprecation"), by_get.header("sunset")), told, "{legacy_get:?}");
+        let refused = app.refresh_by_get(&server, "nothing").await;
+        assert_eq!(refused.status(), 400, "{legacy_get:?}");
+        assert_eq!((refused.header("deprecation"), refused.header("sunset")), told, "{legacy_get:?}");
         let by_post = app.refresh(&server, &token).await;
         assert_eq!((by_post.header("deprecation"), by_post.header("sunset")), (None, None), "{legacy_get:?}");
     }
