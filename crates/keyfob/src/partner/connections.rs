@@ -137,9 +137,9 @@ pub(crate) fn document(name: &str, kept: &Kept) -> Value {
             document["obtainedAt"] = json!(obtained_at.to_utc());
             document["expiresAt"] = json!(expires_at.map(Timestamp::to_utc));
             document["scope"] = json!(scope);
-            if let Some(status) = kept.row().map(|row| row.status()).filter(|status| !status.reason.is_empty()) {
+            if let Some(status) = kept.row().map(|row| row.status()) {
                 document["since"] = json!(status.since.to_utc());
-                document["reason"] = json!(status.reason);
+                document["reason"] = json!(Some(status.reason).filter(|reason| !reason.is_empty()));
             }
         }
         KeptStanding::ReauthRequired { since, evidence, .. } | KeptStanding::LostReply { since, evidence, .. } => {
