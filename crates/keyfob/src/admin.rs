@@ -29,6 +29,16 @@ fn done(administered: Administered, what: &str, conflict: &str) -> anyhow::Resul
     }
 }
 
+/// Whether somebody may be linked to this id of the platform, or is linked to another one and that was not meant.
+fn may_link(what: &str, id: i64, present: Option<&str>, external: &str, replace: bool) -> anyhow::Result<()> {
+    match present.filter(|present| *present != external && !replace) {
+        None => Ok(()),
+        Some(present) => Err(Exit::Conflict.because(format!(
+            "{what} {id} is the platform's {present:?}; whoever is {external:?} there would have everything of theirs. If that is meant: --replace"
+        ))),
+    }
+}
+
 fn missing(what: &str) -> anyhow::Error {
     Exit::NotFound.because(format!("there is no such {what}"))
 }

@@ -4,6 +4,7 @@ use keyfob_authority::model::{AccountId, AppId, LedgerEntry, LedgerKind, SystemI
 use keyfob_authority::store::LedgerFilter;
 use keyfob_protocol::token_name::GrantId;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use crate::columns::{bytes, get, named, time};
 use crate::engine::{Engine, Fault, Session};
@@ -30,6 +31,24 @@ impl<'e> Columns<'e> {
         columns
     }
 
+    /// `$1` to `$10` of [`APPEND`], and what a statement that ends with it has behind them.
+    pub(crate) fn values<'v>(&'v self, behind: &[&'v (dyn ToSql + Sync)]) -> Vec<&'v (dyn ToSql + Sync)> {
+        let mut values: Vec<&(dyn ToSql + Sync)> = vec![
+            &self.at,
+            &self.kind,
+            &self.grant,
+            &self.app,
+            &self.user,
+            &self.account,
+            &self.system,
+            &self.detail,
+            &self.once,
+            &self.request,
+        ];
+        values.extend(behind);
+        values
+    }
+
     pub(crate) fn push(&mut self, entry: &'e LedgerEntry) {
         self.at.push(entry.at.0);
         self.kind.push(entry.kind.name());
@@ -44,23 +63,30 @@ impl<'e> Columns<'e> {
     }
 }
 
+macro_rules! append {
+    ($condition:literal) => {
+        concat!(
+            "INSERT INTO ledger (at, kind, grant_id, app, user_id, account, system, detail, once, request_id) \
+             SELECT l.at, l.kind, l.grant_id, l.app, l.user_id, l.account, l.system, l.detail, l.once, l.request_id \
+             FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], \
+             $9::text[], $10::text[]) WITH ORDINALITY AS l(at, kind, grant_id, app, user_id, account, system, detail, once, request_id, n) ",
+            $condition,
+            " ORDER BY l.n ON CONFLICT (once) WHERE once IS NOT NULL DO NOTHING"
+        )
+    };
+}
+
 /// Appends the entries `$1` to `$10`, column by column. Also the end of statements that do something else first.
-pub(crate) const APPEND: &str = "INSERT INTO ledger (at, kind, grant_id, app, user_id, account, system, detail, once, request_id) \
-     SELECT l.at, l.kind, l.grant_id, l.app, l.user_id, l.account, l.system, l.detail, l.once, l.request_id \
-     FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], \
-     $9::text[], $10::text[]) WITH ORDINALITY AS l(at, kind, grant_id, app, user_id, account, system, detail, once, request_id, n) \
-     ORDER BY l.n ON CONFLICT (once) WHERE once IS NOT NULL DO NOTHING";
+pub(crate) const APPEND: &str = append!("");
+/// The same, in a statement whose `spent` has found something to spend.
+pub(crate) const APPEND_IF_SPENT: &str = append!("WHERE EXISTS (SELECT 1 FROM spent)");
 
 /// Appends within a transaction.
 pub(crate) async fn append(session: &Session, entries: &[LedgerEntry]) -> Result<(), Fault> {
     if entries.is_empty() {
         return Ok(());
     }
-    let Columns { at, kind, grant, app, user, account, system, detail, once, request } = Columns::of(entries);
-    session
-        .execute(APPEND, &[&at, &kind, &grant, &app, &user, &account, &system, &detail, &once, &request])
-        .await
-        .map(drop)
+    session.execute(APPEND, &Columns::of(entries).values(&[])).await.map(drop)
 }
 
 /// Appends by itself. Sent once: an entry that stands twice would be a lie.
@@ -68,11 +94,7 @@ pub(crate) async fn record(engine: &Engine, entries: &[LedgerEntry]) -> Result<(
     if entries.is_empty() {
         return Ok(());
     }
-    let Columns { at, kind, grant, app, user, account, system, detail, once, request } = Columns::of(entries);
-    engine
-        .write_once(APPEND, &[&at, &kind, &grant, &app, &user, &account, &system, &detail, &once, &request])
-        .await
-        .map(drop)
+    engine.write_once(APPEND, &Columns::of(entries).values(&[])).await.map(drop)
 }
 
 macro_rules! select {

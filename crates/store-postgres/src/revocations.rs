@@ -58,30 +58,9 @@ static REVOKE: LazyLock<String> = LazyLock::new(|| {
 /// Appends one by itself, with its record. Sent once: an entry that stands twice would be a lie, and whoever asked may ask again.
 pub(crate) async fn revoke(engine: &Engine, revocation: &NewRevocation, entry: &LedgerEntry) -> Result<(), Fault> {
     let NewRevocation { kind, id, not_before, until } = revocation;
-    let ledger::Columns { at, kind: what, grant, app, user, account, system, detail, once, request } =
-        ledger::Columns::of(std::slice::from_ref(entry));
-    engine
-        .write_once(
-            &REVOKE,
-            &[
-                &at,
-                &what,
-                &grant,
-                &app,
-                &user,
-                &account,
-                &system,
-                &detail,
-                &once,
-                &request,
-                &name(*kind),
-                id,
-                &not_before.0,
-                &until.0,
-            ],
-        )
-        .await
-        .map(drop)
+    let recorded = ledger::Columns::of(std::slice::from_ref(entry));
+    let kind = name(*kind);
+    engine.write_once(&REVOKE, &recorded.values(&[&kind, id, &not_before.0, &until.0])).await.map(drop)
 }
 
 pub(crate) async fn list(engine: &Engine, after: i64, limit: u32) -> Result<Vec<Revocation>, Fault> {

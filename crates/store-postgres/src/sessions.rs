@@ -39,33 +39,12 @@ pub(crate) async fn open(
     replaces: Option<SessionId>,
     entries: &[LedgerEntry],
 ) -> Result<(), Fault> {
-    let Columns { at, kind, grant, app, user, account, system, detail, once, request } = Columns::of(entries);
+    let recorded = Columns::of(entries);
     let id = session.id.0.as_slice();
     let (holder, authenticated_at, last_seen_at) = (session.user.0, session.authenticated_at.0, session.last_seen_at.0);
     let replaced = replaces.as_ref().map(|id| id.0.as_slice());
-    engine
-        .write_once(
-            &OPEN,
-            &[
-                &at,
-                &kind,
-                &grant,
-                &app,
-                &user,
-                &account,
-                &system,
-                &detail,
-                &once,
-                &request,
-                &id,
-                &holder,
-                &authenticated_at,
-                &last_seen_at,
-                &replaced,
-            ],
-        )
-        .await
-        .map(drop)
+    let values = recorded.values(&[&id, &holder, &authenticated_at, &last_seen_at, &replaced]);
+    engine.write_once(&OPEN, &values).await.map(drop)
 }
 
 pub(crate) async fn touch(engine: &Engine, id: SessionId, at: Timestamp) -> Result<(), Fault> {
@@ -77,12 +56,9 @@ static CLOSE: LazyLock<String> =
     LazyLock::new(|| format!("WITH closed AS (DELETE FROM sessions WHERE id = $11) {}", ledger::APPEND));
 
 pub(crate) async fn close(engine: &Engine, id: SessionId, entries: &[LedgerEntry]) -> Result<(), Fault> {
-    let Columns { at, kind, grant, app, user, account, system, detail, once, request } = Columns::of(entries);
+    let recorded = Columns::of(entries);
     let id = id.0.as_slice();
-    engine
-        .write_once(&CLOSE, &[&at, &kind, &grant, &app, &user, &account, &system, &detail, &once, &request, &id])
-        .await
-        .map(drop)
+    engine.write_once(&CLOSE, &recorded.values(&[&id])).await.map(drop)
 }
 
 pub(crate) async fn close_of_user(session: &Session, user: UserId) -> Result<(), Fault> {

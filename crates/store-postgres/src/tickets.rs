@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use keyfob_authority::model::LedgerEntry;
 use keyfob_authority::store::{NewSession, TicketUse, Written};
 
+use tokio_postgres::types::ToSql;
+
 use crate::engine::{Engine, Fault};
 use crate::ledger::{self, Columns};
 
@@ -16,7 +18,6 @@ pub(crate) async fn is_used(engine: &Engine, id: [u8; 32]) -> Result<bool, Fault
 /// Whoever inserts the ticket has used it; a second one waits for the first one's commit and then finds nothing inserted, so that the rest
 /// does nothing either.
 static SPEND: LazyLock<String> = LazyLock::new(|| {
-    let record = ledger::APPEND.replace("ORDER BY l.n", "WHERE EXISTS (SELECT 1 FROM spent) ORDER BY l.n");
     format!(
         "WITH spent AS (\
          INSERT INTO used_tickets (id, until_time) VALUES ($11::bytea, $12::bigint) ON CONFLICT DO NOTHING RETURNING 1), \
@@ -24,7 +25,8 @@ static SPEND: LazyLock<String> = LazyLock::new(|| {
          opened AS (INSERT INTO sessions (id, user_id, authenticated_at, last_seen_at) \
          SELECT $13::bytea, $14::bigint, $15::bigint, $16::bigint \
          WHERE $13::bytea IS NOT NULL AND EXISTS (SELECT 1 FROM spent)), \
-         recorded AS ({record}) SELECT 1 FROM spent"
+         recorded AS ({}) SELECT 1 FROM spent",
+        ledger::APPEND_IF_SPENT
     )
 });
 
@@ -35,7 +37,7 @@ pub(crate) async fn spend(
     opens: Option<&NewSession>,
     entries: &[LedgerEntry],
 ) -> Result<Written, Fault> {
-    let Columns { at, kind, grant, app, user, account, system, detail, once, request } = Columns::of(entries);
+    let recorded = Columns::of(entries);
     let (ticket_id, until) = (ticket.id.as_slice(), ticket.until.0);
     let session = opens.map(|opens| &opens.session);
     let id = session.map(|session| session.id.0.as_slice());
@@ -43,29 +45,8 @@ pub(crate) async fn spend(
     let authenticated_at = session.map(|session| session.authenticated_at.0);
     let last_seen_at = session.map(|session| session.last_seen_at.0);
     let replaced = opens.and_then(|opens| opens.replaces.as_ref()).map(|id| id.0.as_slice());
-    let spent = engine
-        .write_once(
-            &SPEND,
-            &[
-                &at,
-                &kind,
-                &grant,
-                &app,
-                &user,
-                &account,
-                &system,
-                &detail,
-                &once,
-                &request,
-                &ticket_id,
-                &until,
-                &id,
-                &holder,
-                &authenticated_at,
-                &last_seen_at,
-                &replaced,
-            ],
-        )
-        .await?;
+    let behind: [&(dyn ToSql + Sync); 7] =
+        [&ticket_id, &until, &id, &holder, &authenticated_at, &last_seen_at, &replaced];
+    let spent = engine.write_once(&SPEND, &recorded.values(&behind)).await?;
     Ok(if spent.is_empty() { Written::Lost } else { Written::Won })
 }

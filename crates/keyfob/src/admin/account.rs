@@ -1,6 +1,6 @@
 //! `keyfob account …`
 
-use super::{changed, done, missing};
+use super::{changed, done, may_link, missing};
 use crate::composition::authority::{Absent, Opened};
 use crate::exit::Exit;
 use crate::output::{self, table};
@@ -93,11 +93,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
         Command::Link { id, external, replace } => {
             let read_at = opened.store.settings_version().await?;
             let account = opened.store.account(AccountId(id)).await?.ok_or_else(|| missing("account"))?;
-            if let Some(present) = account.external.as_ref().filter(|present| **present != external && !replace) {
-                return Err(Exit::Conflict.because(format!(
-                    "account {id} is the platform's {present:?}; whoever is {external:?} there would have everything of theirs. If that is meant: --replace"
-                )));
-            }
+            may_link("account", id, account.external.as_deref(), &external, replace)?;
             let row = Account { external: Some(external), ..account };
             let linked = authority.link_account(Replacement { row, read_at }, now).await?;
             done(linked, "account", "another account has this id of the platform")?;

@@ -1,6 +1,6 @@
 //! `keyfob user …`
 
-use super::{changed, done, missing, password};
+use super::{changed, done, may_link, missing, password};
 use crate::composition::authority::Opened;
 use crate::exit::Exit;
 use crate::output::{self, table};
@@ -144,11 +144,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
         Command::Link { id, external, replace } => {
             let read_at = opened.store.settings_version().await?;
             let user = opened.store.user(UserId(id)).await?.ok_or_else(|| missing("user"))?;
-            if let Some(present) = user.external.as_ref().filter(|present| **present != external && !replace) {
-                return Err(Exit::Conflict.because(format!(
-                    "user {id} is the platform's {present:?}; whoever is {external:?} there would have everything of theirs. If that is meant: --replace"
-                )));
-            }
+            may_link("user", id, user.external.as_deref(), &external, replace)?;
             // Who signs in at the platform has no second way in.
             let row = User { external: Some(external), password_hash: None, ..user };
             let linked = authority.link_user(Replacement { row, read_at }, now).await?;
