@@ -99,8 +99,13 @@ pub enum ConnectionError {
         retry_at: Timestamp,
     },
     /// The authority refuses the app, so no user of it can be refreshed. The operator corrects id, secret or URL.
-    #[error("the authority refuses the app, so nothing can be refreshed ({0}); check client id and secret")]
-    AppRefused(Evidence),
+    #[error("the authority refuses the app, so nothing can be refreshed ({evidence}); check client id and secret; next try at {}", .retry_at.to_utc())]
+    AppRefused {
+        /// What it said.
+        evidence: Evidence,
+        /// When a call will ask it again.
+        retry_at: Timestamp,
+    },
     /// The API refused a fresh token, or the store's: not a matter of age. Look at the host, the scheme and the audience.
     #[error("the API refused a fresh token with 401; check that the token belongs to this API")]
     Unauthorized(Box<HttpResponse>),

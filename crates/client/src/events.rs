@@ -2,6 +2,8 @@
 
 use crate::store::StoreUnavailable;
 use crate::stored::{State, Status};
+use crate::token_failure::Evidence;
+use keyfob_protocol::Timestamp;
 
 /// A connection changed its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,10 @@ pub trait EventSink: Send + Sync {
     /// New tokens came and the store does not take them: they live in this process's memory alone and are written as soon as the
     /// store is back. Somebody should look at the disk before the process ends.
     fn unwritten(&self, id: &str, why: &StoreUnavailable);
+
+    /// The authority refuses the app itself (an expired secret, say), so none of its connections can be refreshed; nobody asks again before `until`.
+    /// Called once each time the breaker trips, however many connections were refused at that moment. The operator has to act.
+    fn app_refused(&self, evidence: &Evidence, until: Timestamp);
 }
 
 /// Hears nothing.
@@ -34,4 +40,6 @@ impl EventSink for NoEvents {
     fn changed(&self, _: &Event) {}
 
     fn unwritten(&self, _: &str, _: &StoreUnavailable) {}
+
+    fn app_refused(&self, _: &Evidence, _: Timestamp) {}
 }

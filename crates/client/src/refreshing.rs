@@ -157,8 +157,8 @@ impl Held {
             return Ok(Verdict::Use(generation, tokens));
         }
         let old = (reason == Reason::Due && tokens.is_alive(now)).then(|| (generation, tokens.clone()));
-        let obstacle = if let Some(evidence) = self.shared.open_breaker(now) {
-            ConnectionError::AppRefused(evidence)
+        let obstacle = if let Some(refused) = self.shared.open_breaker(now) {
+            refused
         } else if let Some(waiting) = self.waiting().clone().filter(|waiting| now < waiting.until(reason)) {
             ConnectionError::RefreshFailed { failure: waiting.failure, retry_at: waiting.retry_at }
         } else if tokens.refresh_token.is_none() {
@@ -224,9 +224,9 @@ impl Held {
                 self.reauth_required(evidence, &intent)
             }
             Err(TokenFailure::Operator(evidence)) => {
-                self.shared.trip_breaker(self.now(), evidence.clone());
+                let refused = self.shared.trip_breaker(self.now(), evidence);
                 self.release(fence, fate).await;
-                return Turn::Done(old.clone().ok_or(ConnectionError::AppRefused(evidence)));
+                return Turn::Done(old.clone().ok_or(refused));
             }
             Err(failure) => {
                 let retry_at = self.wait_after(flight, &failure, tokens);

@@ -53,7 +53,7 @@ pub struct Service {
 impl Service {
     /// A service in front of a vault.
     pub fn new(vault: Arc<Vault>, settings: ServiceSettings) -> Service {
-        Service { vault, settings, counts: metrics::Counts::default(), stopping: AtomicBool::new(false) }
+        Service { counts: metrics::Counts::of(&vault), vault, settings, stopping: AtomicBool::new(false) }
     }
 
     /// The process is going down: `/readyz` says so, and nobody waits for events any more.

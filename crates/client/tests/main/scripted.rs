@@ -261,6 +261,7 @@ impl TokenStore for FlakyStore {
 pub(crate) struct Heard {
     pub(crate) changes: Mutex<Vec<Event>>,
     pub(crate) unwritten: AtomicU64,
+    pub(crate) refused: Mutex<Vec<(u16, Timestamp)>>,
 }
 
 impl Heard {
@@ -278,6 +279,10 @@ impl EventSink for Heard {
 
     fn unwritten(&self, _: &str, _: &StoreUnavailable) {
         self.unwritten.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn app_refused(&self, evidence: &Evidence, until: Timestamp) {
+        self.refused.lock().unwrap().push((evidence.status, until));
     }
 }
 

@@ -185,8 +185,8 @@ impl Importer {
     ) -> Result<Outcome, StoreUnavailable> {
         let kept = match &there.standing {
             Standing::Live(kept) => kept,
-            Standing::ReauthRequired(why) => return Ok(Outcome::DeadThere { reason: said(&why.evidence) }),
-            Standing::LostReply(why) => return Ok(Outcome::DeadThere { reason: said(&why.evidence) }),
+            Standing::ReauthRequired(why) => return Ok(Outcome::DeadThere { reason: why.evidence.in_short() }),
+            Standing::LostReply(why) => return Ok(Outcome::DeadThere { reason: why.evidence.in_short() }),
             Standing::Denied => {
                 return Ok(Outcome::DeadThere { reason: "its user declined".to_owned() });
             }
@@ -313,8 +313,8 @@ fn failed(error: &ConnectionError) -> Outcome {
         ConnectionError::RefreshFailed { .. } => {
             Outcome::NotVerified { reason: "the authority did not refresh it in passing".to_owned() }
         }
-        ConnectionError::AppRefused(evidence) => {
-            let reason = format!("the authority refuses the app ({}); check client id and secret", said(evidence));
+        ConnectionError::AppRefused { evidence, .. } => {
+            let reason = format!("the authority refuses the app ({}); check client id and secret", evidence.in_short());
             Outcome::NotVerified { reason }
         }
         ConnectionError::Unexpected { status: 403, .. } => {
@@ -337,13 +337,5 @@ fn failed(error: &ConnectionError) -> Outcome {
 }
 
 fn dead(evidence: &Evidence) -> Outcome {
-    Outcome::Dead { reason: format!("the authority said {}; its user has to connect again", said(evidence)) }
-}
-
-/// Status and error code alone: a careless authority repeats tokens in its sentences.
-fn said(evidence: &Evidence) -> String {
-    let code = evidence.error.as_ref().map(|error| error.code.as_str());
-    let code =
-        code.filter(|code| code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
-    format!("{} {}", evidence.status, code.unwrap_or("without a code that could be repeated"))
+    Outcome::Dead { reason: format!("the authority said {}; its user has to connect again", evidence.in_short()) }
 }

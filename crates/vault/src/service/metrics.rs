@@ -1,6 +1,7 @@
 //! Whether it lives, whether it is ready, and counts in the text format of Prometheus. No label holds what a caller sent.
 
 use super::Service;
+use crate::vault::Vault;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
@@ -49,8 +50,9 @@ pub(crate) struct Counts {
     pub(crate) tending_failed: Counter,
 }
 
-impl Default for Counts {
-    fn default() -> Counts {
+impl Counts {
+    /// Of this vault.
+    pub(crate) fn of(vault: &Vault) -> Counts {
         let mut registry = Registry::with_prefix("keyfob_vault");
         let mut counts = Counts {
             registry: Registry::default(),
@@ -71,12 +73,15 @@ impl Default for Counts {
             "Idle connections that could not be refreshed",
             counts.tending_failed.clone(),
         );
+        registry.register(
+            "app_refused",
+            "Times that an authority refused an app, so that nothing of it could be refreshed for a minute",
+            vault.refusals.clone(),
+        );
         counts.registry = registry;
         counts
     }
-}
 
-impl Counts {
     pub(crate) fn render(&self) -> String {
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("invariant: writing into a String does not fail");
