@@ -231,6 +231,7 @@ impl Held {
             Err(failure) => {
                 let retry_at = self.wait_after(flight, &failure, tokens);
                 self.release(fence, fate).await;
+                reach("refresh.released");
                 // A locked account stays what it is called: the outage passes sooner.
                 if row.trouble.is_none() {
                     self.note(row.generation, Some((TroubleKind::Degraded, failure.to_string()))).await;
@@ -249,6 +250,7 @@ impl Held {
     async fn conclude(&self, fence: Fence, before: StoredConnection, standing: Standing, fate: IntentFate) -> Turn {
         let is_live = matches!(standing, Standing::Live(_));
         if !is_live {
+            reach("refresh.before_no");
             match self.shared.store.load(&self.id).await {
                 Ok(Some(row)) if row.generation == before.generation => {}
                 Ok(row) => {

@@ -386,7 +386,7 @@ fn an_export_that_is_none_is_named_without_what_is_in_it() {
 /// The process that imports is killed while it refreshes, and the import is done again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_in_the_middle_of_an_import_loses_nothing() {
-    for rotation in [Rotation::Off, Rotation::WithReplay, Rotation::Strict] {
+    for rotation in [Rotation::Off, Rotation::WithReplay, Rotation::Single, Rotation::Strict] {
         for point in [
             "refresh.leased",
             "refresh.intent_open",
@@ -400,7 +400,8 @@ async fn a_crash_in_the_middle_of_an_import_loses_nothing() {
             authority.settle();
             let row = family.vault.store(TestClock::at(START)).await.load("u").await.unwrap().unwrap();
             let kept = row.tokens().unwrap().refresh_token.as_ref().unwrap().expose().clone();
-            let lost = rotation == Rotation::Strict && kept != authority.current();
+            let once = matches!(rotation, Rotation::Single | Rotation::Strict);
+            let lost = once && kept != authority.current();
             let expected = if lost { Ended::LostReply } else { Ended::Works };
             assert_eq!(family.run(Task::Import, START.plus(31), None), expected, "{rotation:?}, {point}");
             assert_eq!(family.call(START.plus(8000), None), expected, "{rotation:?}, {point}, later");
