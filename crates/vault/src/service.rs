@@ -71,6 +71,13 @@ impl Service {
         self.settings.public_url.scheme() == "https"
     }
 
+    /// Counts the connections for `/metrics`. Where the store fails the last count stays: others tell of that.
+    pub async fn count_connections(&self) {
+        if let Ok(count) = self.vault.count().await {
+            self.counts.connections.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
     /// What `/metrics` says.
     pub fn metrics(&self) -> String {
         self.counts.render()

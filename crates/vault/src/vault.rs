@@ -1,7 +1,7 @@
 //! The vault without HTTP: several apps, each with its connections, over one store.
 
 use crate::import::Importer;
-use crate::scoped::{ScopedStore, behind, split};
+use crate::scoped::{SEPARATOR, ScopedStore, behind, split};
 use crate::store::{SWEPT_AT_ONCE, StoredEvent, VaultStore};
 use keyfob_client::{
     App, Connection, ConnectionError, Connections, Event, EventSink, Evidence, Listed, Provider, Revoked, Status,
@@ -199,6 +199,18 @@ impl Vault {
     /// [`StoreUnavailable`].
     pub async fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreUnavailable> {
         self.store.events(after, limit).await
+    }
+
+    /// How many connections the apps have.
+    ///
+    /// # Errors
+    /// [`StoreUnavailable`].
+    pub async fn count(&self) -> Result<u64, StoreUnavailable> {
+        let mut count = 0;
+        for app in self.apps.keys() {
+            count += self.store.count(&format!("{app}{SEPARATOR}"), &behind(app)).await?;
+        }
+        Ok(count)
     }
 
     /// Waits until every refresh and exchange that has begun is over. To be called before the store is closed.

@@ -42,9 +42,9 @@ pub(crate) struct Counts {
     pub(crate) came_back: Family<CameBack, Counter>,
     /// Webhook deliveries.
     pub(crate) delivered: Family<Delivered, Counter>,
-    /// Connections that the last round of tending looked at.
+    /// Connections that there are.
     pub(crate) connections: Gauge,
-    /// Of them refreshed.
+    /// Idle ones that were refreshed.
     pub(crate) tended: Counter,
     /// Of them not refreshed although it was time.
     pub(crate) tending_failed: Counter,
@@ -66,7 +66,7 @@ impl Counts {
         registry.register("requests", "Requests by route and status", counts.answered.clone());
         registry.register("callbacks", "Callbacks by how they ended, and why", counts.came_back.clone());
         registry.register("webhook_deliveries", "Deliveries of events by outcome", counts.delivered.clone());
-        registry.register("connections", "Connections at the last round of tending", counts.connections.clone());
+        registry.register("connections", "Connections, counted twice a minute", counts.connections.clone());
         registry.register("tended", "Idle connections refreshed to keep them alive", counts.tended.clone());
         registry.register(
             "tending_failed",

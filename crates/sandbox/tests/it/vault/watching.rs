@@ -3,6 +3,7 @@
 use super::desk::{Desk, refusal};
 use super::logs::Captured;
 use crate::raw::{clear, fired, set};
+use keyfob_client::Method;
 use serde_json::json;
 
 #[tokio::test]
@@ -34,4 +35,23 @@ async fn a_secret_that_expired_is_told_loudly_once_each_time_the_authority_was_a
     assert_eq!(desk.counted("keyfob_vault_app_refused_total{app=\"other\"}"), "0");
     clear(&desk.running).await;
     assert_eq!(desk.get("/proxy/fub/u1/v1/identity").await.status, 200);
+}
+
+#[tokio::test]
+async fn connections_are_counted_as_they_come_and_go() {
+    let desk = Desk::new().await;
+    let counted = async || {
+        desk.service().count_connections().await;
+        desk.counted("keyfob_vault_connections")
+    };
+    assert_eq!(counted().await, "0");
+    for id in ["u1", "u2"] {
+        desk.connect(id).await;
+    }
+    // Of an app that nobody keeps alive.
+    desk.connect("u3").await;
+    desk.renamed("fub/u3", "gone/u3");
+    assert_eq!(counted().await, "2");
+    assert_eq!(desk.ask(Method::Delete, "/connections/fub/u1", "").await.status, 200);
+    assert_eq!(counted().await, "1");
 }
