@@ -33,6 +33,8 @@ pub(super) struct Wanted {
     pub(super) callers: Vec<Caller>,
     /// Where the API is, if not in the sandbox.
     pub(super) api: Option<String>,
+    /// Whether nothing is known of the API's shape, as where an app is named by its issuer.
+    pub(super) shapeless: bool,
     /// Where events go.
     pub(super) webhook: Option<String>,
     pub(super) after: Option<&'static str>,
@@ -146,6 +148,10 @@ impl Desk {
         let provider = match &self.wanted.api {
             Some(api) => provider.with_api_base(api).expect("loopback"),
             None => provider,
+        };
+        let provider = match self.wanted.shapeless {
+            true => provider.with_api_shape(keyfob_client::ApiShape::Unknown),
+            false => provider,
         };
         let app = &announced.apps[number];
         AppSettings {
