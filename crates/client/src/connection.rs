@@ -1,6 +1,6 @@
 //! One user's live grant: gives out API calls, not tokens, and keeps the tokens fresh behind them.
 //!
-//! This file is what callers see and how an API call deals with 401, 403 and 429; the refresh is in `refreshing.rs`. The
+//! This file is what callers see and how an API call deals with 401 and 403; 429 is in `rate_hold.rs`, the refresh in `refreshing.rs`. The
 //! bearer token goes to the provider's API origin and nowhere else (matrix CL-04).
 
 use crate::api_request::ApiRequest;
@@ -16,7 +16,7 @@ use crate::safe_url;
 use crate::seen::{Seen, live};
 use crate::store::StoreUnavailable;
 use crate::stored::{LostReply, ReauthRequired, Standing, TroubleKind};
-use crate::token_failure::{Evidence, TokenFailure, read_retry_after};
+use crate::token_failure::{Evidence, TokenFailure};
 use crate::tokens::TokenSet;
 use crate::transport::SendFailure;
 use keyfob_protocol::Timestamp;
@@ -26,8 +26,6 @@ use std::sync::{Arc, Mutex, Weak};
 use thiserror::Error;
 use url::Url;
 
-/// Seconds to hold calls after a 429 that does not say how long: the window of the rate limit.
-const RATE_WINDOW: u32 = 10;
 /// Seconds without a forced refresh after the API refused a token that was just refreshed.
 const REFUSED_FRESH: i64 = 60;
 
@@ -57,8 +55,8 @@ pub(crate) struct Held {
 }
 
 #[derive(Default)]
-struct Holds {
-    rate_until: Option<Timestamp>,
+pub(crate) struct Holds {
+    pub(crate) rate_until: Option<Timestamp>,
     no_forced_refresh_until: Option<Timestamp>,
     no_identity_until: Option<Timestamp>,
 }
@@ -99,8 +97,13 @@ pub enum ConnectionError {
         retry_at: Timestamp,
     },
     /// The authority refuses the app, so no user of it can be refreshed. The operator corrects id, secret or URL.
-    #[error("the authority refuses the app, so nothing can be refreshed ({0}); check client id and secret")]
-    AppRefused(Evidence),
+    #[error("the authority refuses the app, so nothing can be refreshed ({evidence}); check client id and secret; next try at {}", .retry_at.to_utc())]
+    AppRefused {
+        /// What it said.
+        evidence: Evidence,
+        /// When a call will ask it again.
+        retry_at: Timestamp,
+    },
     /// The API refused a fresh token, or the store's: not a matter of age. Look at the host, the scheme and the audience.
     #[error("the API refused a fresh token with 401; check that the token belongs to this API")]
     Unauthorized(Box<HttpResponse>),
@@ -198,13 +201,19 @@ impl Connection {
     /// Calls the API with a good access token and the system's headers. Any answer but 401 and 429 is given as it is; in particular a 403 is
     /// about permission, never about the connection.
     ///
+    /// A GET that meets a 429 with a `Retry-After` of at most [`SHORT_HOLD`](crate::SHORT_HOLD) seconds waits for it and is sent once more. Anything else is not: that a
+    /// 429 was carried out is unlikely, and no standard excludes it (RFC 6585 section 4).
+    ///
     /// # Errors
     /// [`ConnectionError`].
     pub async fn send(&self, call: &ApiRequest) -> Result<HttpResponse, ConnectionError> {
         // First, so that a wrong target costs no refresh.
         let url = self.resolve(&call.target)?;
         let held = &self.held;
-        if let Some(retry_at) = held.holds().rate_until.filter(|until| held.now() < *until) {
+        let hold = held.holds().rate_until;
+        if let Some(retry_at) = hold
+            && !held.outlasts(retry_at).await
+        {
             return Err(ConnectionError::RateLimited { retry_at });
         }
         let (generation, tokens) = self.good_tokens().await?;
@@ -401,29 +410,6 @@ impl Connection {
             false => Err(other(target)),
         }
     }
-
-    async fn send_with(
-        &self,
-        call: &ApiRequest,
-        url: &Url,
-        tokens: &TokenSet,
-    ) -> Result<HttpResponse, ConnectionError> {
-        self.held.shared.call(&self.held.id, call, url, tokens).await
-    }
-
-    /// A 429 holds the whole connection for as long as it asks, unless it is about a narrower context than all calls.
-    fn unless_rate_limited(&self, response: HttpResponse) -> Result<HttpResponse, ConnectionError> {
-        if response.status != 429 {
-            return Ok(response);
-        }
-        let now = self.held.now();
-        let seconds = response.header("retry-after").and_then(|value| read_retry_after(value, now));
-        let retry_at = now.plus(i64::from(seconds.unwrap_or(RATE_WINDOW)));
-        if response.header("x-ratelimit-context").is_none_or(|context| context == "global") {
-            self.held.holds().rate_until = Some(retry_at);
-        }
-        Err(ConnectionError::RateLimited { retry_at })
-    }
 }
 
 /// An error of the API.
@@ -459,7 +445,7 @@ impl Held {
         self.waiting.lock().expect("invariant: nothing panics while the lock is held")
     }
 
-    fn holds(&self) -> std::sync::MutexGuard<'_, Holds> {
+    pub(crate) fn holds(&self) -> std::sync::MutexGuard<'_, Holds> {
         self.holds.lock().expect("invariant: nothing panics while the lock is held")
     }
 }

@@ -212,14 +212,24 @@ impl Connections {
 
 impl Shared {
     /// What the authority said when it refused the app, as long as asking again is pointless.
-    pub(crate) fn open_breaker(&self, now: Timestamp) -> Option<Evidence> {
+    pub(crate) fn open_breaker(&self, now: Timestamp) -> Option<ConnectionError> {
         let breaker = self.breaker.lock().expect("invariant: nothing panics while the lock is held");
-        breaker.as_ref().filter(|(until, _)| now < *until).map(|(_, evidence)| evidence.clone())
+        let (retry_at, evidence) = breaker.clone().filter(|(until, _)| now < *until)?;
+        Some(ConnectionError::AppRefused { evidence, retry_at })
     }
 
-    pub(crate) fn trip_breaker(&self, now: Timestamp, evidence: Evidence) {
-        let mut breaker = self.breaker.lock().expect("invariant: nothing panics while the lock is held");
-        *breaker = Some((now.plus(BREAKER), evidence));
+    /// Nobody asks for a while. Of several who were refused at the same moment the first one trips it, and is heard.
+    pub(crate) fn trip_breaker(&self, now: Timestamp, evidence: Evidence) -> ConnectionError {
+        let retry_at = now.plus(BREAKER);
+        {
+            let mut breaker = self.breaker.lock().expect("invariant: nothing panics while the lock is held");
+            if let Some((until, _)) = breaker.as_ref().filter(|(until, _)| now < *until) {
+                return ConnectionError::AppRefused { evidence, retry_at: *until };
+            }
+            *breaker = Some((retry_at, evidence.clone()));
+        }
+        self.events.app_refused(&evidence, retry_at);
+        ConnectionError::AppRefused { evidence, retry_at }
     }
 
     pub(crate) fn unwritten(&self) -> MutexGuard<'_, HashMap<String, Arc<Held>>> {

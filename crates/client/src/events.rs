@@ -2,6 +2,8 @@
 
 use crate::store::StoreUnavailable;
 use crate::stored::{State, Status};
+use crate::token_failure::Evidence;
+use keyfob_protocol::Timestamp;
 
 /// A connection changed its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,10 @@ pub trait EventSink: Send + Sync {
 
     /// What was told as unwritten is in the store now.
     fn written(&self, id: &str);
+
+    /// The authority refuses the app itself (an expired secret, say), so none of its connections can be refreshed; nobody asks again before `until`.
+    /// Called once each time the breaker trips, however many connections were refused at that moment. The operator has to act.
+    fn app_refused(&self, evidence: &Evidence, until: Timestamp);
 }
 
 /// Hears nothing.
@@ -39,4 +45,6 @@ impl EventSink for NoEvents {
     fn unwritten(&self, _: &str, _: &StoreUnavailable) {}
 
     fn written(&self, _: &str) {}
+
+    fn app_refused(&self, _: &Evidence, _: Timestamp) {}
 }

@@ -28,6 +28,7 @@ mod memory_store;
 #[cfg(feature = "middleware")]
 pub mod middleware;
 mod provider;
+mod rate_hold;
 pub mod record;
 pub mod refresh;
 mod refreshing;
@@ -61,6 +62,7 @@ pub use memory_store::MemoryTokenStore;
 pub use provider::{
     ApiShape, App, CallbackIssuer, ClientAuthentication, Pkce, Provider, System, UnansweredExchange, UnusableSystem,
 };
+pub use rate_hold::SHORT_HOLD;
 pub use revocation::Revoked;
 pub use safe_url::UnsafeUrl;
 pub use store::{Fence, Intent, IntentFate, LeaseAnswer, Leased, Listed, Saved, StoreUnavailable, TokenStore, listed};

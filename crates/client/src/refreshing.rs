@@ -164,8 +164,8 @@ impl Held {
             return Ok(Verdict::Use(generation, tokens));
         }
         let old = (reason == Reason::Due && tokens.is_alive(now)).then(|| (generation, tokens.clone()));
-        let obstacle = if let Some(evidence) = self.shared.open_breaker(now) {
-            ConnectionError::AppRefused(evidence)
+        let obstacle = if let Some(refused) = self.shared.open_breaker(now) {
+            refused
         } else if let Some(waiting) = self.waiting().clone().filter(|waiting| now < waiting.until(reason)) {
             ConnectionError::RefreshFailed { failure: waiting.failure, retry_at: waiting.retry_at }
         } else if tokens.refresh_token.is_none() {
@@ -231,13 +231,14 @@ impl Held {
                 self.reauth_required(evidence, &intent)
             }
             Err(TokenFailure::Operator(evidence)) => {
-                self.shared.trip_breaker(self.now(), evidence.clone());
+                let refused = self.shared.trip_breaker(self.now(), evidence);
                 self.release(fence, fate).await;
-                return Turn::Done(old.clone().ok_or(ConnectionError::AppRefused(evidence)));
+                return Turn::Done(old.clone().ok_or(refused));
             }
             Err(failure) => {
                 let retry_at = self.wait_after(flight, &failure, tokens);
                 self.release(fence, fate).await;
+                reach("refresh.released");
                 // A locked account stays what it is called: the outage passes sooner.
                 if row.trouble.is_none() {
                     self.note(row.generation, TroubleKind::Degraded, failure.to_string()).await;
@@ -256,6 +257,7 @@ impl Held {
     async fn conclude(&self, fence: Fence, before: StoredConnection, standing: Standing, fate: IntentFate) -> Turn {
         let is_live = matches!(standing, Standing::Live(_));
         if !is_live {
+            reach("refresh.before_no");
             match self.shared.store.load(&self.id).await {
                 Ok(Some(row)) if row.generation == before.generation => {}
                 Ok(row) => {

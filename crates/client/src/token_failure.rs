@@ -32,6 +32,18 @@ pub struct Evidence {
     pub reply: Option<ReplyError>,
 }
 
+impl Evidence {
+    /// Status and error code alone, for a log: a careless authority repeats tokens in its sentences, and a code is only believed to be one if
+    /// it is short and made of lower case letters, hyphens and underscores.
+    pub fn in_short(&self) -> String {
+        let is_code = |code: &&str| {
+            code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-')
+        };
+        let code = self.error.as_ref().map(|error| error.code.as_str()).filter(is_code);
+        format!("{} {}", self.status, code.unwrap_or("without a code that could be repeated"))
+    }
+}
+
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "status {}", self.status)?;

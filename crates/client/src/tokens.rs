@@ -25,7 +25,7 @@ pub struct TokenSet {
 }
 
 /// SHA-256 of a refresh token: names it in a journal without being it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenDigest(pub [u8; 32]);
 
 /// As text, for the documents of stores.

@@ -20,7 +20,7 @@ use keyfob_protocol::{Secret, entropy};
 use keyfob_server::listen::{self, ListenOptions, tls::Tls};
 use keyfob_vault::service::{Service, ServiceSettings, router};
 use keyfob_vault::{delivery, tend, write_unwritten};
-use opened::Opened;
+use opened::{Made, Opened};
 use settings::VaultSettings;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -87,6 +87,7 @@ pub(crate) async fn run(args: VaultArgs, json: bool) -> anyhow::Result<()> {
         Some(Command::Check) => check::check(&settings().await?, json).await,
         Some(Command::Import(import)) => {
             let opened = Opened::open(&settings().await?).await?;
+            opened.tell_if_made();
             let importer = opened.vault.importer(&import.app).map_err(|_| {
                 let known: Vec<&str> = opened.vault.app_names().collect();
                 Exit::NotFound.because(format!("there is no app {}; there are: {}", import.app, known.join(", ")))
@@ -159,6 +160,11 @@ async fn serve(settings: VaultSettings, trial: Option<(&trial::Trial, TcpListene
         None => None,
     };
     let opened = Opened::open(&settings).await?;
+    match &opened.made {
+        Some(Made { told, is_odd: true }) => tracing::warn!("{told}"),
+        Some(Made { told, is_odd: false }) => tracing::info!("{told}"),
+        None => {}
+    }
     for note in notes::of_settings(&settings).into_iter().chain(notes::of_store(&opened.vault).await) {
         tracing::warn!("{note}");
     }

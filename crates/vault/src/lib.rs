@@ -23,6 +23,9 @@ use std::time::Duration;
 /// Between two rounds of tending.
 const TEND_EVERY: Duration = Duration::from_secs(3600);
 
+/// Between two counts of the connections.
+const COUNT_EVERY: Duration = Duration::from_secs(30);
+
 /// Between tries to write what the store did not take.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// Tries between two reminders that something is unwritten.
@@ -45,12 +48,22 @@ pub async fn write_unwritten(service: Arc<service::Service>) {
     }
 }
 
-/// Tends the connections, now and then hourly, until the process ends.
+/// Tends the connections, now and then hourly, until the process ends. Counts them more often: other nodes and imports add to them as well.
 pub async fn tend(service: Arc<service::Service>) {
+    tokio::join!(tend_hourly(&service), count(&service));
+}
+
+async fn count(service: &service::Service) {
+    loop {
+        service.count_connections().await;
+        tokio::time::sleep(COUNT_EVERY).await;
+    }
+}
+
+async fn tend_hourly(service: &service::Service) {
     loop {
         match service.vault.tend().await {
             Ok(tended) => {
-                service.counts.connections.set(i64::try_from(tended.seen).unwrap_or(i64::MAX));
                 service.counts.tended.inc_by(tended.refreshed);
                 service.counts.tending_failed.inc_by(tended.failed);
                 if tended.unreadable > 0 {

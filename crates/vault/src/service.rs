@@ -53,7 +53,7 @@ pub struct Service {
 impl Service {
     /// A service in front of a vault.
     pub fn new(vault: Arc<Vault>, settings: ServiceSettings) -> Service {
-        Service { vault, settings, counts: metrics::Counts::default(), stopping: AtomicBool::new(false) }
+        Service { counts: metrics::Counts::of(&vault), vault, settings, stopping: AtomicBool::new(false) }
     }
 
     /// The process is going down: `/readyz` says so, and nobody waits for events any more.
@@ -69,6 +69,13 @@ impl Service {
     /// Cookies that only https carries, unless this is a try on one machine.
     pub(crate) fn secure_cookies(&self) -> bool {
         self.settings.public_url.scheme() == "https"
+    }
+
+    /// Counts the connections for `/metrics`. Where the store fails the last count stays: others tell of that.
+    pub async fn count_connections(&self) {
+        if let Ok(count) = self.vault.count().await {
+            self.counts.connections.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// What `/metrics` says.

@@ -1,13 +1,16 @@
 //! The vault without HTTP: several apps, each with its connections, over one store.
 
 use crate::import::Importer;
-use crate::scoped::{ScopedStore, behind, split};
+use crate::scoped::{SEPARATOR, ScopedStore, behind, split};
 use crate::store::{SWEPT_AT_ONCE, StoredEvent, VaultStore};
 use keyfob_client::{
-    App, Connection, ConnectionError, Connections, Event, EventSink, Listed, Provider, Revoked, Status,
+    App, Connection, ConnectionError, Connections, Event, EventSink, Evidence, Listed, Provider, Revoked, Status,
     StoreUnavailable, Surroundings, Tended, Timestamp, TokenStore, listed,
 };
 use keyfob_protocol::time::DAY;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -60,6 +63,13 @@ pub struct Vault {
     pub(crate) store: Arc<dyn VaultStore>,
     pub(crate) outside: Surroundings,
     pub(crate) bell: Arc<Bell>,
+    /// How often an authority has refused an app of ours.
+    pub(crate) refusals: Family<OfApp, Counter>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct OfApp {
+    app: String,
 }
 
 /// Rings when something of this process changed.
@@ -77,17 +87,34 @@ impl Bell {
     }
 }
 
-impl EventSink for Bell {
+/// Hears what becomes of one app's connections.
+struct Hearer {
+    app: String,
+    bell: Arc<Bell>,
+    refusals: Counter,
+}
+
+impl EventSink for Hearer {
     fn changed(&self, _: &Event) {
-        self.ring();
+        self.bell.ring();
     }
 
     fn unwritten(&self, id: &str, why: &StoreUnavailable) {
-        tracing::error!(connection = id, why = %why, "new tokens came and cannot be written: they are in this process's memory alone; make room before it ends");
+        tracing::error!(app = self.app, connection = id, why = %why, "new tokens came and cannot be written: they are in this process's memory alone; make room before it ends");
+    }
+
+    fn app_refused(&self, evidence: &Evidence, until: Timestamp) {
+        self.refusals.inc();
+        tracing::error!(
+            app = self.app,
+            said = evidence.in_short(),
+            next_try = until.to_utc(),
+            "the authority refuses the app, so none of its connections can be refreshed; check client id, client secret and the authority's address"
+        );
     }
 
     fn written(&self, id: &str) {
-        tracing::info!(connection = id, "the new tokens are written after all");
+        tracing::info!(app = self.app, connection = id, "the new tokens are written after all");
     }
 }
 
@@ -117,14 +144,16 @@ pub struct NoSuchApp;
 impl Vault {
     /// A vault of these apps. Each is driven by what is outside.
     pub fn new(apps: Vec<AppSettings>, store: Arc<dyn VaultStore>, outside: Surroundings) -> Vault {
-        let bell = Arc::new(Bell::default());
+        let (bell, refusals) = (Arc::new(Bell::default()), Family::<OfApp, Counter>::default());
         let held = apps.into_iter().map(|settings| {
             let scoped = Arc::new(ScopedStore::new(store.clone(), &settings.name));
             let (provider, app) = (settings.provider.clone(), settings.app.clone());
-            let connections = Connections::reporting(provider, app, scoped.clone(), outside.clone(), bell.clone());
+            let refusals = refusals.get_or_create(&OfApp { app: settings.name.clone() }).clone();
+            let hearer = Hearer { app: settings.name.clone(), bell: bell.clone(), refusals };
+            let connections = Connections::reporting(provider, app, scoped.clone(), outside.clone(), Arc::new(hearer));
             (settings.name.clone(), AppHeld { settings, connections, store: scoped, at_hand: Mutex::default() })
         });
-        Vault { apps: held.collect(), store, outside, bell }
+        Vault { apps: held.collect(), store, outside, bell, refusals }
     }
 
     /// The names of the apps.
@@ -184,6 +213,18 @@ impl Vault {
             left += app.connections.write_unwritten().await.len();
         }
         left
+    }
+
+    /// How many connections the apps have.
+    ///
+    /// # Errors
+    /// [`StoreUnavailable`].
+    pub async fn count(&self) -> Result<u64, StoreUnavailable> {
+        let mut count = 0;
+        for app in self.apps.keys() {
+            count += self.store.count(&format!("{app}{SEPARATOR}"), &behind(app)).await?;
+        }
+        Ok(count)
     }
 
     /// Waits until every refresh and exchange that has begun is over. To be called before the store is closed.

@@ -169,19 +169,49 @@ async fn cl_06_a_403_is_about_permission_and_never_about_the_connection() {
 async fn cl_06_a_429_holds_the_calls_for_as_long_as_it_asks() {
     let world = World::new();
     let connection = world.connected().await;
-    let limited = with_header(with_header(reply(429, "{}"), "Retry-After", "4"), "X-RateLimit-Context", "global");
+    let limited = with_header(with_header(reply(429, "{}"), "Retry-After", "9"), "X-RateLimit-Context", "global");
     world.script.then([limited]);
     for _ in 0..3 {
         let error = connection.get("/v1/people").await.unwrap_err();
-        assert!(matches!(error, ConnectionError::RateLimited { retry_at } if retry_at == START.plus(4)), "{error}");
+        assert!(matches!(error, ConnectionError::RateLimited { retry_at } if retry_at == START.plus(9)), "{error}");
     }
     assert_eq!(world.script.count(), 1);
-    world.clock.advance(4);
+    world.clock.advance(9);
     // A limit on notes says nothing about people.
     let narrow = with_header(reply(429, "{}"), "X-RateLimit-Context", "notes");
     world.script.then([narrow, ok()]);
     assert!(matches!(connection.get("/v1/notes").await, Err(ConnectionError::RateLimited { .. })));
     connection.get("/v1/people").await.unwrap();
+}
+
+#[tokio::test]
+async fn cl_06_a_get_waits_for_a_short_429_and_is_sent_once_more() {
+    let world = World::new();
+    let connection = world.connected().await;
+    let limited = |seconds: i64| with_header(reply(429, "{}"), "Retry-After", &seconds.to_string());
+    world.script.then([limited(SHORT_HOLD), ok()]);
+    assert_eq!(connection.get("/v1/people").await.unwrap().status, 200);
+    assert_eq!((world.script.count(), world.clock.now()), (2, START.plus(SHORT_HOLD)));
+    // Once, and then it is told.
+    world.script.then([limited(2), limited(2)]);
+    let error = connection.get("/v1/people").await.unwrap_err();
+    let now = world.clock.now();
+    assert!(matches!(error, ConnectionError::RateLimited { retry_at } if retry_at == now.plus(2)), "{error}");
+    assert_eq!(world.script.count(), 4);
+    // What comes while calls are held has not been sent, and waits whatever it is.
+    world.script.then([ok()]);
+    assert_eq!(connection.send(&ApiRequest::post("/v1/notes", "{}")).await.unwrap().status, 200);
+    assert_eq!(world.clock.now(), now.plus(2));
+    // A longer wait is the caller's decision, and nothing but a GET is sent twice.
+    world.script.then([limited(SHORT_HOLD + 1)]);
+    assert!(matches!(connection.get("/v1/people").await, Err(ConnectionError::RateLimited { .. })));
+    world.clock.advance(SHORT_HOLD + 1);
+    for call in [ApiRequest::post("/v1/notes", "{}"), ApiRequest::delete("/v1/notes/1")] {
+        world.script.then([limited(1)]);
+        assert!(matches!(connection.send(&call).await, Err(ConnectionError::RateLimited { .. })));
+        world.clock.advance(1);
+    }
+    assert_eq!(world.script.count(), 8);
 }
 
 #[tokio::test]

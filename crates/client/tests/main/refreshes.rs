@@ -204,14 +204,17 @@ async fn cl_06_an_unanswered_refresh_is_sent_again_once_and_late() {
 #[tokio::test]
 async fn cl_06_a_refused_app_trips_one_breaker_and_touches_no_connection() {
     for refused in [oauth_error(401, "invalid_client"), oauth_error(403, "unauthorized_client"), reply(302, "")] {
-        let world = World::new();
+        let (world, status) = (World::new(), refused.as_ref().unwrap().status);
         let (first, second) = (ended(&world).await, "v");
         let second = world.connections.adopt(second, token_set("b1", "s1")).await.unwrap();
         world.script.then([refused]);
         for connection in [&first, &second, &first] {
-            assert!(matches!(connection.get("/v1/people").await, Err(ConnectionError::AppRefused(_))));
+            assert!(
+                matches!(connection.get("/v1/people").await, Err(ConnectionError::AppRefused { retry_at, .. }) if retry_at == world.clock.now().plus(60))
+            );
         }
         assert_eq!(world.script.story(), ["refresh r1"], "the other connections do not even ask");
+        assert_eq!(*world.heard.refused.lock().unwrap(), [(status, world.clock.now().plus(60))], "told once");
         assert!(matches!(in_store(&world).await.standing, Standing::Live(_)));
         // The operator has corrected the secret.
         world.clock.advance(60);

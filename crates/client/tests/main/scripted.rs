@@ -262,6 +262,7 @@ pub(crate) struct Heard {
     pub(crate) changes: Mutex<Vec<Event>>,
     pub(crate) unwritten: AtomicU64,
     pub(crate) written: AtomicU64,
+    pub(crate) refused: Mutex<Vec<(u16, Timestamp)>>,
 }
 
 impl Heard {
@@ -283,6 +284,10 @@ impl EventSink for Heard {
 
     fn written(&self, _: &str) {
         self.written.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn app_refused(&self, evidence: &Evidence, until: Timestamp) {
+        self.refused.lock().unwrap().push((evidence.status, until));
     }
 }
 

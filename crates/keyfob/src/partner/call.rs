@@ -6,7 +6,7 @@ use super::opened::Opened;
 use crate::exit::Exit;
 use crate::output;
 use clap::Args;
-use keyfob_client::{ApiBody, ApiRequest, ApiShape, HeaderValue, HttpResponse, Method, redact_me};
+use keyfob_client::{ApiBody, ApiRequest, HeaderValue, HttpResponse, Method, redact_me};
 use serde_json::{Map, Value, json};
 use std::io::Read;
 
@@ -52,8 +52,7 @@ pub(crate) async fn run(args: CallArgs, json: bool) -> anyhow::Result<()> {
 
     note(&args, &answer);
     let provider = opened.kept.place.provider()?;
-    let of_me = provider.api_shape() == ApiShape::FollowUpBoss
-        && provider.api_base().join(&args.target).is_ok_and(|url| is_me(url.path()));
+    let of_me = provider.api_base().join(&args.target).is_ok_and(|url| is_me(url.path()));
     let body = match of_me && !args.reveal {
         true => withheld(answer.body.expose()),
         false => answer.body.expose().clone(),

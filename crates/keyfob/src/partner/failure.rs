@@ -18,7 +18,7 @@ pub(crate) fn of_connection(error: &ConnectionError, name: &str, again: &str) ->
         }
         ConnectionError::RefreshFailed { failure, .. } => of_token_failure(failure),
         ConnectionError::NotRevoked(failure) => of_token_failure(failure),
-        ConnectionError::AppRefused(_)
+        ConnectionError::AppRefused { .. }
         | ConnectionError::Unauthorized(_)
         | ConnectionError::OtherOrigin { .. }
         | ConnectionError::NoAnswer(SendFailure::Refused(_)) => Exit::Refused,

@@ -88,7 +88,7 @@ fn others_can_read(_: &Path) -> bool {
 /// The outcome in one word, for programs.
 fn word(outcome: &Outcome) -> &'static str {
     match outcome {
-        Outcome::Imported => "imported",
+        Outcome::Imported | Outcome::ImportedWithoutRefresh { .. } => "imported",
         Outcome::Locked => "account_locked",
         Outcome::WouldBeImported => "would_be_imported",
         Outcome::AlreadyThere(Compared::SamePerson) => "already_there_same_person",
@@ -98,7 +98,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::DeadThere { .. } => "already_there_dead",
         Outcome::NotVerified { .. } => "not_verified",
         Outcome::NotKept { .. } => "not_kept",
-        Outcome::Repeated { .. } => "repeated",
+        Outcome::Repeated { .. } | Outcome::SameTokens { .. } | Outcome::SameTokensThere { .. } => "repeated",
         Outcome::Unreadable { .. } => "unreadable",
     }
 }
@@ -124,7 +124,19 @@ fn reason(outcome: &Outcome) -> Option<String> {
         Outcome::DeadThere { reason } => Some(format!(
             "the vault's connection of this name works no more ({reason}); this line was not tried. Its user connects again, or: DELETE /connections/APP/ID?local=true, and this again"
         )),
+        Outcome::ImportedWithoutRefresh { until: Some(until) } => {
+            Some(format!("it has no refresh token, so it ends with its access token, on {}", until.to_utc()))
+        }
+        Outcome::ImportedWithoutRefresh { until: None } => {
+            Some("it has no refresh token, so it ends with its access token".to_owned())
+        }
         Outcome::Repeated { first } => Some(format!("{first} has the same name")),
+        Outcome::SameTokens { first } => {
+            Some(format!("{first} has the same refresh token under another name; two connections would end each other"))
+        }
+        Outcome::SameTokensThere { id } => Some(format!(
+            "the vault has the same refresh token as connection {id:?}; two connections would end each other"
+        )),
         Outcome::Unreadable { column: Some(column), reason } => Some(format!("column {column}: {reason}")),
         Outcome::Unreadable { column: None, reason } => Some(reason.clone()),
     }
@@ -153,7 +165,14 @@ fn verdict(lines: &[Line]) -> anyhow::Result<()> {
     let count = |of: fn(&Outcome) -> bool| lines.iter().filter(|line| of(&line.outcome)).count();
     let later = count(|outcome| matches!(outcome, Outcome::NotVerified { .. } | Outcome::NotKept { .. }));
     let wrong = count(|outcome| {
-        matches!(outcome, Outcome::Unreadable { .. } | Outcome::OtherPerson | Outcome::Repeated { .. })
+        matches!(
+            outcome,
+            Outcome::Unreadable { .. }
+                | Outcome::OtherPerson
+                | Outcome::Repeated { .. }
+                | Outcome::SameTokens { .. }
+                | Outcome::SameTokensThere { .. }
+        )
     });
     let dead =
         count(|outcome| matches!(outcome, Outcome::Dead { .. } | Outcome::WithoutUse | Outcome::DeadThere { .. }));
@@ -185,6 +204,11 @@ mod tests {
         let there = Outcome::AlreadyThere(Compared::SamePerson);
         assert_eq!(sentence(&line(there)), "line 7 \"u\": already there, same person");
         assert_eq!(sentence(&line(Outcome::Imported)), "line 7 \"u\": imported");
+        let ends = Outcome::ImportedWithoutRefresh { until: Some(keyfob_client::Timestamp(1_800_000_000)) };
+        let told = "line 7 \"u\": imported: it has no refresh token, so it ends with its access token, on 2027-01-15T08:00:00Z";
+        assert_eq!(sentence(&line(ends)), told);
+        let same = sentence(&line(Outcome::SameTokens { first: Place::Line(3) }));
+        assert!(same.starts_with("line 7 \"u\": repeated: line 3 has the same refresh token"), "{same}");
     }
 
     #[test]

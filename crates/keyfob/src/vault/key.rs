@@ -33,6 +33,7 @@ pub(super) fn fresh(json: bool) -> anyhow::Result<()> {
 
 pub(super) async fn reseal(reseal: Reseal, settings: VaultSettings, json: bool) -> anyhow::Result<()> {
     let opened = Opened::open(&settings).await?;
+    opened.tell_if_made();
     let done = match reseal {
         Reseal::Data => data(&opened.store, json).await,
         Reseal::Master { new } => master(&opened.store, new, json).await,

@@ -29,12 +29,22 @@ pub(super) enum Store {
 pub(super) struct Opened {
     pub(super) vault: Arc<Vault>,
     pub(super) store: Store,
+    /// What whoever opened it has to be told: it was not there.
+    pub(super) made: Option<Made>,
+}
+
+/// A vault was made, and is empty.
+pub(super) struct Made {
+    /// In words.
+    pub(super) told: String,
+    /// Its master key was there before, so that there may have been a vault as well, whose file is elsewhere or gone.
+    pub(super) is_odd: bool,
 }
 
 impl Opened {
     pub(super) async fn open(settings: &VaultSettings) -> anyhow::Result<Opened> {
         let (clock, entropy) = (Arc::new(SystemClock::start()), Arc::new(SystemEntropy::new()));
-        let store = open_store(settings, clock, entropy).await?;
+        let (store, made) = open_store(settings, clock, entropy).await?;
         let kept: Arc<dyn VaultStore> = match &store {
             Store::Sqlite(store) => Arc::new(store.clone()),
             Store::Postgres(store) => Arc::new(store.clone()),
@@ -45,7 +55,14 @@ impl Opened {
             .all(|app| [app.provider.token_endpoint(), app.provider.api_base()].into_iter().all(safe_url::is_loopback));
         let here = here && settings.webhooks.iter().all(|webhook| safe_url::is_loopback(&webhook.url));
         let vault = Arc::new(Vault::new(settings.apps.clone(), kept, driven(here)?));
-        Ok(Opened { vault, store })
+        Ok(Opened { vault, store, made })
+    }
+
+    /// For a command: says on standard error that there was no vault.
+    pub(super) fn tell_if_made(&self) {
+        if let Some(Made { told, .. }) = &self.made {
+            output::say(&format!("keyfob: {told}"));
+        }
     }
 
     pub(super) async fn close(&self) {
@@ -59,18 +76,30 @@ async fn open_store(
     settings: &VaultSettings,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-) -> anyhow::Result<Store> {
+) -> anyhow::Result<(Store, Option<Made>)> {
     look(settings).await?;
-    let master = master_key(&settings.master_key, &*entropy)?;
+    let (master, is_fresh) = master_key(&settings.master_key, &*entropy)?;
     let told = |error| refused(&settings.store, error);
-    Ok(match &settings.store {
+    let store = match &settings.store {
         StoreSetting::File(path) => Store::Sqlite(SqliteTokenStore::open(path, master, clock, entropy).map_err(told)?),
         StoreSetting::Postgres(address) => Store::Postgres(
             PostgresTokenStore::open((**address).clone(), &Options::default(), master, clock, entropy)
                 .await
                 .map_err(told)?,
         ),
-    })
+    };
+    let is_new = match &store {
+        Store::Sqlite(store) => store.is_new(),
+        Store::Postgres(store) => store.is_new(),
+    };
+    let made = is_new.then(|| {
+        let hint = match is_fresh {
+            true => "",
+            false => "; its master key was there before: if there were connections, stop, and put the store back",
+        };
+        Made { told: format!("made a new, empty vault in {}{hint}", settings.store), is_odd: !is_fresh }
+    });
+    Ok((store, made))
 }
 
 fn refused(store: &StoreSetting, error: OpenError) -> anyhow::Error {
@@ -102,7 +131,8 @@ pub(super) async fn look(settings: &VaultSettings) -> anyhow::Result<Found> {
     let there = match &settings.store {
         StoreSetting::File(path) => {
             in_a_directory("store", path)?;
-            path.exists()
+            // An empty file is none: SQLite makes one of it.
+            path.metadata().is_ok_and(|found| found.len() > 0)
         }
         StoreSetting::Postgres(address) => {
             PostgresTokenStore::is_there((**address).clone()).await.map_err(|error| refused(&settings.store, error))?
@@ -136,23 +166,25 @@ fn in_a_directory(setting: &str, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// The master key; a fresh one where there is none. Only for what [`look`] let through: a store is not given another key than its own.
-fn master_key(place: &MasterKeyPlace, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+/// The master key, and whether it was just made: a fresh one where there is none. Only for what [`look`] let through: a store is not given another key than its own.
+fn master_key(place: &MasterKeyPlace, entropy: &dyn Entropy) -> anyhow::Result<(MasterKey, bool)> {
     let path = match place {
-        MasterKeyPlace::Memory(key) => return Ok(key.clone()),
+        MasterKeyPlace::Memory(key) => return Ok((key.clone(), true)),
         MasterKeyPlace::File(path) => path,
     };
     if let Ok(text) = std::env::var(MASTER_KEY) {
-        return MasterKey::parse(&text).map_err(|error| Exit::Refused.because(format!("{MASTER_KEY}: {error}")));
+        let key = MasterKey::parse(&text).map_err(|error| Exit::Refused.because(format!("{MASTER_KEY}: {error}")));
+        return Ok((key?, false));
     }
-    if !path.exists() {
+    let is_fresh = !path.exists();
+    if is_fresh {
         make_key(path, entropy)?;
         output::say(&format!(
             "keyfob: made a new master key in {}; keep a copy of it apart from the store",
             path.display()
         ));
     }
-    read_key(path)
+    Ok((read_key(path)?, is_fresh))
 }
 
 /// The key in this file.

@@ -255,7 +255,7 @@ async fn expired_secret_is_the_operators_and_touches_no_connection() {
     an_hour_passes(&running, &integration).await;
     set(&running, json!({ "fault": "expired-secret", "times": "always" })).await;
     for _ in 0..3 {
-        assert!(matches!(connection.get("/v1/identity").await, Err(ConnectionError::AppRefused(_))));
+        assert!(matches!(connection.get("/v1/identity").await, Err(ConnectionError::AppRefused { .. })));
     }
     assert_eq!(fired(&running).await.0, 1, "the breaker holds for the app");
     assert!(matches!(state(&connection).await, ConnectionState::Healthy(_)));

@@ -112,7 +112,7 @@ async fn a_wait_that_is_too_long_is_told_with_its_end_and_sends_nothing() {
 async fn a_burst_of_429_is_met_once_per_wait() {
     let running = Running::start().await;
     let (connection, refused, clock) = connected(&running).await;
-    set(&running, json!({ "fault": "rate-limited", "at": "api", "times": 3, "retryAfter": 5 })).await;
+    set(&running, json!({ "fault": "rate-limited", "at": "api", "times": 3, "retryAfter": 6 })).await;
     let mut tries = 0;
     loop {
         tries += 1;

@@ -4,7 +4,7 @@ use super::lines::{Export, Place, Unreadable};
 use super::person::Person;
 use keyfob_client::{
     ApiShape, Clock, Connection, ConnectionError, ConnectionState, Connections, Evidence, Pause, Saved, Standing,
-    StoreUnavailable, StoredConnection, TokenSet, TokenStore, Trouble, TroubleKind,
+    StoreUnavailable, StoredConnection, Timestamp, TokenDigest, TokenSet, TokenStore, Trouble, TroubleKind,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use tokio::task::JoinSet;
 
 /// Lines that are verified at once: few enough for an API's rate limit to last.
 const AT_ONCE: usize = 8;
+/// Rows that are read at once.
+const PAGE: usize = 200;
 /// How often a line waits for the API's rate limit.
 const RATE_TRIES: u32 = 5;
 
@@ -45,6 +47,11 @@ pub struct Line {
 pub enum Outcome {
     /// It is in the vault and works, and is pinned to its account and user.
     Imported,
+    /// The same without a refresh token: nobody can keep it alive, and it ends with its access token.
+    ImportedWithoutRefresh {
+        /// When that is, where the export says it.
+        until: Option<Timestamp>,
+    },
     /// It is in the vault, its tokens are good and are kept alive, and the API refuses everything with 403: the account has expired or is locked.
     Locked,
     /// It would be put in and verified, were this not a dry run.
@@ -80,6 +87,17 @@ pub enum Outcome {
         /// That line.
         first: Place,
     },
+    /// An earlier line has the same refresh token under another name; this one was not looked at. Two connections would refresh one grant, and an
+    /// authority that takes a refresh token once would end it for both.
+    SameTokens {
+        /// That line.
+        first: Place,
+    },
+    /// The vault has the same refresh token under another name; this one was not put in.
+    SameTokensThere {
+        /// That name.
+        id: String,
+    },
     /// It cannot be read.
     Unreadable {
         /// The column, where one is to blame.
@@ -102,6 +120,8 @@ impl Importer {
     /// Imports an export and tells what became of each line, in their order.
     pub async fn run(&self, export: Export, dry_run: bool, mut tell: impl FnMut(Line)) {
         let mut first: HashMap<String, Place> = HashMap::new();
+        let mut tokens: HashMap<TokenDigest, Place> = HashMap::new();
+        let there = Arc::new(self.refresh_tokens().await);
         let mut waiting = export.0.into_iter();
         loop {
             let mut done = Vec::new();
@@ -113,21 +133,25 @@ impl Importer {
                         let outcome = Outcome::Unreadable { column, reason };
                         done.push((number, Line { place, id: None, outcome }));
                     }
-                    Ok(person) => match first.get(&person.id) {
-                        Some(first) => {
-                            let outcome = Outcome::Repeated { first: *first };
+                    Ok(person) => {
+                        let digest = person.tokens.refresh_digest();
+                        let same_name = first.get(&person.id).map(|first| Outcome::Repeated { first: *first });
+                        let same_tokens = digest.and_then(|digest| tokens.get(&digest));
+                        let same_tokens = same_tokens.map(|first| Outcome::SameTokens { first: *first });
+                        if let Some(outcome) = same_name.or(same_tokens) {
                             done.push((number, Line { place, id: Some(person.id), outcome }));
+                            continue;
                         }
-                        None => {
-                            first.insert(person.id.clone(), place);
-                            let importer = self.clone();
-                            working.spawn(async move {
-                                let id = Some(person.id.clone());
-                                let outcome = importer.bring_in(person, dry_run).await;
-                                (number, Line { place, id, outcome })
-                            });
-                        }
-                    },
+                        first.insert(person.id.clone(), place);
+                        tokens.extend(digest.map(|digest| (digest, place)));
+                        let (importer, there) = (self.clone(), there.clone());
+                        working.spawn(async move {
+                            let id = Some(person.id.clone());
+                            let known = digest.and_then(|digest| there.get(&digest));
+                            let outcome = importer.bring_in(person, known, dry_run).await;
+                            (number, Line { place, id, outcome })
+                        });
+                    }
                 }
             }
             if done.is_empty() && working.is_empty() {
@@ -139,17 +163,45 @@ impl Importer {
         }
     }
 
-    async fn bring_in(&self, person: Person, dry_run: bool) -> Outcome {
-        match self.bring_in_or_fail(person, dry_run).await {
-            Ok(outcome) => outcome,
-            Err(unavailable) => Outcome::NotKept { reason: unavailable.to_string() },
+    /// The refresh tokens that the vault has, by name: a second's walk through a hundred thousand. What cannot be read now is not looked at; whatever
+    /// keeps the store from being read will keep it from being written.
+    async fn refresh_tokens(&self) -> HashMap<TokenDigest, String> {
+        let mut known = HashMap::new();
+        let mut after: Option<String> = None;
+        while let Ok(page) = self.store.page(after.as_deref(), PAGE).await
+            && let Some(last) = page.last()
+        {
+            after = Some(last.id.clone());
+            for listed in page {
+                let digest = listed.row.ok().and_then(|row| row.tokens()?.refresh_digest());
+                known.extend(digest.map(|digest| (digest, listed.id)));
+            }
+        }
+        known
+    }
+
+    /// `known`: the name under which the vault has the same refresh token.
+    async fn bring_in(&self, person: Person, known: Option<&String>, dry_run: bool) -> Outcome {
+        let ends = person.tokens.refresh_token.is_none().then_some(person.tokens.expires_at);
+        match (self.bring_in_or_fail(person, known, dry_run).await, ends) {
+            (Ok(Outcome::Imported), Some(until)) => Outcome::ImportedWithoutRefresh { until },
+            (Ok(outcome), _) => outcome,
+            (Err(unavailable), _) => Outcome::NotKept { reason: unavailable.to_string() },
         }
     }
 
-    async fn bring_in_or_fail(&self, person: Person, dry_run: bool) -> Result<Outcome, StoreUnavailable> {
+    async fn bring_in_or_fail(
+        &self,
+        person: Person,
+        known: Option<&String>,
+        dry_run: bool,
+    ) -> Result<Outcome, StoreUnavailable> {
         let Person { id, tokens } = person;
         if let Some(there) = self.store.load(&id).await? {
             return self.compare(&id, &tokens, there, dry_run).await;
+        }
+        if let Some(other) = known {
+            return Ok(Outcome::SameTokensThere { id: other.clone() });
         }
         if dry_run {
             return Ok(Outcome::WouldBeImported);
@@ -182,8 +234,8 @@ impl Importer {
     ) -> Result<Outcome, StoreUnavailable> {
         let kept = match &there.standing {
             Standing::Live(kept) => kept,
-            Standing::ReauthRequired(why) => return Ok(Outcome::DeadThere { reason: said(&why.evidence) }),
-            Standing::LostReply(why) => return Ok(Outcome::DeadThere { reason: said(&why.evidence) }),
+            Standing::ReauthRequired(why) => return Ok(Outcome::DeadThere { reason: why.evidence.in_short() }),
+            Standing::LostReply(why) => return Ok(Outcome::DeadThere { reason: why.evidence.in_short() }),
             Standing::Denied => {
                 return Ok(Outcome::DeadThere { reason: "its user declined".to_owned() });
             }
@@ -294,8 +346,8 @@ fn failed(error: &ConnectionError) -> Outcome {
         ConnectionError::RefreshFailed { .. } => {
             Outcome::NotVerified { reason: "the authority did not refresh it in passing".to_owned() }
         }
-        ConnectionError::AppRefused(evidence) => {
-            let reason = format!("the authority refuses the app ({}); check client id and secret", said(evidence));
+        ConnectionError::AppRefused { evidence, .. } => {
+            let reason = format!("the authority refuses the app ({}); check client id and secret", evidence.in_short());
             Outcome::NotVerified { reason }
         }
         ConnectionError::Unexpected { status: 403, .. } => {
@@ -318,13 +370,5 @@ fn failed(error: &ConnectionError) -> Outcome {
 }
 
 fn dead(evidence: &Evidence) -> Outcome {
-    Outcome::Dead { reason: format!("the authority said {}; its user has to connect again", said(evidence)) }
-}
-
-/// Status and error code alone: a careless authority repeats tokens in its sentences.
-fn said(evidence: &Evidence) -> String {
-    let code = evidence.error.as_ref().map(|error| error.code.as_str());
-    let code =
-        code.filter(|code| code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
-    format!("{} {}", evidence.status, code.unwrap_or("without a code that could be repeated"))
+    Outcome::Dead { reason: format!("the authority said {}; its user has to connect again", evidence.in_short()) }
 }

@@ -76,7 +76,9 @@ impl Problem {
             ConnectionError::RefreshFailed { retry_at, .. } => {
                 told(unavailable, "refresh_failed").until(*retry_at, now)
             }
-            ConnectionError::AppRefused(_) => told(StatusCode::BAD_GATEWAY, "app_refused"),
+            ConnectionError::AppRefused { retry_at, .. } => {
+                told(StatusCode::BAD_GATEWAY, "app_refused").until(*retry_at, now)
+            }
             ConnectionError::Unauthorized(_) => told(StatusCode::BAD_GATEWAY, "token_refused"),
             ConnectionError::RateLimited { retry_at } => {
                 told(StatusCode::TOO_MANY_REQUESTS, "rate_limited").until(*retry_at, now)

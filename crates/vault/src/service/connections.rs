@@ -56,6 +56,10 @@ pub(crate) async fn list(
     query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let caller = service.caller(&headers)?;
+    // Who may not ask is not told what is wrong with the question.
+    if !caller.rights.contains(&Right::Read) {
+        return Err(Problem::forbidden("This caller lacks the right \"read\" in the vault's configuration."));
+    }
     let Query(query) = query?;
     let app = match query.app {
         Some(app) => app,

@@ -1,6 +1,7 @@
 //! Whether it lives, whether it is ready, and counts in the text format of Prometheus. No label holds what a caller sent.
 
 use super::Service;
+use crate::vault::Vault;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
@@ -41,7 +42,7 @@ pub(crate) struct Counts {
     pub(crate) came_back: Family<CameBack, Counter>,
     /// Webhook deliveries.
     pub(crate) delivered: Family<Delivered, Counter>,
-    /// Connections that the last round of tending looked at.
+    /// Connections that there are.
     pub(crate) connections: Gauge,
     /// Connections whose new tokens the store has not taken yet.
     pub(crate) unwritten: Gauge,
@@ -51,8 +52,9 @@ pub(crate) struct Counts {
     pub(crate) tending_failed: Counter,
 }
 
-impl Default for Counts {
-    fn default() -> Counts {
+impl Counts {
+    /// Of this vault.
+    pub(crate) fn of(vault: &Vault) -> Counts {
         let mut registry = Registry::with_prefix("keyfob_vault");
         let mut counts = Counts {
             registry: Registry::default(),
@@ -67,7 +69,7 @@ impl Default for Counts {
         registry.register("requests", "Requests by route and status", counts.answered.clone());
         registry.register("callbacks", "Callbacks by how they ended, and why", counts.came_back.clone());
         registry.register("webhook_deliveries", "Deliveries of events by outcome", counts.delivered.clone());
-        registry.register("connections", "Connections at the last round of tending", counts.connections.clone());
+        registry.register("connections", "Connections, counted twice a minute", counts.connections.clone());
         let unwritten = "Connections whose new tokens are in this process's memory alone";
         registry.register("unwritten", unwritten, counts.unwritten.clone());
         registry.register("tended", "Idle connections refreshed to keep them alive", counts.tended.clone());
@@ -76,12 +78,15 @@ impl Default for Counts {
             "Idle connections that could not be refreshed",
             counts.tending_failed.clone(),
         );
+        registry.register(
+            "app_refused",
+            "Times that an authority refused an app, so that nothing of it could be refreshed for a minute",
+            vault.refusals.clone(),
+        );
         counts.registry = registry;
         counts
     }
-}
 
-impl Counts {
     pub(crate) fn render(&self) -> String {
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("invariant: writing into a String does not fail");

@@ -15,7 +15,23 @@ struct Operation {
     refusals: &'static [u16],
 }
 
-const OPERATIONS: [Operation; 10] = [
+/// What an API takes and gives.
+const ANYTHING: &str = "Anything";
+
+/// A call through the proxy. HEAD is GET.
+const fn proxied(method: &'static str, body: Option<&'static str>) -> Operation {
+    Operation {
+        method,
+        path: "/proxy/{app}/{id}/{path}",
+        summary: "A call of the API as the user. The answer is the API's, whatever its status; one of the vault's own has the header Keyfob-Vault-Error.",
+        query: &[],
+        body,
+        answer: ANYTHING,
+        refusals: &[400, 401, 403, 404, 409, 413, 429, 502, 503, 504],
+    }
+}
+
+const OPERATIONS: [Operation; 14] = [
     Operation {
         method: "get",
         path: "/apps",
@@ -97,15 +113,11 @@ const OPERATIONS: [Operation; 10] = [
         answer: "Events",
         refusals: &[400, 401, 403, 503],
     },
-    Operation {
-        method: "get",
-        path: "/proxy/{app}/{id}/{path}",
-        summary: "A call of the API as the user: also HEAD, POST, PUT, PATCH and DELETE. The answer is the API's; one of the vault's own has the header Keyfob-Vault-Error.",
-        query: &[],
-        body: None,
-        answer: "Anything",
-        refusals: &[400, 401, 403, 404, 409, 413, 429, 502, 503, 504],
-    },
+    proxied("get", None),
+    proxied("post", Some(ANYTHING)),
+    proxied("put", Some(ANYTHING)),
+    proxied("patch", Some(ANYTHING)),
+    proxied("delete", None),
     Operation {
         method: "get",
         path: "/openapi.json",
@@ -160,9 +172,12 @@ fn spelled(operation: &Operation) -> Value {
         let description = "Says in `error` what is wrong and in `message` what to do.";
         responses.insert(status.to_string(), json!({ "description": description, "content": content("Problem") }));
     }
+    if operation.path.starts_with("/proxy/") {
+        responses.insert("default".to_owned(), json!({ "description": "The API's answer." }));
+    }
     let mut spelled = json!({ "summary": operation.summary, "parameters": parameters, "responses": responses });
     if let Some(body) = operation.body {
-        spelled["requestBody"] = json!({ "required": true, "content": content(body) });
+        spelled["requestBody"] = json!({ "required": body != ANYTHING, "content": content(body) });
     }
     spelled
 }
@@ -219,7 +234,11 @@ mod tests {
                 let path = path.replace("{*path}", "{path}");
                 let methods = ["get", "post", "delete", "any"].into_iter();
                 let methods = methods.filter(|method| handlers.contains(&format!("{method}(")));
-                methods.map(move |method| format!("{} {path}", method.replace("any", "get"))).collect::<Vec<_>>()
+                let spelled = methods.flat_map(|method| match method {
+                    "any" => vec!["get", "post", "put", "patch", "delete"],
+                    method => vec![method],
+                });
+                spelled.map(move |method| format!("{method} {path}")).collect::<Vec<_>>()
             })
             .collect();
         let mut documented: Vec<String> =

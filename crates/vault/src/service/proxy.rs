@@ -13,9 +13,7 @@ use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use keyfob_client::{
-    ApiBody, ApiRequest, ApiShape, ConnectionError, Header, HttpResponse, Method, SendFailure, redact_me,
-};
+use keyfob_client::{ApiBody, ApiRequest, ConnectionError, Header, HttpResponse, Method, SendFailure, redact_me};
 use std::sync::Arc;
 
 /// Headers of the API's that are about one connection, or the vault's to say.
@@ -98,8 +96,8 @@ pub(crate) async fn proxy(
         Ok(answer) => answer,
         Err(error) => return Err(Problem::of_connection(&error, held, &id, now).await),
     };
-    let is_me = held.settings.provider.api_shape() == ApiShape::FollowUpBoss
-        && path.trim_end_matches('/').rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case("me"));
+    // Whatever the API is called: one that keeps keys in its /me is told by nothing else.
+    let is_me = path.trim_end_matches('/').rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case("me"));
     Ok(passed_on(answer, is_me))
 }
 

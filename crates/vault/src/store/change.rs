@@ -120,10 +120,15 @@ impl Change {
     /// Where a crash test ends the process: everything is written and nothing is committed.
     pub(super) fn before_commit(&self) {
         match self {
+            Change::Save { .. } => reach("store.before_commit.save"),
+            Change::Note { .. } => reach("store.before_commit.note"),
             Change::TakeLease { .. } => reach("store.before_commit.take_lease"),
+            Change::Prolong { .. } => reach("store.before_commit.prolong"),
             Change::OpenIntent { .. } => reach("store.before_commit.open_intent"),
             Change::Finish { .. } => reach("store.before_commit.finish"),
-            _ => {}
+            Change::Release { .. } => reach("store.before_commit.release"),
+            // No part of a refresh, and done again by whoever asked for it.
+            Change::Remove => {}
         }
     }
 

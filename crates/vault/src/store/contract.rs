@@ -43,6 +43,9 @@ pub trait VaultStore: TokenStore {
     /// Up to `limit` changes of state, from the first number above `after`.
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreUnavailable>;
 
+    /// How many connections there are whose names stand behind `after` and before `before`.
+    async fn count(&self, after: &str, before: &str) -> Result<u64, StoreUnavailable>;
+
     /// The number that a reader of events has got to; 0 for a new one.
     async fn cursor(&self, reader: &str) -> Result<u64, StoreUnavailable>;
 

@@ -52,6 +52,7 @@ pub struct PostgresTokenStore {
     engine: Arc<Engine>,
     lanes: Arc<[Lane<Writes>]>,
     inside: Arc<Inside>,
+    is_new: bool,
 }
 
 /// What a write needs besides the database.
@@ -85,9 +86,14 @@ impl PostgresTokenStore {
         SCHEMA.prepare(&dialer).await?;
         let engine = Arc::new(Engine::start(&dialer, options));
         let inside = Arc::new(Inside { keys: DataKeys::new(master), clock, entropy });
-        open::claim_or_judge(&engine, &inside).await?;
+        let is_new = open::claim_or_judge(&engine, &inside).await?;
         let lane = |_| Lane::start(dialer.clone(), options.queue, options.largest_batch.max(1));
-        Ok(PostgresTokenStore { engine, lanes: (0..options.lanes.max(1)).map(lane).collect(), inside })
+        Ok(PostgresTokenStore { engine, lanes: (0..options.lanes.max(1)).map(lane).collect(), inside, is_new })
+    }
+
+    /// Whether this opening has made the vault: the database was empty.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Up to `limit` changes of state, from the first number above `after`.

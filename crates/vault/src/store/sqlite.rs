@@ -30,6 +30,7 @@ use std::sync::Arc;
 pub struct SqliteTokenStore {
     engine: Arc<Engine>,
     inside: Arc<Inside>,
+    is_new: bool,
 }
 
 /// What a write needs besides the database.
@@ -51,9 +52,15 @@ impl SqliteTokenStore {
         entropy: Arc<dyn Entropy>,
     ) -> Result<SqliteTokenStore, OpenError> {
         let keys = DataKeys::new(master);
-        let (writer, reader) = open::open(path, &keys, clock.now(), entropy.as_ref())?;
+        let (writer, reader, is_new) = open::open(path, &keys, clock.now(), entropy.as_ref())?;
         let engine = Engine::start(writer, reader).map_err(|error| OpenError::Unavailable(error.to_string()))?;
-        Ok(SqliteTokenStore { engine: Arc::new(engine), inside: Arc::new(Inside { keys, clock, entropy }) })
+        let inside = Arc::new(Inside { keys, clock, entropy });
+        Ok(SqliteTokenStore { engine: Arc::new(engine), inside, is_new })
+    }
+
+    /// Whether this opening has made the vault: nothing, or an empty file, was there.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Up to `limit` changes of state, from the first number above `after`.

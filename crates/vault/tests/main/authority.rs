@@ -16,6 +16,8 @@ pub(crate) enum Rotation {
     Off,
     /// It is replaced; presented again, it gives the same successor until that has been used, and then nothing any more.
     WithReplay,
+    /// It is replaced; presented again, it is refused, and nothing ends.
+    Single,
     /// It is replaced; presented again, it ends the whole grant.
     Strict,
 }
@@ -27,8 +29,10 @@ pub(crate) enum Fault {
     ReplyLost,
     /// Carried out, and a gateway's page comes in place of the answer.
     GatewayPage,
-    /// Not carried out.
+    /// Not carried out, and said so.
     Unavailable,
+    /// Not carried out, and an answer that does not say so.
+    ServerError,
 }
 
 #[derive(Debug)]
@@ -92,6 +96,11 @@ impl Authority {
         format!("r{}", grant.current)
     }
 
+    /// The user takes the grant back.
+    pub(crate) fn end(&self) {
+        self.grant().ended = true;
+    }
+
     /// Returns when every request that was sent before has been answered: what a dead process left in the network arrives long before its
     /// lease runs out, and a test moves the clock.
     pub(crate) fn settle(&self) {
@@ -113,6 +122,11 @@ impl Authority {
 
     pub(crate) fn fault(&self, fault: Fault) {
         self.grant().faults.push_back(fault);
+    }
+
+    /// What was to fail and did not come to it does not fail.
+    pub(crate) fn heal(&self) {
+        self.grant().faults.clear();
     }
 
     pub(crate) fn slow_down(&self, delay: Duration) {
@@ -178,17 +192,19 @@ impl Authority {
         let good = grant.current;
         grant.history.push((presented, good));
         let fault = grant.faults.pop_front();
-        if fault == Some(Fault::Unavailable) {
-            return Some((503, "{}".to_owned()));
+        match fault {
+            Some(Fault::Unavailable) => return Some((503, "{}".to_owned())),
+            Some(Fault::ServerError) => return Some((500, "{}".to_owned())),
+            _ => {}
         }
         let good = match grant.rotation {
             _ if grant.ended => false,
             Rotation::Off => presented == grant.current,
             Rotation::WithReplay => presented == grant.current || presented + 1 == grant.current,
-            Rotation::Strict => presented == grant.current,
+            Rotation::Single | Rotation::Strict => presented == grant.current,
         };
         if !good {
-            grant.ended = true;
+            grant.ended |= grant.rotation != Rotation::Single;
             return Some((400, r#"{"error":"invalid_grant"}"#.to_owned()));
         }
         if presented == grant.current {

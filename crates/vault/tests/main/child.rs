@@ -1,7 +1,7 @@
 //! The process that gets killed: this test binary once more, as the user of one connection.
 
 use crate::import::{import_one, importer};
-use crate::place::{CountingEntropy, TestClock, Whereabouts};
+use crate::place::{CountingEntropy, TestClock, Whereabouts, token_set};
 use keyfob_client::{
     App, ConnectionError, Connections, Dialect, Driver, Pause, Provider, Secret, State, Surroundings, Timestamp,
     TokenStore,
@@ -19,6 +19,7 @@ const NOW: &str = "KEYFOB_TEST_CHILD_NOW";
 const WORKS: i32 = 40;
 const LOST_REPLY: i32 = 41;
 const OTHER: i32 = 42;
+const REAUTH_REQUIRED: i32 = 43;
 
 /// What a child does.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,8 @@ pub(crate) enum Task {
     Crowd,
     /// An import of the connection, whose token has ended.
     Import,
+    /// The user connects again, with a refresh token that is good.
+    Adopt,
 }
 
 /// How a child ended.
@@ -38,6 +41,7 @@ pub(crate) enum Task {
 pub(crate) enum Ended {
     Works,
     LostReply,
+    ReauthRequired,
     Killed,
 }
 
@@ -76,6 +80,7 @@ pub(crate) fn ended(status: ExitStatus, said: impl FnOnce() -> String) -> Ended 
     match status.code() {
         Some(WORKS) => Ended::Works,
         Some(LOST_REPLY) => Ended::LostReply,
+        Some(REAUTH_REQUIRED) => Ended::ReauthRequired,
         None => Ended::Killed,
         _ => panic!("a child ended with {status}: {}", said()),
     }
@@ -142,9 +147,16 @@ async fn lives() {
     }
     let outcome = match task.as_str() {
         "Call" => connections.open("u").get("/v1/people").await.map(|response| response.status),
+        "Adopt" => {
+            connections.adopt("u", token_set("old", "r1")).await.unwrap();
+            Ok(200)
+        }
         "RefreshForEver" => loop {
-            if let Err(error) = connections.open("u").refresh_now().await {
-                break Err(error);
+            match connections.open("u").refresh_now().await {
+                Ok(()) => {}
+                // In passing: the authority fails as it was told to.
+                Err(ConnectionError::RefreshFailed { .. }) => tokio::time::sleep(Duration::from_millis(1)).await,
+                Err(error) => break Err(error),
             }
         },
         _ => {
@@ -168,6 +180,7 @@ async fn lives() {
     let code = match &outcome {
         Ok(200) => WORKS,
         Err(ConnectionError::LostReply(_)) => LOST_REPLY,
+        Err(ConnectionError::ReauthRequired(_)) => REAUTH_REQUIRED,
         _ => OTHER,
     };
     println!("{outcome:?}");

@@ -30,6 +30,14 @@ async fn past_events_go_and_their_numbers_stay_theirs(store: &dyn VaultStore) {
     assert_eq!(ids(&store.events(all[2].number, 10).await.unwrap()), ["a/4"]);
 }
 
+async fn connections_are_counted_between_names(store: &dyn VaultStore) {
+    for id in ["m-/1", "m/1", "m/2", "m0/1", "n/1"] {
+        connect(store, id, START).await;
+    }
+    assert_eq!(store.count("m/", "m0").await.unwrap(), 2);
+    assert_eq!(store.count("o/", "o0").await.unwrap(), 0);
+}
+
 async fn a_reader_moves_on_from_where_it_is(store: &dyn VaultStore) {
     assert_eq!(store.cursor("hook").await.unwrap(), 0);
     assert_eq!(store.move_cursor("hook", 0, 7).await.unwrap(), Saved::Stored);
@@ -62,6 +70,7 @@ async fn events_readers_and_attempts_in_sqlite() {
     past_events_go_and_their_numbers_stay_theirs(&store).await;
     a_reader_moves_on_from_where_it_is(&store).await;
     an_attempt_is_taken_once_and_until_it_is_past(&store).await;
+    connections_are_counted_between_names(&store).await;
 }
 
 #[tokio::test]
@@ -71,4 +80,5 @@ async fn events_readers_and_attempts_in_postgres() {
     past_events_go_and_their_numbers_stay_theirs(&store).await;
     a_reader_moves_on_from_where_it_is(&store).await;
     an_attempt_is_taken_once_and_until_it_is_past(&store).await;
+    connections_are_counted_between_names(&store).await;
 }

@@ -276,6 +276,32 @@ fn a_check_makes_no_store_for_a_key_that_is_there() {
     assert_eq!(database.sql(tables), "0", "tables were made");
 }
 
+/// A store that has gone, where its key is still there, is not replaced in silence.
+#[test]
+fn a_new_and_empty_vault_is_told() {
+    let vault = Vault::on("vault.db");
+    std::fs::write(vault.path("users.csv"), "id,refresh_token\n").expect("a file");
+    let import = || vault.run(&["import", "users.csv", "--app", "fub"]).stderr;
+    let first = import();
+    assert!(first.contains("made a new, empty vault in vault.db\n"), "{first}");
+    assert!(!import().contains("made a new"), "it is there");
+    std::fs::write(vault.path("vault.db"), "").expect("a file");
+    let checked = vault.run(&["check"]);
+    assert!(checked.stdout.contains("nothing there yet") && checked.code == Some(0), "{checked:?}");
+    let odd = "made a new, empty vault in vault.db; its master key was there before";
+    let second = import();
+    assert!(second.contains(odd), "{second}");
+    std::fs::remove_file(vault.path("vault.db")).expect("there");
+    let serving = vault.serve();
+    let line = serving.said().lines().find(|line| line.contains(odd)).map(str::to_owned);
+    assert!(line.as_deref().is_some_and(|line| line.contains("WARN")), "{line:?} in {}", serving.said());
+    serving.stop();
+    let database = PostgresCluster::shared().database();
+    vault.configure(&format!("store = {:?}", database.url()));
+    let third = vault.run(&["reseal", "data"]).stderr;
+    assert!(third.contains("made a new, empty vault in postgres://") && third.contains("was there before"), "{third}");
+}
+
 /// The second node of a vault, started without the key of the first.
 #[test]
 fn a_vault_on_postgresql_without_its_key_gets_no_other_one() {

@@ -6,6 +6,7 @@ use crate::raw::{clear, fired, set};
 use crate::running::send;
 use keyfob_client::Method;
 use serde_json::json;
+use std::sync::atomic::Ordering;
 
 #[tokio::test]
 async fn a_hundred_calls_at_the_end_of_a_token_are_one_refresh() {
@@ -120,6 +121,28 @@ async fn what_the_api_says_of_its_limits_and_troubles_is_passed_on() {
 }
 
 #[tokio::test]
+async fn a_short_429_costs_a_get_its_seconds_and_is_told_to_a_post() {
+    let desk = Desk::new().await;
+    desk.connect("u1").await;
+    let limited = json!({ "fault": "rate-limited", "at": "api", "retryAfter": 1 });
+    set(&desk.running, limited.clone()).await;
+    let note = r#"{"personId":1,"body":"written later"}"#;
+    let told = desk.ask(Method::Post, "/proxy/fub/u1/v1/notes", note).await;
+    assert_eq!((refusal(&told), told.header("retry-after")), ((429, "rate_limited".to_owned()), Some("1")));
+    desk.clock.0.fetch_add(1, Ordering::SeqCst);
+    clear(&desk.running).await;
+    set(&desk.running, limited).await;
+    let time_passes = async {
+        while fired(&desk.running).await.0 == 0 {
+            tokio::task::yield_now().await;
+        }
+        desk.clock.0.fetch_add(1, Ordering::SeqCst);
+    };
+    let (got, ()) = tokio::join!(desk.get("/proxy/fub/u1/v1/identity"), time_passes);
+    assert_eq!((got.status, got.header("keyfob-vault-error")), (200, None), "{}", got.text);
+}
+
+#[tokio::test]
 async fn nothing_of_the_callers_headers_reaches_the_api_and_none_of_the_vaults_can_be_forged() {
     let api = Peer::start().await;
     let desk = Desk::with(Wanted { api: Some(api.base.clone()), ..Wanted::default() }).await;
@@ -168,7 +191,13 @@ async fn nothing_of_the_callers_headers_reaches_the_api_and_none_of_the_vaults_c
 #[tokio::test]
 async fn me_holds_no_secret_in_any_spelling_of_its_path() {
     let api = Peer::start().await;
-    let desk = Desk::with(Wanted { api: Some(api.base.clone()), ..Wanted::default() }).await;
+    for shapeless in [false, true] {
+        me_is_redacted(&api, &Desk::with(Wanted { api: Some(api.base.clone()), shapeless, ..Wanted::default() }).await)
+            .await;
+    }
+}
+
+async fn me_is_redacted(api: &Peer, desk: &Desk) {
     desk.connect("u1").await;
     let me = r#"{"name":"U","apiKey":"fka_secret","nested":[{"ssoToken":"fka_secret"}]}"#;
     for path in ["/v1/me", "/v1/me/", "/v1/ME", "/v1/%6de", "/v1/m%65", "/v1/me?fields=allFields"] {

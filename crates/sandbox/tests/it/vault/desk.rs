@@ -33,6 +33,8 @@ pub(super) struct Wanted {
     pub(super) callers: Vec<Caller>,
     /// Where the API is, if not in the sandbox.
     pub(super) api: Option<String>,
+    /// Whether nothing is known of the API's shape, as where an app is named by its issuer.
+    pub(super) shapeless: bool,
     /// Where events go.
     pub(super) webhook: Option<String>,
     pub(super) after: Option<&'static str>,
@@ -47,6 +49,7 @@ pub(super) struct Desk {
     wanted: Wanted,
     directory: TempDir,
     tasks: Vec<JoinHandle<()>>,
+    service: Option<Arc<Service>>,
 }
 
 impl Drop for Desk {
@@ -88,7 +91,8 @@ impl Desk {
     pub(super) async fn at(running: Running, wanted: Wanted) -> Desk {
         let clock = Arc::new(Partner(AtomicI64::new(SEEDED_UNTIL.0)));
         let directory = tempfile::tempdir().expect("a directory");
-        let mut desk = Desk { running, clock, base: String::new(), wanted, directory, tasks: Vec::new() };
+        let mut desk =
+            Desk { running, clock, base: String::new(), wanted, directory, tasks: Vec::new(), service: None };
         desk.start().await;
         desk
     }
@@ -127,6 +131,7 @@ impl Desk {
             session_key: Secret::new([7; 32]),
         };
         let service = Arc::new(Service::new(vault, settings));
+        self.service = Some(service.clone());
         if let Some(url) = &self.wanted.webhook {
             let webhook = Webhook::new("receiver", url, Secret::from(HOOK_SECRET)).expect("loopback");
             self.tasks.push(tokio::spawn(deliver(service.clone(), webhook)));
@@ -144,6 +149,10 @@ impl Desk {
             Some(api) => provider.with_api_base(api).expect("loopback"),
             None => provider,
         };
+        let provider = match self.wanted.shapeless {
+            true => provider.with_api_shape(keyfob_client::ApiShape::Unknown),
+            false => provider,
+        };
         let app = &announced.apps[number];
         AppSettings {
             name: name.to_owned(),
@@ -158,6 +167,17 @@ impl Desk {
             after: self.wanted.after.map(|url| url.parse().expect("a URL")),
             return_prefixes: self.wanted.return_prefixes.iter().map(|url| url.parse().expect("a URL")).collect(),
         }
+    }
+
+    pub(super) fn service(&self) -> &Arc<Service> {
+        self.service.as_ref().expect("invariant: it was started")
+    }
+
+    /// What is counted under this name, labels included.
+    pub(super) fn counted(&self, name: &str) -> String {
+        let metrics = self.service().metrics();
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in {metrics}")).to_owned()
     }
 
     pub(super) fn file(&self) -> PathBuf {

@@ -6,11 +6,25 @@ use crate::raw::parameter;
 use keyfob_client::Method;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Everything that this thread logs while it lives, at trace level.
 #[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    /// From now on, as long as the guard lives.
+    pub(super) fn begin() -> (Captured, DefaultGuard) {
+        let captured = Captured::default();
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(captured.clone());
+        (captured, tracing::subscriber::set_default(subscriber.with_ansi(false).finish()))
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("text")
+    }
+}
 
 impl<'a> MakeWriter<'a> for Captured {
     type Writer = Captured;
@@ -33,13 +47,7 @@ impl Write for Captured {
 
 #[tokio::test]
 async fn no_key_token_code_link_or_cookie_is_logged() {
-    let captured = Captured::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(captured.clone())
-        .with_ansi(false)
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (captured, _guard) = Captured::begin();
     let receiver = Peer::start().await;
     let desk = Desk::with(Wanted { webhook: Some(receiver.base.clone()), ..Wanted::default() }).await;
     let link = desk.link("u1").await;
@@ -62,7 +70,7 @@ async fn no_key_token_code_link_or_cookie_is_logged() {
     let app = &desk.running.announcement.apps[0];
     let ticket = |link: &str| link.trim_start_matches("/connect/").to_owned();
     let pair = |cookie: &str| cookie.split_once('=').expect("a pair").1.to_owned();
-    let log = String::from_utf8(captured.0.lock().expect("no panic").clone()).expect("text");
+    let log = captured.text();
     assert!(log.contains("keyfob_vault") && log.len() > 10_000, "little was captured: {} bytes", log.len());
     for (what, secret) in [
         ("the caller's key", key_of(BACKEND)),

@@ -12,3 +12,4 @@ mod paths;
 mod peer;
 mod rights;
 mod rows;
+mod watching;

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 const START: &str = r#"{"app":"fub","id":"u9"}"#;
 
 /// Every call that needs a right.
-const CALLS: [(Option<Right>, Method, &str, &str); 8] = [
+const CALLS: [(Option<Right>, Method, &str, &str); 9] = [
     (Some(Right::Connect), Method::Post, "/connections/start", START),
     (Some(Right::Read), Method::Get, "/connections?app=fub", ""),
+    (Some(Right::Read), Method::Get, "/connections?app=fub&limit=7&state=connected", ""),
     (Some(Right::Read), Method::Get, "/connections/fub/u1", ""),
     (Some(Right::Read), Method::Get, "/events", ""),
     (Some(Right::Manage), Method::Post, "/connections/fub/u1/refresh", ""),
@@ -72,6 +73,17 @@ async fn a_key_that_is_not_a_callers_opens_nothing() {
     }
     // Nor does the key elsewhere than in the header.
     assert_eq!(send(Method::Get, &format!("{}/events?key={good}", desk.base), &[], "").await.status, 401);
+}
+
+/// Who may not ask is not told what is wrong with the question.
+#[tokio::test]
+async fn a_list_is_refused_before_its_question_is_read() {
+    let wanted = Wanted { callers: vec![caller("only", &[Right::Connect], None, &[])], ..Wanted::default() };
+    let desk = Desk::with(wanted).await;
+    for path in ["/connections", "/connections?limit=0", "/connections?what=ever"] {
+        let got = desk.ask_as("only", Method::Get, path, "").await;
+        assert_eq!(refusal(&got), (403, "forbidden".to_owned()), "{path}: {}", got.text);
+    }
 }
 
 #[tokio::test]

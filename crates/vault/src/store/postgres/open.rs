@@ -6,8 +6,8 @@ use crate::store::open::OpenError;
 use keyfob_postgres::{Engine, Fault, Patience};
 use std::sync::Arc;
 
-/// Makes the keys of a new vault, or checks ours against those of an old one.
-pub(super) async fn claim_or_judge(engine: &Arc<Engine>, inside: &Arc<Inside>) -> Result<(), OpenError> {
+/// Makes the keys of a new vault, or checks ours against those of an old one. Whether it is a new one.
+pub(super) async fn claim_or_judge(engine: &Arc<Engine>, inside: &Arc<Inside>) -> Result<bool, OpenError> {
     // In a task that nobody drops, so that the transaction is ended.
     let (engine, inside) = (Arc::clone(engine), Arc::clone(inside));
     let judged = tokio::spawn(async move {
@@ -24,14 +24,15 @@ pub(super) async fn claim_or_judge(engine: &Arc<Engine>, inside: &Arc<Inside>) -
     judged.map_err(|fault| OpenError::Unavailable(fault.to_string()))?
 }
 
-async fn attempt(engine: &Engine, inside: &Inside) -> Result<Result<(), OpenError>, Fault> {
+async fn attempt(engine: &Engine, inside: &Inside) -> Result<Result<bool, OpenError>, Fault> {
     let check = inside.keys.master().check();
     let transaction = engine.begin().await?;
     let session = transaction.session();
     let claim = "INSERT INTO vault (one, key_check) VALUES (1, $1) ON CONFLICT (one) DO NOTHING";
-    let judged: Result<(), KeyError> = match session.execute(claim, &[&check.as_slice()]).await? {
-        1 => keys::add(session, inside).await?,
-        _ => {
+    let is_new = session.execute(claim, &[&check.as_slice()]).await? == 1;
+    let judged: Result<(), KeyError> = match is_new {
+        true => keys::add(session, inside).await?,
+        false => {
             let found = session.query_opt("SELECT key_check FROM vault", &[]).await?;
             let found: Option<Vec<u8>> = found.map(|row| row.try_get(0)).transpose()?;
             match found.as_deref() == Some(&check) {
@@ -44,7 +45,7 @@ async fn attempt(engine: &Engine, inside: &Inside) -> Result<Result<(), OpenErro
         Ok(()) => transaction.commit().await?,
         Err(_) => transaction.roll_back().await?,
     }
-    Ok(judged.map_err(OpenError::from))
+    Ok(judged.map(|()| is_new).map_err(OpenError::from))
 }
 
 /// Whether the key that seals now is there and whole.

@@ -13,6 +13,7 @@ use tokio_postgres::Row;
 
 const KEY: &str = "SELECT number, sealed FROM data_keys ORDER BY number DESC LIMIT 1";
 const CURSOR: &str = "SELECT number FROM cursors WHERE reader = $1";
+const COUNT: &str = "SELECT count(*) FROM connections WHERE id > $1 AND id < $2";
 const BEGIN_CURSOR: &str = "INSERT INTO cursors (reader, number) VALUES ($1, 0) ON CONFLICT (reader) DO NOTHING";
 const MOVE_CURSOR: &str = "UPDATE cursors SET number = $3 WHERE reader = $1 AND number = $2 RETURNING number";
 const KEEP: &str = "INSERT INTO attempts (name, stage, until, data_key, sealed) VALUES ($1, 0, $2, $3, $4)";
@@ -53,6 +54,12 @@ impl PostgresTokenStore {
 impl VaultStore for PostgresTokenStore {
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreUnavailable> {
         PostgresTokenStore::events(self, after, limit).await
+    }
+
+    async fn count(&self, after: &str, before: &str) -> Result<u64, StoreUnavailable> {
+        let row = self.engine.read_opt(COUNT, &[&after, &before]).await.map_err(unavailable)?;
+        let read = |row: Row| number::<_, i64>("count", row.try_get(0)?);
+        Ok(row.map(read).transpose().map_err(unavailable)?.unwrap_or_default())
     }
 
     async fn cursor(&self, reader: &str) -> Result<u64, StoreUnavailable> {

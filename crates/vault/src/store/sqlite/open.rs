@@ -28,13 +28,13 @@ impl From<rusqlite::Error> for OpenError {
     }
 }
 
-/// Two connections to a vault, made new where there is none.
+/// Two connections to a vault, made new where there is none; and whether it was.
 pub(super) fn open(
     path: &Path,
     keys: &DataKeys,
     now: Timestamp,
     entropy: &dyn Entropy,
-) -> Result<(Connection, Connection), OpenError> {
+) -> Result<(Connection, Connection, bool), OpenError> {
     // SQLite gives its log the permissions of the database.
     OpenOptions::new()
         .create(true)
@@ -44,6 +44,7 @@ pub(super) fn open(
         .open(path)
         .map_err(|error| OpenError::Unavailable(error.to_string()))?;
     let mut writer = connect(path)?;
+    let mut is_new = false;
     if !is_vault(&writer)? {
         // Only now is it certain that the file is empty.
         writer.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
@@ -54,6 +55,7 @@ pub(super) fn open(
             let check = keys.master().check();
             transaction.execute("INSERT INTO vault (one, version, key_check) VALUES (1, ?1, ?2)", (VERSION, check))?;
             keys.add(&transaction, now, entropy)?;
+            is_new = true;
         }
         transaction.commit()?;
     }
@@ -61,7 +63,7 @@ pub(super) fn open(
     keys.current(&writer)?;
     let reader = connect(path)?;
     reader.pragma_update(None, "query_only", true)?;
-    Ok((writer, reader))
+    Ok((writer, reader, is_new))
 }
 
 fn connect(path: &Path) -> Result<Connection, OpenError> {

@@ -53,6 +53,15 @@ impl VaultStore for SqliteTokenStore {
         SqliteTokenStore::events(self, after, limit).await
     }
 
+    async fn count(&self, after: &str, before: &str) -> Result<u64, StoreUnavailable> {
+        let counted = self.engine.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT count(*) FROM connections WHERE id > ?1 AND id < ?2")?;
+            Ok(statement.query_row((after, before), |row| row.get(0))?)
+        });
+        counted.map_err(unavailable)
+    }
+
     async fn cursor(&self, reader: &str) -> Result<u64, StoreUnavailable> {
         let found = self.engine.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT number FROM cursors WHERE reader = ?1")?;
