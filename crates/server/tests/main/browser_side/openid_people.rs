@@ -1,0 +1,102 @@
+//! Users and accounts as an OpenID provider describes them: row LG-03 where its claims are translated.
+
+use super::asserting::assert_page;
+use super::platform::{assert_refused, count, with};
+use super::provider::{self, Asked, Provider, says, server, una};
+use keyfob_authority::hand_off::openid::OpenIdSettings;
+use keyfob_authority::hand_off::openid::rules::{AccountRule, RoleRule};
+use keyfob_authority::model::{Role, UserStatus};
+use keyfob_authority::store::LedgerFilter;
+use keyfob_testkit::{Browser, Page, TestServer};
+use serde_json::{Value, json};
+
+/// Somebody comes to the list of connections, and is Una but for this.
+async fn arrive(server: &TestServer, provider: &Provider, more: Value) -> Page {
+    let mut browser = Browser::new(server);
+    let asked = Asked::of(&browser.get("/connections").await);
+    says(&mut browser, provider, &asked, &with(una(server, &asked), more)).await
+}
+
+#[tokio::test]
+async fn lg_03_a_known_user_follows_the_provider_and_a_local_one_is_not_taken_over() {
+    let (server, provider) = server().await;
+    let store = server.store();
+    let una = async || store.user_by_external("u-1").await.expect("no fault").expect("there");
+    assert_eq!(arrive(&server, &provider, json!({})).await.landing().location, "/connections");
+    let first = una().await;
+    let changed = json!({ "email": "una@new.example.com", "name": "Una New", "groups": ["sales", "keyfob-owners"] });
+    server.clock.advance(1);
+    assert_eq!(arrive(&server, &provider, changed).await.status(), 303);
+    let now = una().await;
+    assert_eq!((now.id, now.email.as_str(), now.name.as_str()), (first.id, "una@new.example.com", "Una New"));
+    assert_eq!(now.role, Role::Owner, "the strongest of those that the values give");
+    let entries = store.ledger(LedgerFilter { user: Some(now.id), ..LedgerFilter::default() }, 20).await;
+    let entries = entries.expect("no fault");
+    for detail in ["follows the OpenID provider", "at the OpenID provider"] {
+        assert!(entries.iter().any(|entry| entry.detail == detail), "{entries:?}");
+    }
+    let page = arrive(&server, &provider, json!({ "sub": "u-9", "email": "OWNER@example.com" })).await;
+    assert_page(&page.answer, 409);
+    assert!(count(&server, "email_taken"));
+    let owner = server.owner.user.id;
+    let newest = store.ledger(LedgerFilter { user: Some(owner), ..LedgerFilter::default() }, 1).await;
+    let advice = format!("keyfob user link {owner} --external='u-9'");
+    assert!(newest.expect("no fault")[0].detail.contains(&advice));
+    let page = arrive(&server, &provider, json!({ "sub": "u-8", "email": "una@new.example.com" })).await;
+    assert_page(&page.answer, 409);
+    assert!(count(&server, "email_twice"));
+    // Whoever is disabled here stays outside, whatever the provider says.
+    let user = keyfob_authority::model::User { status: UserStatus::Disabled, ..una().await };
+    let read_at = store.settings_version().await.expect("no fault");
+    let row = keyfob_authority::store::Replacement { row: user, read_at };
+    let change = keyfob_authority::store::Administration::UpdateUser(row);
+    store.administer(change, Vec::new(), Vec::new()).await.expect("no fault");
+    assert_page(&arrive(&server, &provider, json!({})).await.answer, 403);
+    assert!(count(&server, "inactive"));
+}
+
+#[tokio::test]
+async fn lg_03_companies_are_told_apart_by_a_claim_and_who_has_none_stays_outside() {
+    let provider = Provider::new();
+    let account = AccountRule::Claim { id: "org.id".to_owned(), name: Some("https://example.com/org_name".to_owned()) };
+    let role = RoleRule { otherwise: Some(Role::Agent), ..RoleRule::default() };
+    let settings = OpenIdSettings { account, role, ..provider::settings() };
+    let server = TestServer::start_with(provider::options(&provider, settings)).await;
+    let company = |id: Value| json!({ "org": { "id": id }, "https://example.com/org_name": "Acme & Sons" });
+    assert_eq!(arrive(&server, &provider, company(json!("Acme.example"))).await.status(), 303);
+    let account = server.store().account_by_external("Acme.example").await.expect("no fault").expect("made");
+    assert_eq!((account.name.as_str(), account.domain.as_str()), ("Acme & Sons", "acme-example"));
+    let user = server.store().user_by_external("u-1").await.expect("no fault").expect("made");
+    assert_eq!((user.role, user.account), (Role::Agent, account.id));
+    for id in [Value::Null, json!(""), json!(7), json!("x".repeat(256)), json!(["Acme.example"])] {
+        let mut browser = Browser::new(&server);
+        let asked = Asked::of(&browser.get("/connections").await);
+        let page = says(&mut browser, &provider, &asked, &with(una(&server, &asked), company(id))).await;
+        assert_refused(&server, &browser, &page, (403, "no_account"));
+    }
+    // Two ids that make one short name are told so, and not joined.
+    let other = with(company(json!("acme-example")), json!({ "sub": "u-2", "email": "umo@example.com" }));
+    assert_page(&arrive(&server, &provider, other).await.answer, 409);
+    assert!(count(&server, "domain_twice"));
+}
+
+/// What each of the large providers leaves out or spells in its own way.
+#[tokio::test]
+async fn lg_03_a_name_and_a_verified_address_are_read_as_providers_spell_them() {
+    let (server, provider) = server().await;
+    for (sub, more, name) in [
+        ("u-1", json!({ "email": "a@example.com", "email_verified": "true" }), "Una User"),
+        (
+            "u-2",
+            json!({ "email": "b@example.com", "email_verified": null, "name": null, "preferred_username": "una" }),
+            "una",
+        ),
+        ("u-3", json!({ "email": " C@example.com ", "name": " " }), "c@example.com"),
+        ("u-4", json!({ "email": "d@example.com", "groups": "sales" }), "Una User"),
+    ] {
+        let page = arrive(&server, &provider, with(more, json!({ "sub": sub }))).await;
+        assert_eq!(page.status(), 303, "{sub}: {}", page.text());
+        let user = server.store().user_by_external(sub).await.expect("no fault").expect("made");
+        assert_eq!(user.name, name);
+    }
+}
