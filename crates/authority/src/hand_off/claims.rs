@@ -84,6 +84,13 @@ impl Claims {
         }
     }
 
+    /// Takes over what is not there yet.
+    pub(super) fn supplement(&mut self, more: Claims) {
+        for (name, value) in more.0 {
+            self.0.entry(name).or_insert(value);
+        }
+    }
+
     /// A claim whose name an operator chose: as it stands, since namespaced ones have dots, or as a path into objects.
     pub(super) fn named(&self, name: &str) -> Option<&Value> {
         self.0.get(name).or_else(|| {

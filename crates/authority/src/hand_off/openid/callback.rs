@@ -63,6 +63,9 @@ pub enum ProviderRefusal {
     /// It exchanged the code for something else.
     #[error("no ID token")]
     NoIdToken,
+    /// The userinfo endpoint describes somebody else (Core section 5.3.2).
+    #[error("claims about somebody else")]
+    OtherSubject,
     /// Whoever has this address has not shown it.
     #[error("the e-mail address is not verified")]
     EmailNotVerified,
@@ -88,6 +91,7 @@ impl ProviderRefusal {
             ProviderRefusal::NoCode => "no_code",
             ProviderRefusal::CodeRefused(_) => "code_refused",
             ProviderRefusal::NoIdToken => "no_id_token",
+            ProviderRefusal::OtherSubject => "other_subject",
             ProviderRefusal::EmailNotVerified => "email_not_verified",
             ProviderRefusal::NoAccount => "no_account",
             ProviderRefusal::NoRole => "no_role",
@@ -253,9 +257,20 @@ impl Authority {
             nonce: &at_provider.nonce,
             access_token: tokens.access_token.as_ref().map(|token| token.expose().as_str()),
         };
-        let claims = unverified.verified(&keys, &expected, now)?;
+        let mut claims = unverified.verified(&keys, &expected, now)?;
         let rules = (&openid.settings.account, &openid.settings.role);
-        Ok(Said::Is(Box::new(rules::person(rules, &claims, pending.fresh, now)?)))
+        let authenticated_at: Option<Timestamp> = claims.optional("auth_time")?;
+        // Where an access token is given out as well, an ID token may leave the person's claims to the endpoint for it (Core section 5.4).
+        if let (false, Some(url), Some(token)) =
+            (rules::suffice(rules, &claims), &metadata.userinfo_endpoint, &tokens.access_token)
+        {
+            let more = openid.user_info(url, token).await?;
+            if more.required::<String>("sub")? != claims.required::<String>("sub")? {
+                return Err(ProviderRefusal::OtherSubject.into());
+            }
+            claims.supplement(more);
+        }
+        Ok(Said::Is(Box::new(rules::person(rules, &claims, (authenticated_at, pending.fresh), now)?)))
     }
 
     /// The token request (Core section 3.1.3.1, RFC 7636 section 4.5).

@@ -4,6 +4,7 @@
 use super::OpenId;
 use super::back_channel::{BackAnswer, BackRequest};
 use super::key_set::KeySet;
+use crate::hand_off::claims::Claims;
 use arc_swap::ArcSwapOption;
 use keyfob_protocol::time::HOUR;
 use keyfob_protocol::{Secret, Timestamp, origin};
@@ -50,6 +51,7 @@ pub(super) struct Metadata {
     pub(super) authorization_endpoint: String,
     pub(super) token_endpoint: String,
     jwks_uri: String,
+    pub(super) userinfo_endpoint: Option<String>,
     #[serde(default)]
     pub(super) authorization_response_iss_parameter_supported: bool,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
@@ -61,11 +63,12 @@ impl Metadata {
             return Err(ProviderProblem::OtherIssuer);
         }
         for (name, url) in [
-            ("authorization_endpoint", &self.authorization_endpoint),
-            ("token_endpoint", &self.token_endpoint),
-            ("jwks_uri", &self.jwks_uri),
+            ("authorization_endpoint", Some(&self.authorization_endpoint)),
+            ("token_endpoint", Some(&self.token_endpoint)),
+            ("jwks_uri", Some(&self.jwks_uri)),
+            ("userinfo_endpoint", self.userinfo_endpoint.as_ref()),
         ] {
-            if !is_safe(url) {
+            if url.is_some_and(|url| !is_safe(url)) {
                 return Err(ProviderProblem::UnsafeEndpoint(name));
             }
         }
@@ -107,8 +110,19 @@ impl OpenId {
         self.keys.get(now, enough, self.document(metadata.jwks_uri.clone(), "its key set")).await
     }
 
+    /// Further claims about whom this access token was given for (Core section 5.3). Whose they are is to be compared.
+    pub(super) async fn user_info(&self, url: &str, token: &Secret<String>) -> Result<Claims, ProviderProblem> {
+        let authorization = Some(Secret::new(format!("Bearer {}", token.expose())));
+        let request = BackRequest { url: url.to_owned(), authorization, form: None };
+        self.read(request, "the answer of its userinfo endpoint").await
+    }
+
     async fn document<T: DeserializeOwned>(&self, url: String, what: &'static str) -> Result<T, ProviderProblem> {
-        let BackAnswer { status, body } = self.ask(BackRequest { url, authorization: None, form: None }).await?;
+        self.read(BackRequest { url, authorization: None, form: None }, what).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, request: BackRequest, what: &'static str) -> Result<T, ProviderProblem> {
+        let BackAnswer { status, body } = self.ask(request).await?;
         match status {
             200 => serde_json::from_slice(body.expose()).map_err(|_| ProviderProblem::Unreadable(what)),
             _ => Err(ProviderProblem::Status(what, status)),

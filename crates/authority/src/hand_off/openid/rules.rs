@@ -108,11 +108,21 @@ impl RoleRule {
     }
 }
 
-/// The person whom an ID token means. `fresh`: when they proved who they are must be said.
+/// Whether nothing is missing that a person is made of.
+pub(super) fn suffice((account, role): (&AccountRule, &RoleRule), claims: &Claims) -> bool {
+    let account = match account {
+        AccountRule::One(_) => None,
+        AccountRule::Claim { id, .. } => Some(id.as_str()),
+    };
+    let wanted = [Some("email"), account, role.claim.as_deref()];
+    wanted.into_iter().flatten().all(|claim| claims.named(claim).is_some())
+}
+
+/// The person whom an ID token means. When they proved who they are it must say itself where a `fresh` sign-in was asked for.
 pub(super) fn person(
     (account, role): (&AccountRule, &RoleRule),
     claims: &Claims,
-    fresh: bool,
+    (authenticated_at, fresh): (Option<Timestamp>, bool),
     now: Timestamp,
 ) -> Result<Person, ProviderRefusal> {
     let malformed = |claim| ProviderRefusal::from(ClaimsProblem::Malformed(claim));
@@ -131,9 +141,9 @@ pub(super) fn person(
         Some(_) => return Err(ProviderRefusal::EmailNotVerified),
     }
     let said_at = claims.required("iat")?;
-    let authenticated_at = match fresh {
-        true => claims.required("auth_time")?,
-        false => claims.optional("auth_time")?.unwrap_or(said_at),
+    let authenticated_at = match authenticated_at {
+        None if fresh => return Err(malformed("auth_time")),
+        said => said.unwrap_or(said_at),
     };
     if authenticated_at > now.plus(CLOCK_LEEWAY) {
         return Err(ClaimsProblem::IssuedInTheFuture.into());

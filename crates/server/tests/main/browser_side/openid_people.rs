@@ -100,3 +100,41 @@ async fn lg_03_a_name_and_a_verified_address_are_read_as_providers_spell_them() 
         assert_eq!(user.name, name);
     }
 }
+
+/// OpenID Connect Core section 5.4: beside an access token the ID token may leave the person's claims to the endpoint for it.
+#[tokio::test]
+async fn lg_03_what_an_id_token_leaves_out_the_userinfo_endpoint_says_of_the_same_person() {
+    let (server, provider) = server().await;
+    provider.now(|script| {
+        script.metadata["userinfo_endpoint"] = json!(format!("{}/userinfo", provider::PROVIDER));
+        script.user_info = json!({
+            "sub": "u-1", "email": "una@example.com", "email_verified": true, "groups": ["sales"], "name": "Other", "auth_time": 4_102_444_800_i64,
+        });
+    });
+    let arrive = async |sub: &str| {
+        let mut browser = Browser::new(&server);
+        let asked = Asked::of(&browser.get("/connections").await);
+        let mut claims = with(una(&server, &asked), json!({ "sub": sub }));
+        for claim in ["email", "email_verified", "groups"] {
+            claims.as_object_mut().expect("an object").remove(claim);
+        }
+        (says(&mut browser, &provider, &asked, &claims).await, browser)
+    };
+    assert_eq!(arrive("u-1").await.0.status(), 303);
+    let user = server.store().user_by_external("u-1").await.expect("no fault").expect("made");
+    assert_eq!((user.role, user.name.as_str()), (Role::Agent, "Una User"), "the ID token counts where both speak");
+    let (page, browser) = arrive("u-2").await;
+    assert_refused(&server, &browser, &page, (400, "other_subject"));
+    provider.now(|script| script.user_info["email_verified"] = json!(false));
+    let (page, browser) = arrive("u-1").await;
+    assert_refused(&server, &browser, &page, (403, "email_not_verified"));
+    provider.answers("/userinfo", (500, "oops"));
+    assert_page(&arrive("u-1").await.0.answer, 503);
+    // Whose ID token says enough is asked nothing more.
+    let before = provider.asked("/userinfo");
+    provider.heals();
+    let mut browser = Browser::new(&server);
+    let asked = Asked::of(&browser.get("/connections").await);
+    assert_eq!(says(&mut browser, &provider, &asked, &una(&server, &asked)).await.status(), 303);
+    assert_eq!(provider.asked("/userinfo"), before);
+}

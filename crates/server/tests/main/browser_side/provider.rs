@@ -33,6 +33,8 @@ pub(super) struct Script {
     pub(super) metadata: Value,
     /// Seeds of the keys that are published, each under the id `k` and its number.
     pub(super) published: Vec<u8>,
+    /// What its userinfo endpoint says.
+    pub(super) user_info: Value,
     /// Whether it knows us by a secret.
     pub(super) confidential: bool,
 }
@@ -73,7 +75,13 @@ impl Provider {
             "jwks_uri": format!("{PROVIDER}/jwks"),
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         });
-        let script = Script { instead: BTreeMap::new(), metadata, published: vec![1], confidential: true };
+        let script = Script {
+            instead: BTreeMap::new(),
+            metadata,
+            published: vec![1],
+            user_info: Value::Null,
+            confidential: true,
+        };
         Arc::new(Provider { script: Mutex::new(script), codes: Mutex::default(), asked: Mutex::default() })
     }
 
@@ -161,6 +169,11 @@ impl BackChannel for Provider {
                 Ok(tokens) => answer(200, tokens.to_string()),
                 Err(error) => answer(400, json!({ "error": error }).to_string()),
             },
+            "/userinfo" => {
+                let bearer = request.authorization.as_ref().map(|value| value.expose().as_str());
+                assert_eq!(bearer, Some("Bearer canary-access-token"));
+                answer(200, script.user_info.to_string())
+            }
             other => panic!("{other}"),
         }
     }
