@@ -3,7 +3,7 @@
 use super::asserting::assert_page;
 use super::platform::{CONTINUE, DECISION, ISSUER, assert_elsewhere, assert_refused, b64, count, with};
 use super::provider::{
-    self, Asked, CLIENT_ID, PROVIDER, Provider, answered, back, id_token, says, server, signed,
+    self, Asked, CLIENT_ID, PROVIDER, Provider, answered, back, id_token, refused, says, server, signed,
     signed_with_the_public_key, tokens, una,
 };
 use keyfob_authority::hand_off::openid::{OpenIdSettings, SwitchPrompt};
@@ -88,8 +88,8 @@ async fn in_04_an_id_token_that_does_not_answer_this_departure_is_refused() {
         (json!({ "email": null }), "malformed_claims"),
         (json!({ "email": "nobody" }), "malformed_claims"),
     ] {
-        let page = says(&mut browser, &provider, &asked, &with(good.clone(), change.clone())).await;
-        assert_refused(&server, &browser, &page, (400, reason));
+        let answer = tokens(&id_token(&with(good.clone(), change)));
+        refused((&server, &mut browser), &provider, &asked, answer, (400, reason)).await;
     }
     for (change, reason) in [
         (json!({ "email_verified": false }), "email_not_verified"),
@@ -98,8 +98,8 @@ async fn in_04_an_id_token_that_does_not_answer_this_departure_is_refused() {
         (json!({ "groups": null }), "no_role"),
         (json!({ "groups": { "keyfob-admins": true } }), "no_role"),
     ] {
-        let page = says(&mut browser, &provider, &asked, &with(good.clone(), change)).await;
-        assert_refused(&server, &browser, &page, (403, reason));
+        let answer = tokens(&id_token(&with(good.clone(), change)));
+        refused((&server, &mut browser), &provider, &asked, answer, (403, reason)).await;
     }
     let unsigned = format!("{}.{}.", b64(json!({ "alg": "none" }).to_string()), b64(good.to_string()));
     let header = |alg: &str, kid: &str| json!({ "alg": alg, "kid": kid });
@@ -114,8 +114,7 @@ async fn in_04_an_id_token_that_does_not_answer_this_departure_is_refused() {
         (id_token(&json!("claims")), "malformed_claims"),
         ("x".to_owned(), "not_a_jwt"),
     ] {
-        let page = answered(&mut browser, &provider, &asked, tokens(&token)).await;
-        assert_refused(&server, &browser, &page, (400, reason));
+        refused((&server, &mut browser), &provider, &asked, tokens(&token), (400, reason)).await;
     }
     let page = answered(&mut browser, &provider, &asked, json!({ "access_token": "a", "token_type": "Bearer" })).await;
     assert_refused(&server, &browser, &page, (400, "no_id_token"));

@@ -1,7 +1,7 @@
 //! A server whose people sign in at an OpenID provider, and that provider, in this process: it checks what it is sent as a real one does, and
 //! says what a test wants it to.
 
-use super::platform::{ISSUER, b64, pair};
+use super::platform::{ISSUER, assert_refused, b64, pair};
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::KeyPair;
@@ -261,4 +261,24 @@ pub(super) async fn answered(browser: &mut Browser<'_>, provider: &Provider, ask
 /// The same with an ID token of these claims.
 pub(super) async fn says(browser: &mut Browser<'_>, provider: &Provider, asked: &Asked, claims: &Value) -> Page {
     answered(browser, provider, asked, tokens(&id_token(claims))).await
+}
+
+/// An answer of the token endpoint that must be refused, for just this reason.
+pub(super) async fn refused(
+    (server, browser): (&TestServer, &mut Browser<'_>),
+    provider: &Provider,
+    asked: &Asked,
+    answer: Value,
+    (status, reason): (u16, &str),
+) {
+    let before = counted(server, reason);
+    let page = answered(browser, provider, asked, answer).await;
+    assert_refused(server, browser, &page, (status, reason));
+    assert_eq!(counted(server, reason), before + 1, "{reason}");
+}
+
+fn counted(server: &TestServer, outcome: &str) -> u64 {
+    let label = format!("hand_off_returns_total{{outcome=\"{outcome}\"}} ");
+    let text = server.doorway.metrics.render();
+    text.split(&label).nth(1).and_then(|rest| rest.lines().next()).map_or(0, |count| count.parse().expect("a number"))
 }
