@@ -56,8 +56,16 @@ pub(crate) async fn depart_to_provider(
     cookies: impl IntoIterator<Item = HeaderValue>,
     id: &RequestId,
 ) -> Result<Response, Fault> {
-    let departure = doorway.authority.hand_off_to_provider(openid, handed_off(ask), doorway.now()).await?;
-    Ok(departed(doorway, departure, cookies, id))
+    match doorway.authority.hand_off_to_provider(openid, handed_off(ask), doorway.now()).await {
+        Ok(departure) => Ok(departed(doorway, departure, cookies, id)),
+        Err(fault) => {
+            if let Fault::Provider(_) = fault {
+                // Nobody comes back who cannot leave, and whoever watches the counter should see it.
+                doorway.metrics.count_return(outcome_of(&fault));
+            }
+            Err(fault)
+        }
+    }
 }
 
 fn handed_off<'a>(ask: &Ask<'a>) -> HandOff<'a> {

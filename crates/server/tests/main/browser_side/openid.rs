@@ -78,7 +78,7 @@ async fn in_04_an_id_token_that_does_not_answer_this_departure_is_refused() {
         (json!({ "azp": "another-client" }), "wrong_party"),
         (json!({ "iat": now - 300, "exp": now }), "expired"),
         (json!({ "exp": null }), "malformed_claims"),
-        (json!({ "iat": now + 61 }), "issued_in_the_future"),
+        (json!({ "iat": now + 61, "auth_time": now }), "issued_in_the_future"),
         (json!({ "iat": null }), "malformed_claims"),
         (json!({ "auth_time": now + 61 }), "issued_in_the_future"),
         (json!({ "at_hash": "AAAAAAAAAAAAAAAAAAAAAA" }), "wrong_token_hash"),
@@ -176,6 +176,12 @@ async fn in_04_a_callback_counts_once_and_in_the_browser_that_left() {
     assert_refused(&server, &browser, &page, (400, "no_code"));
     let page = back(&mut browser, &[("state", "a"), ("state", asked.get("state")), ("code", "c")]).await;
     assert_page(&page.answer, 400);
+    // A program that looks at the URL first uses nothing up.
+    let code = provider.code(&asked, tokens(&id_token(&una(&server, &asked))));
+    let pairs = [("code", code.as_str()), ("state", asked.get("state"))];
+    let head = http::Request::head(provider::callback(&pairs)).body(String::new()).expect("a request");
+    assert_eq!(server.send(head).await.status(), 405);
+    assert_eq!(back(&mut browser, &pairs).await.status(), 303);
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use super::platform::{assert_refused, count, with};
 use super::provider::{self, Asked, Provider, says, server, una};
 use keyfob_authority::hand_off::openid::OpenIdSettings;
 use keyfob_authority::hand_off::openid::rules::{AccountRule, RoleRule};
-use keyfob_authority::model::{Role, UserStatus};
-use keyfob_authority::store::LedgerFilter;
+use keyfob_authority::model::{Role, User, UserStatus};
+use keyfob_authority::store::{Administered, Administration, LedgerFilter, Replacement};
 use keyfob_testkit::{Browser, Page, TestServer};
 use serde_json::{Value, json};
 
@@ -15,6 +15,14 @@ async fn arrive(server: &TestServer, provider: &Provider, more: Value) -> Page {
     let mut browser = Browser::new(server);
     let asked = Asked::of(&browser.get("/connections").await);
     says(&mut browser, provider, &asked, &with(una(server, &asked), more)).await
+}
+
+/// As the command line writes it.
+async fn change(server: &TestServer, row: User) {
+    let read_at = server.store().settings_version().await.expect("no fault");
+    let change = Administration::UpdateUser(Replacement { row, read_at });
+    let done = server.store().administer(change, Vec::new(), Vec::new()).await.expect("no fault");
+    assert!(matches!(done, Administered::Done(_)), "{done:?}");
 }
 
 #[tokio::test]
@@ -42,15 +50,19 @@ async fn lg_03_a_known_user_follows_the_provider_and_a_local_one_is_not_taken_ov
     let newest = store.ledger(LedgerFilter { user: Some(owner), ..LedgerFilter::default() }, 1).await;
     let advice = format!("keyfob user link {owner} --external='u-9'");
     assert!(newest.expect("no fault")[0].detail.contains(&advice));
+    // Joined by the operator, they are the same: in the provider's account from then on.
+    let local = store.user(owner).await.expect("no fault").expect("there");
+    let linked = User { external: Some("u-9".to_owned()), password_hash: None, ..local };
+    change(&server, linked).await;
+    let page = arrive(&server, &provider, json!({ "sub": "u-9", "email": "OWNER@example.com" })).await;
+    assert_eq!(page.status(), 303, "{}", page.text());
+    let known = store.user_by_external("u-9").await.expect("no fault").expect("there");
+    assert_eq!((known.id, known.account), (owner, now.account));
     let page = arrive(&server, &provider, json!({ "sub": "u-8", "email": "una@new.example.com" })).await;
     assert_page(&page.answer, 409);
     assert!(count(&server, "email_twice"));
     // Whoever is disabled here stays outside, whatever the provider says.
-    let user = keyfob_authority::model::User { status: UserStatus::Disabled, ..una().await };
-    let read_at = store.settings_version().await.expect("no fault");
-    let row = keyfob_authority::store::Replacement { row: user, read_at };
-    let change = keyfob_authority::store::Administration::UpdateUser(row);
-    store.administer(change, Vec::new(), Vec::new()).await.expect("no fault");
+    change(&server, User { status: UserStatus::Disabled, ..una().await }).await;
     assert_page(&arrive(&server, &provider, json!({})).await.answer, 403);
     assert!(count(&server, "inactive"));
 }

@@ -26,6 +26,7 @@ async fn az_16_the_app_is_told_when_the_provider_is_down_at_the_departure() {
         assert_page(&page.answer, 503);
         server.clock.advance(5);
     }
+    assert!(count(&server, "provider_down"));
     // A failure is remembered for some seconds, so that nobody waits for each try.
     let before = provider.asked(DISCOVERY);
     for _ in 0..3 {

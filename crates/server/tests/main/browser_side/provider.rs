@@ -249,7 +249,11 @@ pub(super) async fn server() -> (TestServer, Arc<Provider>) {
 
 /// What the browser brings back.
 pub(super) async fn back(browser: &mut Browser<'_>, pairs: &[(&str, &str)]) -> Page {
-    browser.get(&format!("/sign-in/openid/callback?{}", form::encode(pairs.iter().copied()))).await
+    browser.get(&callback(pairs)).await
+}
+
+pub(super) fn callback(pairs: &[(&str, &str)]) -> String {
+    format!("/sign-in/openid/callback?{}", form::encode(pairs.iter().copied()))
 }
 
 /// The callback of a request for which the provider answers so.
