@@ -2,9 +2,10 @@
 
 use crate::access_tokens::AccessTokens;
 use crate::app_cache::AppCache;
-use crate::hand_off::Platform;
+use crate::hand_off::openid::ProviderProblem;
 use crate::keys::Keyring;
 use crate::registered::Kept;
+use crate::sign_in::SignInPlace;
 use crate::store::{GrantWrite, NewRevocation, Store, StoreError, Written};
 use crate::usage::Usage;
 use arc_swap::ArcSwap;
@@ -38,12 +39,15 @@ pub enum Fault {
     /// One grant was written by others faster than it could be read, again and again.
     #[error("a grant stayed contended")]
     Contended,
+    /// People sign in at an OpenID provider, and it cannot be used.
+    #[error("the OpenID provider cannot be used: {0}")]
+    Provider(#[from] ProviderProblem),
 }
 
 impl Fault {
     /// Whether a retry may help: row T-21 tells 503 from 500 by it.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Fault::Store(StoreError::Unavailable(_)) | Fault::Contended)
+        matches!(self, Fault::Store(StoreError::Unavailable(_)) | Fault::Contended | Fault::Provider(_))
     }
 }
 
@@ -68,8 +72,8 @@ pub struct Settings {
     pub signing_key_lifetime: Option<i64>,
     /// Scopes that exist here (decision D18); empty: a grant is the user's whole role.
     pub scopes: Vec<DeclaredScope>,
-    /// Where people sign in; `None`: here, with a password.
-    pub platform: Option<Arc<Platform>>,
+    /// Where people sign in.
+    pub sign_in: SignInPlace,
 }
 
 /// A scope and what the consent page says about it.
@@ -98,7 +102,7 @@ impl Settings {
             session_absolute: 7 * DAY,
             signing_key_lifetime: Some(90 * DAY),
             scopes: Vec::new(),
-            platform: None,
+            sign_in: SignInPlace::Here,
         }
     }
 

@@ -1,5 +1,5 @@
-//! Signing in at the platform's own login (decision record 0007): a ticket of ours goes out with the browser, an assertion of the
-//! platform's comes back with it.
+//! Signing in elsewhere. At the platform's own login (decision record 0007): a ticket of ours goes out with the browser, an assertion of the
+//! platform's comes back with it. At an OpenID provider (0008): [`openid`]. What waits, single use and people are common to both.
 //!
 //! The platform signs with a key of which Keyfob has the public half only, so nothing that lies here can be presented as an assertion. What
 //! waits while the person is away lies in their browser, sealed; a row is written when a ticket is used, never when one is given out.
@@ -10,17 +10,20 @@ pub mod assertion;
 pub mod change;
 pub mod claims;
 pub mod key;
+pub mod openid;
 pub mod pending;
 mod people;
 
 use aws_lc_rs::digest;
 use key::PlatformKey;
-use keyfob_protocol::origin;
+use keyfob_protocol::{form, origin};
 
 /// How far the platform's clock may run ahead of ours, in seconds.
 pub const CLOCK_LEEWAY: i64 = 60;
 /// Longest life of what the platform signs, in seconds.
 pub const LONGEST_LIFE: i64 = 300;
+/// Longest domain of an account, in bytes.
+const LONGEST_DOMAIN: usize = 63;
 /// Where the platform sends people back to, under the issuer.
 pub const RETURN_PATH: &str = "/sign-in/return";
 
@@ -49,4 +52,10 @@ impl Platform {
 fn use_digest(kind: &str, id: &str) -> [u8; 32] {
     let digest = digest::digest(&digest::SHA256, format!("{kind}\0{id}").as_bytes());
     digest.as_ref().try_into().expect("invariant: SHA-256 has 32 bytes")
+}
+
+/// A URL, which may have a query already, with these parameters as well.
+fn with_query<'v>(url: &str, pairs: impl IntoIterator<Item = (&'v str, &'v str)>) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}{}", form::encode(pairs))
 }

@@ -1,7 +1,9 @@
-//! Proving who a user is. Local passwords are one way; a platform's own login is another.
+//! Proving who a user is. Local passwords are one way; a platform's own login is another, and an OpenID provider a third. There is one at a time:
+//! the ids of a platform's users and of a provider's are kept in the same place.
 
 use crate::authority::{Decision, Fault};
 use crate::hand_off::Platform;
+use crate::hand_off::openid::OpenId;
 use crate::model::{AccountStatus, LedgerEntry, LedgerKind, User, UserStatus};
 use crate::passwords::{PasswordCheck, Passwords};
 use crate::store::{Administration, Replacement, Store};
@@ -27,12 +29,26 @@ pub enum SignInRefusal {
     Inactive,
 }
 
+/// Where people sign in, as an operator sets it.
+#[derive(Clone, Debug, Default)]
+pub enum SignInPlace {
+    /// Here, with a password.
+    #[default]
+    Here,
+    /// At the platform's own login.
+    Platform(Arc<Platform>),
+    /// At an OpenID provider.
+    OpenId(Arc<OpenId>),
+}
+
 /// How people sign in: the doorway asks this and knows no more.
 pub enum SignInWay {
     /// On a page of ours, with a password.
     Passwords(Arc<dyn SignIn>),
     /// At the platform, which says who came.
     Platform(Arc<Platform>),
+    /// At an OpenID provider, which does.
+    OpenId(Arc<OpenId>),
 }
 
 /// A way to check what a person typed.

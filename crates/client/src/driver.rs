@@ -35,6 +35,7 @@ pub enum DriverError {
 #[derive(Clone, Debug)]
 pub struct Driver {
     client: reqwest::Client,
+    max_body: usize,
 }
 
 impl Driver {
@@ -67,7 +68,13 @@ impl Driver {
 
     fn build(builder: reqwest::ClientBuilder) -> Result<Driver, DriverError> {
         let client = builder.build().map_err(|error| DriverError::Build(chain(&error)))?;
-        Ok(Driver { client })
+        Ok(Driver { client, max_body: MAX_BODY })
+    }
+
+    /// Reads bodies of so many bytes at most, instead of 8 MiB.
+    #[must_use]
+    pub fn reading_at_most(self, max_body: usize) -> Driver {
+        Driver { max_body, ..self }
     }
 }
 
@@ -107,8 +114,9 @@ impl Transport for Driver {
         let (status, headers) = (response.status().as_u16(), headers.collect());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
-            if body.len() + chunk.len() > MAX_BODY {
-                return Err(SendFailure::Unanswered(format!("the answer is longer than {MAX_BODY} bytes")));
+            if body.len() + chunk.len() > self.max_body {
+                let longest = self.max_body;
+                return Err(SendFailure::Unanswered(format!("the answer is longer than {longest} bytes")));
             }
             body.extend_from_slice(&chunk);
         }

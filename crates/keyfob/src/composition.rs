@@ -1,6 +1,7 @@
 //! The parts that only the composition root may make: the system's clock and randomness, files, signals, the log.
 
 pub(crate) mod authority;
+pub(crate) mod back_channel;
 pub(crate) mod clock;
 pub(crate) mod entropy;
 pub(crate) mod lock;

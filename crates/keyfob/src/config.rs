@@ -1,6 +1,7 @@
 //! One TOML file plus `KEYFOB_*`. Unknown keys are refused; every default has a reason beside it.
 
 mod sample;
+mod sign_in;
 
 use crate::args::{ConfigCommand, Place};
 use crate::composition::authority::{Absent, Data, ours};
@@ -12,7 +13,7 @@ use crate::output;
 use ipnet::IpNet;
 use keyfob_authority::Settings;
 use keyfob_authority::authority::DeclaredScope;
-use keyfob_authority::hand_off::{Platform, key::PlatformKey};
+use keyfob_authority::sign_in::SignInPlace;
 use keyfob_pages::Brand;
 use keyfob_protocol::access_token::SigningAlgorithm;
 use keyfob_protocol::time::DAY;
@@ -22,7 +23,6 @@ use serde::Deserialize;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use url::{Host, Url};
 
 /// Everything that `serve` needs to know, checked.
@@ -43,7 +43,7 @@ pub(crate) struct Config {
     code_lifetime: i64,
     signing_key_lifetime: Option<i64>,
     scopes: Vec<DeclaredScope>,
-    platform: Option<Arc<Platform>>,
+    sign_in: SignInPlace,
 }
 
 /// Where the rows lie. Prints without the password of a database.
@@ -97,20 +97,7 @@ struct File {
     code_lifetime: Option<i64>,
     brand: BrandFile,
     scopes: Vec<DeclaredScope>,
-    sign_in: SignInFile,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct SignInFile {
-    platform: Option<PlatformFile>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PlatformFile {
-    url: String,
-    public_key_file: PathBuf,
+    sign_in: sign_in::SignInFile,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -188,7 +175,7 @@ impl Config {
                 days => Some(i64::from(days) * DAY),
             },
             scopes: file.scopes,
-            platform: file.sign_in.platform.map(platform).transpose()?,
+            sign_in: file.sign_in.read()?,
         })
     }
 
@@ -215,7 +202,7 @@ impl Config {
             code_lifetime: self.code_lifetime,
             signing_key_lifetime: self.signing_key_lifetime,
             scopes: self.scopes.clone(),
-            platform: self.platform.clone(),
+            sign_in: self.sign_in.clone(),
             issuer: settings.issuer,
             ..settings
         }
@@ -302,8 +289,8 @@ fn parse(path: &Path) -> anyhow::Result<File> {
     })?;
     toml::from_str(&text).map_err(|error: toml::de::Error| {
         let mut told = error.to_string();
-        if told.contains("://") {
-            // It repeats the line, which may hold the password of a database.
+        if told.contains("://") || told.contains("secret") {
+            // It repeats the line, which may hold the password of a database or a client's secret.
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             told = format!("line {}: {}", before.matches('\n').count() + 1, error.message());
         }
@@ -341,17 +328,6 @@ fn with_environment(mut file: File) -> anyhow::Result<File> {
         }
     }
     Ok(file)
-}
-
-/// The platform that people sign in at.
-fn platform(file: PlatformFile) -> anyhow::Result<Arc<Platform>> {
-    let PlatformFile { url, public_key_file } = file;
-    let refuse = |why: String| Exit::Refused.because(format!("sign_in.platform: {why}"));
-    let place = public_key_file.display();
-    let text = std::fs::read_to_string(&public_key_file).map_err(|error| refuse(format!("{place}: {error}")))?;
-    let key = PlatformKey::parse(&text).map_err(|problem| refuse(format!("{place}: {problem}")))?;
-    let platform = Platform::new(&url, key);
-    platform.map(Arc::new).ok_or_else(|| refuse(format!("url {url}: it must be https and have no fragment")))
 }
 
 /// Reads where the store is, without ever repeating what may hold a password.

@@ -8,6 +8,7 @@ use crate::output;
 use anyhow::Context;
 use axum::Router;
 use axum::routing::get;
+use keyfob_authority::sign_in::SignInPlace;
 use keyfob_authority::store::Store;
 use keyfob_server::listen::{self, ListenOptions, tls::Tls};
 use keyfob_server::{Doorway, Node, NodeParts, router};
@@ -125,7 +126,7 @@ async fn greet(config: &Config, store: &dyn Store, address: &str) -> anyhow::Res
     Ok(())
 }
 
-/// What to do where there is nobody to serve. People whom a platform signs in are added when they first come, and have no password here.
+/// What to do where there is nobody to serve. People who sign in elsewhere are added when they first come, and have no password here.
 async fn first_steps(config: &Config, store: &dyn Store) -> anyhow::Result<Option<String>> {
     let data = config.data.display();
     let same_store = match config.store {
@@ -136,10 +137,14 @@ async fn first_steps(config: &Config, store: &dyn Store) -> anyhow::Result<Optio
         "keyfob system add  --data {data} --name 'Partner One'                                                  # prints its key\n  \
          keyfob app add     --data {data} --system 'Partner One' --name 'First App' --redirect-uri https://app.example.com/callback\n"
     );
-    Ok(match config.settings().platform {
-        Some(platform) if store.apps(None).await?.is_empty() => Some(format!(
-            "\nThere is no app yet. In another terminal{same_store}:\n\n  {app}\nPeople sign in at {} and are added when they first come.\n",
-            platform.origin()
+    let elsewhere = match &config.settings().sign_in {
+        SignInPlace::Here => None,
+        SignInPlace::Platform(platform) => Some(platform.origin().to_owned()),
+        SignInPlace::OpenId(openid) => Some(openid.issuer().to_owned()),
+    };
+    Ok(match elsewhere {
+        Some(place) if store.apps(None).await?.is_empty() => Some(format!(
+            "\nThere is no app yet. In another terminal{same_store}:\n\n  {app}\nPeople sign in at {place} and are added when they first come.\n"
         )),
         None if store.accounts().await?.is_empty() => Some(format!(
             "\nThere is no account yet. In another terminal{same_store}:\n\n  \

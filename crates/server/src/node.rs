@@ -1,7 +1,7 @@
 //! A node put together: law, gate and doorway over one store, and the tasks that keep it in step with that store.
 //!
 //! Who serves an authority hands in what only they can make or choose; how the parts know each other is said here, once. People sign
-//! in at the platform where the settings name one, otherwise with the passwords of the store. The gate of a node is told of each revocation at its commit, and of other processes' by following
+//! in at the platform or the OpenID provider where the settings name one, otherwise with the passwords of the store. The gate of a node is told of each revocation at its commit, and of other processes' by following
 //! the store. Whether it goes on with what it knows while there is no news is an option: yes where the store is this process's own.
 
 use crate::clock_health::ClockHealth;
@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use crate::restraint::Restraint;
 use keyfob_authority::open::{OpenError, Opener};
 use keyfob_authority::passwords::Passwords;
-use keyfob_authority::sign_in::{LocalPasswords, SignInWay};
+use keyfob_authority::sign_in::{LocalPasswords, SignInPlace, SignInWay};
 use keyfob_authority::store::Store;
 use keyfob_authority::{Authority, Fault, Settings};
 use keyfob_gate::{Gate, GateConfig, ProtectedResource};
@@ -72,9 +72,10 @@ impl Node {
         let sink = Arc::new(GateSink { gate: gate.clone(), feed: feed.clone() });
         let restraint = Restraint::new(options.holds_back);
         let doorway = Arc::new(Doorway {
-            sign_in: match &settings.platform {
-                Some(platform) => SignInWay::Platform(platform.clone()),
-                None => {
+            sign_in: match &settings.sign_in {
+                SignInPlace::Platform(platform) => SignInWay::Platform(platform.clone()),
+                SignInPlace::OpenId(openid) => SignInWay::OpenId(openid.clone()),
+                SignInPlace::Here => {
                     let local = LocalPasswords::new(store.clone(), passwords.clone(), entropy.clone());
                     SignInWay::Passwords(Arc::new(local))
                 }

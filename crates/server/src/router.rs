@@ -5,13 +5,14 @@ use crate::cors;
 use crate::doorway::Doorway;
 use crate::routes::{
     about_token, assets, authorize, connections, decision, hand_off, health, identity, jwks, metadata, not_found,
-    oauth_apps, openapi, platform, protected_resource, revocations, sign_in, token,
+    oauth_apps, openapi, openid, platform, protected_resource, revocations, sign_in, token,
 };
 use axum::Router;
 use axum::http::Method;
 use axum::middleware;
 use axum::routing::{any, get, post, put};
 use keyfob_authority::hand_off::RETURN_PATH;
+use keyfob_authority::hand_off::openid::CALLBACK_PATH;
 use keyfob_authority::sign_in::SignInWay;
 use std::sync::Arc;
 
@@ -50,6 +51,10 @@ fn routes(doorway: &Doorway) -> Router<Arc<Doorway>> {
             .route(hand_off::CONTINUE_PATH, get(hand_off::go_on))
             .route("/platform/users/{id}", put(platform::user))
             .route("/platform/accounts/{id}", put(platform::account)),
+        SignInWay::OpenId(_) => Router::new()
+            .route(CALLBACK_PATH, get(openid::callback))
+            .route(hand_off::REFUSED_PATH, get(hand_off::refused))
+            .route(hand_off::CONTINUE_PATH, get(hand_off::go_on)),
     };
     signing_in
         .route("/oauth/authorize", get(authorize::by_query).post(authorize::by_form))

@@ -15,6 +15,7 @@ pub(crate) mod not_found;
 pub(crate) mod oauth_apps;
 pub(crate) mod openapi;
 mod openapi_schemas;
+pub(crate) mod openid;
 pub(crate) mod platform;
 pub(crate) mod posted;
 pub(crate) mod protected_resource;

@@ -1,7 +1,9 @@
-//! Coming back from the platform: an assertion for the ticket that this browser left with opens a session, once.
+//! Coming back from the platform: an assertion for the ticket that this browser left with opens a session, once. The same for whatever comes
+//! back from an OpenID provider, once it is known what that says.
 
 use super::assertion::{Assertion, Person, Said};
 use super::claims::ClaimsProblem;
+use super::openid::callback::ProviderRefusal;
 use super::pending::{Pending, TICKET_LIFETIME};
 use super::{CLOCK_LEEWAY, Platform, use_digest};
 use crate::authority::{Authority, Decision, Fault};
@@ -14,14 +16,9 @@ use keyfob_protocol::callback::AuthorizeAnswer;
 use keyfob_protocol::time::HOUR;
 use keyfob_protocol::{Secret, Timestamp};
 
-/// In the ledger, of a denial.
-const GAVE_UP: &str = "gave up at the platform";
-
 /// What a browser brings back. Presented, not verified.
 #[derive(Debug)]
-pub struct PresentedReturn<'r> {
-    /// From the URL.
-    pub assertion: &'r str,
+pub struct ReturningBrowser<'r> {
     /// From the cookie that it left with.
     pub pending: Option<&'r str>,
     /// The browser.
@@ -61,6 +58,8 @@ pub enum Arrival {
 pub enum ReturnRefusal {
     /// The assertion is not acceptable in itself.
     Assertion(ClaimsProblem),
+    /// The OpenID provider's answer is not.
+    Provider(ProviderRefusal),
     /// This browser waits for no return: the cookie is missing, or not ours.
     NotWaiting,
     /// It waits, and it is not the browser that left.
@@ -98,6 +97,7 @@ impl ReturnRefusal {
     pub fn reason(&self) -> &'static str {
         match self {
             ReturnRefusal::Assertion(problem) => problem.reason(),
+            ReturnRefusal::Provider(refusal) => refusal.reason(),
             ReturnRefusal::NotWaiting => "not_waiting",
             ReturnRefusal::OtherBrowser => "other_browser",
             ReturnRefusal::OtherTicket => "other_ticket",
@@ -116,7 +116,17 @@ impl ReturnRefusal {
     /// The claim that is missing or malformed, where it is one.
     pub fn claim(&self) -> Option<&'static str> {
         match self {
-            ReturnRefusal::Assertion(problem) => problem.claim(),
+            ReturnRefusal::Assertion(problem) | ReturnRefusal::Provider(ProviderRefusal::Claims(problem)) => {
+                problem.claim()
+            }
+            _ => None,
+        }
+    }
+
+    /// The error code of the provider's, where it is one.
+    pub fn error(&self) -> Option<&'static str> {
+        match self {
+            ReturnRefusal::Provider(refusal) => refusal.error(),
             _ => None,
         }
     }
@@ -128,7 +138,7 @@ impl ReturnRefusal {
     }
 
     /// What the ledger has of it: once a reason and hour, so that nobody fills it.
-    fn entry(&self, now: Timestamp) -> LedgerEntry {
+    pub(super) fn entry(&self, now: Timestamp) -> LedgerEntry {
         let (reason, hour) = (self.reason(), now.0.div_euclid(HOUR));
         let detail = self.advice().map_or(String::new(), |advice| format!("; {advice}"));
         let user = match self {
@@ -169,20 +179,18 @@ impl Authority {
     pub async fn return_from_hand_off(
         &self,
         platform: &Platform,
-        presented: PresentedReturn<'_>,
+        assertion: &str,
+        browser: ReturningBrowser<'_>,
         now: Timestamp,
     ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
-        let assertion = match platform.assertion(presented.assertion, &self.settings.issuer, now) {
+        let assertion = match platform.assertion(assertion, &self.settings.issuer, now) {
             Ok(assertion) => assertion,
             Err(problem) => return Ok(Decision::Refused(ReturnRefusal::Assertion(problem))),
         };
-        let waiting = self.waiting(&assertion, &presented, now);
-        match self.arrive(&assertion, &waiting, presented.earlier_cookie, now).await {
+        let waiting = self.waiting(&assertion.ticket, &browser, now);
+        match self.arrive(&assertion, &waiting, browser.earlier_cookie, now).await {
             Ok(decision) => Ok(decision),
-            Err(fault) => match self.told_of(&waiting, &fault).await {
-                Some(redirect) => Ok(Decision::Granted(Arrival::Failed { fault, redirect })),
-                None => Err(fault),
-            },
+            Err(fault) => self.told_or_failed(&waiting, fault).await,
         }
     }
 
@@ -193,7 +201,10 @@ impl Authority {
         earlier_cookie: Option<&str>,
         now: Timestamp,
     ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
-        let decision = self.decide_arrival(assertion, waiting, earlier_cookie, now).await?;
+        let decision = match self.unused(&assertion.ticket, waiting).await? {
+            Ok(pending) => self.receive(&assertion.said, pending, earlier_cookie, now).await?,
+            Err(refusal) => Decision::Refused(refusal),
+        };
         match &decision {
             Decision::Refused(refusal) if refusal.is_elsewhere() => {
                 // When the ticket ends is not known here, but it was given out by now. Whoever has used it meanwhile has recorded it.
@@ -207,33 +218,46 @@ impl Authority {
         Ok(decision)
     }
 
-    /// Where the app is told of a fault, if one waits that may still be answered.
-    async fn told_of(&self, waiting: &Result<Pending, ReturnRefusal>, fault: &Fault) -> Option<String> {
-        let interaction = waiting.as_ref().ok()?.interaction.as_ref()?;
+    /// A fault as an arrival, if a request waits whose app may still be told.
+    pub(super) async fn told_or_failed(
+        &self,
+        waiting: &Result<Pending, ReturnRefusal>,
+        fault: Fault,
+    ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
+        let interaction = waiting.as_ref().ok().and_then(|pending| pending.interaction.as_ref());
+        let Some(interaction) = interaction else { return Err(fault) };
         match self.app_of(interaction).await {
-            Ok(Decision::Granted(app)) => Some(self.failed(interaction, &app, fault)),
-            _ => None,
+            Ok(Decision::Granted(app)) => {
+                let redirect = self.failed(interaction, &app, &fault);
+                Ok(Decision::Granted(Arrival::Failed { fault, redirect }))
+            }
+            _ => Err(fault),
         }
     }
 
-    async fn decide_arrival(
+    /// What waits, if its ticket was not used: an early answer, so that a replay changes no user; whoever wins is decided by the write.
+    pub(super) async fn unused<'w>(
         &self,
-        assertion: &Assertion,
-        waiting: &Result<Pending, ReturnRefusal>,
+        ticket: &str,
+        waiting: &'w Result<Pending, ReturnRefusal>,
+    ) -> Result<Result<&'w Pending, ReturnRefusal>, Fault> {
+        match self.store.is_ticket_used(use_digest("ticket", ticket)).await? {
+            true => Ok(Err(ReturnRefusal::Used)),
+            false => Ok(waiting.as_ref().map_err(Clone::clone)),
+        }
+    }
+
+    /// What becomes of what is said of somebody, wherever they signed in.
+    pub(super) async fn receive(
+        &self,
+        said: &Said,
+        pending: &Pending,
         earlier_cookie: Option<&str>,
         now: Timestamp,
     ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
-        let id = use_digest("ticket", &assertion.ticket);
-        // So that a replay changes no user; whoever wins is decided by the write.
-        if self.store.is_ticket_used(id).await? {
-            return Ok(Decision::Refused(ReturnRefusal::Used));
-        }
-        let pending = match waiting {
-            Ok(pending) => pending,
-            Err(refusal) => return Ok(Decision::Refused(refusal.clone())),
-        };
+        let id = use_digest("ticket", &pending.ticket);
         let ticket = TicketUse { id, until: pending.expires_at.plus(CLOCK_LEEWAY) };
-        match &assertion.said {
+        match said {
             Said::Denied => self.give_up(pending, ticket, earlier_cookie, now).await,
             Said::Is(person) if pending.fresh && person.authenticated_at < pending.issued_at => {
                 Ok(Decision::Refused(ReturnRefusal::NotFresh))
@@ -242,19 +266,19 @@ impl Authority {
         }
     }
 
-    /// The hand-off that this assertion answers in this browser.
-    fn waiting(
+    /// The departure that this ticket names, in this browser.
+    pub(super) fn waiting(
         &self,
-        assertion: &Assertion,
-        presented: &PresentedReturn<'_>,
+        ticket: &str,
+        browser: &ReturningBrowser<'_>,
         now: Timestamp,
     ) -> Result<Pending, ReturnRefusal> {
-        let pending = presented.pending.and_then(|sealed| Pending::open(sealed, &self.keys.load()));
+        let pending = browser.pending.and_then(|sealed| Pending::open(sealed, &self.keys.load()));
         let pending = pending.ok_or(ReturnRefusal::NotWaiting)?;
-        if presented.flow != Some(pending.flow) {
+        if browser.flow != Some(pending.flow) {
             return Err(ReturnRefusal::OtherBrowser);
         }
-        if assertion.ticket != pending.ticket {
+        if ticket != pending.ticket {
             return Err(ReturnRefusal::OtherTicket);
         }
         if now >= pending.expires_at {
@@ -272,7 +296,11 @@ impl Authority {
         earlier_cookie: Option<&str>,
         now: Timestamp,
     ) -> Result<Decision<Arrival, ReturnRefusal>, Fault> {
-        let entry = |app| LedgerEntry { app, ..LedgerEntry::new(now, LedgerKind::Denied) }.with_detail(GAVE_UP);
+        let gave_up = match pending.provider {
+            None => "gave up at the platform",
+            Some(_) => "gave up at the OpenID provider",
+        };
+        let entry = |app| LedgerEntry { app, ..LedgerEntry::new(now, LedgerKind::Denied) }.with_detail(gave_up);
         let (redirect, ledger) = match &pending.interaction {
             None => (None, vec![entry(None)]),
             Some(interaction) => {
@@ -287,7 +315,7 @@ impl Authority {
                 let ledger = match signed_in {
                     None => vec![entry(Some(app.id))],
                     Some(signed_in) => {
-                        let write = self.write_decision(interaction, &app, &signed_in, Choice::Deny, GAVE_UP, now);
+                        let write = self.write_decision(interaction, &app, &signed_in, Choice::Deny, gave_up, now);
                         match write.await? {
                             // The row came with its entry.
                             Decision::Granted(_) => Vec::new(),
@@ -340,7 +368,10 @@ impl Authority {
             account: Some(signed_in.user.account),
             ..LedgerEntry::new(now, LedgerKind::SignedIn)
         };
-        let entry = entry.with_detail("at the platform");
+        let entry = entry.with_detail(match pending.provider {
+            None => "at the platform",
+            Some(_) => "at the OpenID provider",
+        });
         if self.store.use_ticket(ticket, Some(opens), vec![entry]).await? == Written::Lost {
             return Ok(Decision::Refused(ReturnRefusal::Used));
         }

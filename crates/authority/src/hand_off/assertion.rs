@@ -1,7 +1,7 @@
 //! What the platform asserts of a person, and whether it holds at a moment. Plain functions of data and `now`.
 
 use super::claims::{Claims, ClaimsProblem};
-use super::{CLOCK_LEEWAY, Platform};
+use super::{CLOCK_LEEWAY, LONGEST_DOMAIN, Platform};
 use crate::model::Role;
 use keyfob_protocol::Timestamp;
 
@@ -95,11 +95,11 @@ fn person(claims: &Claims, said_at: Timestamp) -> Result<Person, ClaimsProblem> 
     })
 }
 
-fn is_id(text: &str) -> bool {
+pub(super) fn is_id(text: &str) -> bool {
     is_line(text, LONGEST_ID)
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     is_line(text, LONGEST_NAME)
 }
 
@@ -108,13 +108,13 @@ fn is_line(text: &str, longest: usize) -> bool {
     !text.trim().is_empty() && text.len() <= longest && !text.contains(char::is_control)
 }
 
-fn is_email(text: &str) -> bool {
+pub(super) fn is_email(text: &str) -> bool {
     let has_both = text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
     has_both && is_line(text, 254) && !text.contains(char::is_whitespace)
 }
 
 /// As an account's domain is checked when it is added by hand.
-fn is_domain(text: &str) -> bool {
-    (1..=63).contains(&text.len())
+pub(super) fn is_domain(text: &str) -> bool {
+    (1..=LONGEST_DOMAIN).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }

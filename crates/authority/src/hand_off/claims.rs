@@ -69,7 +69,7 @@ impl ClaimsProblem {
 /// The claims of a JWT whose signature holds. Of a name that is there twice the last counts (RFC 7519 section 4).
 #[derive(Deserialize)]
 #[serde(transparent)]
-pub(super) struct Claims(Map<String, Value>);
+pub(in crate::hand_off) struct Claims(Map<String, Value>);
 
 impl Claims {
     /// A claim that must be there; a dot leads into an object.
@@ -85,6 +85,22 @@ impl Claims {
             Some(value) => Option::deserialize(value).map_err(|_| ClaimsProblem::Malformed(name)),
             None => Ok(None),
         }
+    }
+
+    /// Takes over what is not there yet.
+    pub(super) fn supplement(&mut self, more: Claims) {
+        for (name, value) in more.0 {
+            self.0.entry(name).or_insert(value);
+        }
+    }
+
+    /// A claim whose name an operator chose: as it stands, since namespaced ones have dots, or as a path into objects.
+    pub(super) fn named(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).or_else(|| {
+            let mut steps = name.split('.');
+            let first = steps.next().and_then(|step| self.0.get(step));
+            steps.fold(first, |value, step| value?.get(step))
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Users and accounts as the platform knows them: made when they first come, and following it from then on.
+//! Users and accounts as the platform, or an OpenID provider, knows them: made when they first come, and following it from then on.
 //!
 //! A user with a password here is not taken over by an assertion that has the same e-mail address: whoever can choose an address at the
 //! platform would be them. The operator joins the two, knowingly.
@@ -8,12 +8,10 @@ use super::assertion::{Company, Person};
 use crate::administer::{account_entry, user_entry};
 use crate::authority::{ATTEMPTS, Authority, Decision, Fault};
 use crate::model::{Account, AccountId, AccountStatus, EndReason, User, UserId, UserStatus};
+use crate::sign_in::SignInPlace;
 use crate::store::{Administered, Administration, NewRevocation, Replacement};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::revocation::RevokedKind;
-
-/// In the ledger, of a change that an assertion brought.
-const FOLLOWS: &str = "follows the platform";
 
 impl Authority {
     /// The user whom the platform means, as it describes them; as it described them last where this is the older description of the two.
@@ -56,7 +54,7 @@ impl Authority {
             let (name, domain) = (person.account.name.clone(), person.account.domain.clone());
             let described = Account { name, domain, ..account.clone() };
             if account.followed_at == said_at && described != account {
-                let entry = account_entry(account.id, now).with_detail(FOLLOWS);
+                let entry = account_entry(account.id, now).with_detail(self.follows());
                 let change = Administration::UpdateAccount(Replacement { row: described, read_at });
                 if self.administer(change, vec![entry], Vec::new()).await? == Administered::Conflict {
                     return Ok(Decision::Refused(self.domain_taken(&person.account).await?));
@@ -72,7 +70,7 @@ impl Authority {
             if moves {
                 self.end_grants_of(user.id, EndReason::RevokedByAdmin, now).await?;
             }
-            let entry = user_entry(&row, now).with_detail(FOLLOWS);
+            let entry = user_entry(&row, now).with_detail(self.follows());
             let replacement = Replacement { row, read_at };
             let change = match moves {
                 true => Administration::UpdateUserEndingSessions(replacement),
@@ -86,6 +84,14 @@ impl Authority {
             }
         }
         Err(Fault::Contended)
+    }
+
+    /// In the ledger, of a change that a sign-in brought.
+    fn follows(&self) -> &'static str {
+        match &self.settings.sign_in {
+            SignInPlace::OpenId(_) => "follows the OpenID provider",
+            SignInPlace::Platform(_) | SignInPlace::Here => "follows the platform",
+        }
     }
 
     /// Somebody of whom the platform has said something later than what arrives now: they come in, and nothing is changed.

@@ -31,10 +31,10 @@ pub(crate) enum Command {
         #[arg(long)]
         domain: Option<String>,
     },
-    /// Join an account to the one that the platform knows by this id.
+    /// Join an account to the one that the platform, or the OpenID provider, knows by this id.
     Link {
         id: i64,
-        /// The platform's id, `account.id` in its assertions.
+        /// The platform's id, `account.id` in its assertions; or what `account_claim` has at an OpenID provider.
         #[arg(long)]
         external: String,
         /// Also where it is joined to another id of the platform's already.

@@ -46,10 +46,10 @@ pub(crate) enum Command {
     },
     /// Set a password, read from standard input.
     Password { id: i64 },
-    /// Join a user to the one whom the platform knows by this id: from then on its login signs them in.
+    /// Join a user to the one whom the platform, or the OpenID provider, knows by this id: from then on its login signs them in.
     Link {
         id: i64,
-        /// The platform's id, the `sub` of its assertions.
+        /// The platform's id, the `sub` of its assertions; or that of an OpenID provider's ID tokens.
         #[arg(long)]
         external: String,
         /// Also where it is joined to another id of the platform's already.

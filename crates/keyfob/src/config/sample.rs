@@ -76,6 +76,28 @@ name = "Keyfob"
 # url = "https://app.example.com/keyfob-login"
 # public_key_file = "platform-key.pem"
 
+# Or at an OpenID provider: Okta, Entra ID, Google, Keycloak, Auth0 (docs/sign-in.md has the settings of each). One of the two, never both. Register
+# the redirect URI <issuer>/sign-in/openid/callback there. It is asked when somebody signs in, so Keyfob starts while it is down.
+# [sign_in.openid]
+# issuer = "https://idp.example.com"                # as its discovery document spells it
+# client_id = "keyfob"
+# client_secret_file = "openid-client-secret"       # mode 0600; without it a public client, which PKCE alone protects
+# scopes = ["openid", "email", "profile"]           # the default
+# switch_prompt = "login"                           # of "sign in as somebody else"; "select_account" for Google, which knows no login
+# The claim with the company's id, and the one with its name; without them everybody belongs to [sign_in.openid.account]. A dot leads into an object.
+# account_claim = "org_id"
+# account_name_claim = "org_name"
+# Roles: the claim (one value or a list) and what its values mean, the strongest counts. Whoever has none gets default_role, or stays outside.
+# role_claim = "groups"
+# default_role = "Agent"
+# [sign_in.openid.roles]
+# "keyfob-owners" = "Owner"
+# "keyfob-admins" = "Admin"
+# [sign_in.openid.account]
+# id = "acme"
+# name = "Acme Homes"
+# domain = "acme"
+
 # Without scopes a grant is the user's whole role, as at Follow Up Boss. They bind the apps that are held to some (keyfob app add --scope).
 # [[scopes]]
 # name = "people:read"

@@ -1,13 +1,13 @@
 use super::*;
 
-fn read(text: &str) -> anyhow::Result<Config> {
+pub(super) fn read(text: &str) -> anyhow::Result<Config> {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("keyfob.toml");
     std::fs::write(&path, text).expect("a file");
     Config::read(Some(&path), None, None)
 }
 
-fn refusal(text: &str) -> String {
+pub(super) fn refusal(text: &str) -> String {
     format!("{:#}", read(text).expect_err(text))
 }
 
@@ -67,46 +67,4 @@ fn the_store_is_sqlite_unless_a_database_is_named() {
         assert!(refusal.contains("store") || refusal.contains("line 1"), "{refusal}");
         assert!(!refusal.contains("hunter2"), "{refusal}");
     }
-}
-
-/// A configuration whose platform has this URL, and this text for its public key.
-fn with_platform(url: &str, key: &str) -> anyhow::Result<Config> {
-    let directory = tempfile::tempdir().expect("a directory");
-    let file = directory.path().join("key.pem");
-    std::fs::write(&file, key).expect("a file");
-    read(&format!("[sign_in.platform]\nurl = {url:?}\npublic_key_file = {file:?}\n"))
-}
-
-#[test]
-fn a_platform_that_nobody_could_safely_sign_in_at_is_refused_by_name() {
-    let key = r#"{ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }"#;
-    for url in ["https://app.example.com/login", "https://app.example.com/login?from=keyfob", "http://127.0.0.1:5000/x"]
-    {
-        let config = with_platform(url, key).expect(url);
-        assert!(config.settings().platform.is_some(), "{url}");
-    }
-    assert!(read("").expect("nothing").settings().platform.is_none());
-    for (url, key, named) in [
-        ("http://app.example.com/login", key, "must be https"),
-        ("https://app.example.com/login#top", key, "no fragment"),
-        ("app.example.com/login", key, "must be https"),
-        ("", key, "must be https"),
-        ("https://app.example.com/login", "-----BEGIN PRIVATE KEY-----", "private key"),
-        ("https://app.example.com/login", &key.replace(" }", ", \"d\": \"AAAA\" }"), "private key"),
-        ("https://app.example.com/login", &key.replace("Ed25519", "Ed448"), "not a public key"),
-        ("https://app.example.com/login", "", "not a public key"),
-    ] {
-        let refusal = format!("{:#}", with_platform(url, key).expect_err(url));
-        assert!(refusal.contains("sign_in.platform") && refusal.contains(named), "{url}: {refusal}");
-    }
-    for (text, named) in [
-        ("url = \"https://a.example\"", "public_key_file"),
-        ("public_key_file = \"key.pem\"", "url"),
-        ("url = \"https://a.example\"\npublic_key_file = \"/nowhere/key.pem\"", "/nowhere/key.pem"),
-        ("url = \"https://a.example\"\npublic_key_file = \"key.pem\"\nsecret = \"s\"", "secret"),
-    ] {
-        let refusal = refusal(&format!("[sign_in.platform]\n{text}"));
-        assert!(refusal.contains(named), "{text}: {refusal}");
-    }
-    assert!(refusal("[sign_in.plattform]\nurl = \"https://a.example\"").contains("plattform"));
 }

@@ -99,7 +99,7 @@ async fn first_page(
                 notice: begun.interaction.asks_for_login().then_some("The app asks you to sign in again."),
                 ..sign_in::Ask::plain(flow.id)
             };
-            sign_in::ask(doorway, &ask, flow.set, id)
+            sign_in::ask(doorway, &ask, flow.set, id).await
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) async fn list(State(doorway): State<Arc<Doorway>>, request: Request) 
     let headers = request.headers().clone();
     let shown = async {
         let Some(signed_in) = cookies::signed_in(&doorway, &headers, doorway.now()).await? else {
-            return Ok(sign_in::instead_of(&doorway, &headers, &id));
+            return Ok(sign_in::instead_of(&doorway, &headers, &id).await);
         };
         show(&doorway, &signed_in).await
     };

@@ -46,10 +46,11 @@ pub(crate) fn page(
         csrf: doorway.authority.consent_csrf(interaction, signed_in),
         action: "/oauth/authorize/decision".to_owned(),
     };
-    // "Sign in as somebody else" is a form, too, and leads to the platform where people sign in there.
+    // "Sign in as somebody else" is a form, too, and leads to where people sign in.
     let target = match &doorway.sign_in {
         SignInWay::Passwords(_) => redirect_uri.origin(),
         SignInWay::Platform(platform) => format!("{} {}", redirect_uri.origin(), platform.origin()),
+        SignInWay::OpenId(openid) => format!("{} {}", redirect_uri.origin(), openid.origins().join(" ")),
     };
     Ok(html::page(StatusCode::OK, page.render(), Some(&target), cookies))
 }

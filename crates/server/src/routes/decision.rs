@@ -79,7 +79,7 @@ async fn ask_to_sign_in(doorway: &Doorway, posted: &Posted, form: &Form<'_>, not
                 anew: true,
                 ..sign_in::Ask::plain(flow)
             };
-            sign_in::ask(doorway, &ask, [], &posted.id).unwrap_or_else(|fault| {
+            sign_in::ask(doorway, &ask, [], &posted.id).await.unwrap_or_else(|fault| {
                 let redirect = doorway.authority.failed(&interaction, &app, &fault);
                 refusal_pages::fault_to_app(&posted.id, &fault, &redirect)
             })

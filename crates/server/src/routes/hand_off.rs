@@ -1,4 +1,5 @@
-//! The way to the platform's login and back: `/sign-in/return`, `/sign-in/refused`, `/oauth/authorize/continue` (decision record 0007).
+//! The way to the platform's login and back: `/sign-in/return`, `/sign-in/refused`, `/oauth/authorize/continue` (decision record 0007). How people
+//! come back from an OpenID provider stands in `openid.rs`; what becomes of them is the same.
 //!
 //! The return spends the ticket and redirects at once, so that no page lies under the URL that held the assertion. Logs name the route only.
 
@@ -12,13 +13,16 @@ use crate::routes::consent;
 use crate::routes::posted::{field, malformed};
 use crate::routes::sign_in::Ask;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use keyfob_authority::decide::DecisionRefusal;
 use keyfob_authority::hand_off::Platform;
-use keyfob_authority::hand_off::arrival::{Arrival, PresentedReturn, ReturnRefusal};
-use keyfob_authority::hand_off::pending::HandOff;
-use keyfob_authority::interaction::InteractionProblem;
+use keyfob_authority::hand_off::arrival::{Arrival, ReturnRefusal, ReturningBrowser};
+use keyfob_authority::hand_off::openid::OpenId;
+use keyfob_authority::hand_off::openid::callback::ProviderRefusal;
+use keyfob_authority::hand_off::pending::{Departure, HandOff};
+use keyfob_authority::interaction::{FlowId, InteractionProblem};
 use keyfob_authority::sign_in::SignInWay;
 use keyfob_authority::{Decision, Fault};
 use keyfob_protocol::form::Form;
@@ -40,71 +44,126 @@ pub(crate) fn depart(
     cookies: impl IntoIterator<Item = HeaderValue>,
     id: &RequestId,
 ) -> Result<Response, Fault> {
-    let app = ask.app.map(|app| app.name.as_str());
-    let hand_off = HandOff { flow: ask.flow, sealed: ask.sealed, app, anew: ask.anew };
-    Ok(match doorway.authority.hand_off(platform, hand_off, doorway.now())? {
+    let departure = doorway.authority.hand_off(platform, handed_off(ask), doorway.now())?;
+    Ok(departed(doorway, departure, cookies, id))
+}
+
+/// Sends the browser to the OpenID provider.
+pub(crate) async fn depart_to_provider(
+    doorway: &Doorway,
+    openid: &OpenId,
+    ask: &Ask<'_>,
+    cookies: impl IntoIterator<Item = HeaderValue>,
+    id: &RequestId,
+) -> Result<Response, Fault> {
+    match doorway.authority.hand_off_to_provider(openid, handed_off(ask), doorway.now()).await {
+        Ok(departure) => Ok(departed(doorway, departure, cookies, id)),
+        Err(fault) => {
+            if let Fault::Provider(_) = fault {
+                // Nobody comes back who cannot leave, and whoever watches the counter should see it.
+                doorway.metrics.count_return(outcome_of(&fault));
+            }
+            Err(fault)
+        }
+    }
+}
+
+fn handed_off<'a>(ask: &Ask<'a>) -> HandOff<'a> {
+    HandOff { flow: ask.flow, sealed: ask.sealed, app: ask.app.map(|app| app.name.as_str()), anew: ask.anew }
+}
+
+fn departed(
+    doorway: &Doorway,
+    departure: Decision<Departure, DecisionRefusal>,
+    cookies: impl IntoIterator<Item = HeaderValue>,
+    id: &RequestId,
+) -> Response {
+    match departure {
         Decision::Granted(departure) => {
             let pending = pending_cookie::set(departure.pending.expose(), doorway.options.secure_cookies);
             html::see_other(&departure.url, cookies.into_iter().chain(pending))
         }
         Decision::Refused(refusal) => RefusalPage::from(refusal).answer(doorway, id),
-    })
+    }
 }
 
 /// `GET /sign-in/return?assertion=…`
 pub(crate) async fn come_back(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
     let id = RequestId::of(&request);
     let SignInWay::Platform(platform) = &doorway.sign_in else { return malformed(&doorway, &id) };
-    if request.method() != Method::GET {
-        // A HEAD must not spend the ticket.
-        let title = "This page is only for a browser that comes back from signing in";
-        return RefusalPage::plain(StatusCode::METHOD_NOT_ALLOWED, title, START_AGAIN).answer(&doorway, &id);
-    }
-    let (parts, _) = request.into_parts();
+    let parts = match head_of_return(&doorway, request, &id) {
+        Ok(parts) => parts,
+        Err(response) => return response,
+    };
     let Ok(form) = Form::parse(parts.uri.query().unwrap_or_default().as_bytes()) else {
         return malformed(&doorway, &id);
     };
-    match returned(&doorway, platform, field(&form, "assertion"), &parts.headers, &id).await {
-        Ok(response) => response,
-        Err(fault) => {
-            doorway.metrics.count_return("fault");
-            refusal_pages::fault(&doorway, &id, &fault)
+    let cookies = ReturnCookies::of(&doorway, &parts.headers);
+    let assertion = field(&form, "assertion");
+    let arrival = doorway.authority.return_from_hand_off(platform, assertion, cookies.browser(), doorway.now()).await;
+    arrived(&doorway, arrival, &id)
+}
+
+/// The head of a return. A HEAD must not spend the ticket.
+#[expect(clippy::result_large_err, reason = "the error is the answer itself, made once")]
+pub(crate) fn head_of_return(doorway: &Doorway, request: Request, id: &RequestId) -> Result<Parts, Response> {
+    if request.method() != Method::GET {
+        let title = "This page is only for a browser that comes back from signing in";
+        return Err(RefusalPage::plain(StatusCode::METHOD_NOT_ALLOWED, title, START_AGAIN).answer(doorway, id));
+    }
+    Ok(request.into_parts().0)
+}
+
+/// What a browser that comes back shows of itself.
+pub(crate) struct ReturnCookies {
+    pending: Option<String>,
+    flow: Option<FlowId>,
+    earlier: Option<String>,
+}
+
+impl ReturnCookies {
+    pub(crate) fn of(doorway: &Doorway, headers: &HeaderMap) -> ReturnCookies {
+        let secure = doorway.options.secure_cookies;
+        ReturnCookies {
+            pending: pending_cookie::read(headers, secure),
+            flow: Flow::existing(doorway, headers),
+            earlier: Cookie::Session.read(headers, secure),
         }
+    }
+
+    pub(crate) fn browser(&self) -> ReturningBrowser<'_> {
+        ReturningBrowser { pending: self.pending.as_deref(), flow: self.flow, earlier_cookie: self.earlier.as_deref() }
     }
 }
 
-async fn returned(
+/// The answer to whoever comes back, wherever they were. Counted and logged here, once.
+pub(crate) fn arrived(
     doorway: &Doorway,
-    platform: &Platform,
-    assertion: &str,
-    headers: &HeaderMap,
+    arrival: Result<Decision<Arrival, ReturnRefusal>, Fault>,
     id: &RequestId,
-) -> Result<Response, Fault> {
+) -> Response {
     let secure = doorway.options.secure_cookies;
-    let (pending, earlier) = (pending_cookie::read(headers, secure), Cookie::Session.read(headers, secure));
-    let presented = PresentedReturn {
-        assertion,
-        pending: pending.as_deref(),
-        flow: Flow::existing(doorway, headers),
-        earlier_cookie: earlier.as_deref(),
-    };
-    let arrival = match doorway.authority.return_from_hand_off(platform, presented, doorway.now()).await? {
-        Decision::Granted(arrival) => arrival,
-        Decision::Refused(refusal) => {
+    let arrival = match arrival {
+        Ok(Decision::Granted(arrival)) => arrival,
+        Ok(Decision::Refused(refusal)) => {
             let reason = refusal.reason();
             doorway.metrics.count_return(reason);
-            let claim = refusal.claim();
+            let (claim, error) = (refusal.claim(), refusal.error());
             match refusal.advice() {
                 Some(advice) => tracing::warn!(request_id = %id, reason, advice, "nobody was signed in"),
-                None => tracing::info!(request_id = %id, reason, claim, "nobody was signed in"),
+                None => tracing::info!(request_id = %id, reason, claim, error, "nobody was signed in"),
             }
             if refusal.is_elsewhere() {
-                return Ok(html::see_other(&format!("{REFUSED_PATH}?reason={reason}"), []));
+                return html::see_other(&format!("{REFUSED_PATH}?reason={reason}"), []);
             }
-            return Ok(RefusalPage::from(refusal).answer(doorway, id));
+            return RefusalPage::from(refusal).answer(doorway, id);
+        }
+        Err(fault) => {
+            doorway.metrics.count_return(outcome_of(&fault));
+            return refusal_pages::fault(doorway, id, &fault);
         }
     };
-    Ok(match arrival {
+    match arrival {
         Arrival::SignedIn { cookie, sealed, .. } => {
             doorway.metrics.count_return("signed_in");
             let (place, kept) = match sealed {
@@ -124,10 +183,18 @@ async fn returned(
             }
         }
         Arrival::Failed { fault, redirect } => {
-            doorway.metrics.count_return("fault");
+            doorway.metrics.count_return(outcome_of(&fault));
             refusal_pages::fault_to_app(id, &fault, &redirect)
         }
-    })
+    }
+}
+
+/// A provider that is down is not a failure of ours.
+fn outcome_of(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Provider(_) => "provider_down",
+        _ => "fault",
+    }
 }
 
 /// `GET /sign-in/refused?reason=…`: why a genuine assertion was of no use in this browser, under a URL that does not hold it.
@@ -185,7 +252,17 @@ impl From<ReturnRefusal> for RefusalPage {
             ReturnRefusal::Inactive => {
                 return RefusalPage::from(DecisionRefusal::Inactive);
             }
-            ReturnRefusal::Assertion(_) => (
+            ReturnRefusal::Provider(ProviderRefusal::NoRole | ProviderRefusal::NoAccount) => (
+                StatusCode::FORBIDDEN,
+                "You may not sign in here",
+                "Your company's sign-in knows you and gives you no place here. Ask whoever manages it there.",
+            ),
+            ReturnRefusal::Provider(ProviderRefusal::EmailNotVerified) => (
+                StatusCode::FORBIDDEN,
+                "Your e-mail address is not confirmed",
+                "Confirm it where you sign in, then go back to the app and connect again.",
+            ),
+            ReturnRefusal::Assertion(_) | ReturnRefusal::Provider(_) => (
                 StatusCode::BAD_REQUEST,
                 "The sign-in cannot be accepted",
                 "What came back from signing in is not valid or is too old. Go back to the app and connect again.",

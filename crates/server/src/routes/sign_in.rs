@@ -51,7 +51,7 @@ impl<'a> Ask<'a> {
 }
 
 /// Asks somebody to sign in, in the way there is here.
-pub(crate) fn ask(
+pub(crate) async fn ask(
     doorway: &Doorway,
     ask: &Ask<'_>,
     cookies: impl IntoIterator<Item = HeaderValue>,
@@ -60,6 +60,7 @@ pub(crate) fn ask(
     match &doorway.sign_in {
         SignInWay::Passwords(_) => Ok(page(doorway, StatusCode::OK, ask, cookies)),
         SignInWay::Platform(platform) => hand_off::depart(doorway, platform, ask, cookies, id),
+        SignInWay::OpenId(openid) => hand_off::depart_to_provider(doorway, openid, ask, cookies, id).await,
     }
 }
 
@@ -235,9 +236,9 @@ fn held_back(doorway: &Doorway, ask: &Ask<'_>, email: &str, seconds: u32) -> Res
 }
 
 /// The sign-in page in answer to a page that needs a user.
-pub(crate) fn instead_of(doorway: &Doorway, headers: &axum::http::HeaderMap, id: &RequestId) -> Response {
+pub(crate) async fn instead_of(doorway: &Doorway, headers: &axum::http::HeaderMap, id: &RequestId) -> Response {
     let asked = match Flow::of(doorway, headers) {
-        Ok(flow) => ask(doorway, &Ask::plain(flow.id), flow.set, id),
+        Ok(flow) => ask(doorway, &Ask::plain(flow.id), flow.set, id).await,
         Err(error) => Err(error.into()),
     };
     asked.unwrap_or_else(|fault| refusal_pages::fault(doorway, id, &fault))

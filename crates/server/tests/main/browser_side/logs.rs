@@ -1,7 +1,7 @@
 //! Rows LG-01 and LG-02: what is logged at the most talkative level holds no secret and no forged line.
 
 use super::asserting::{assert_reveals_nothing, send};
-use super::platform;
+use super::{platform, provider};
 use crate::token::watched_store::WatchedStore;
 use keyfob_authority::model::Role;
 use keyfob_authority::store::StoreError;
@@ -249,6 +249,67 @@ async fn lg_01_no_ticket_assertion_or_platform_token_is_logged_at_trace_level() 
     canaries.assert_absent("the metrics", &server.doorway.metrics.render());
     let ledger = server.store().ledger(Default::default(), 1000).await.expect("no fault");
     canaries.assert_absent("the ledger", &format!("{ledger:?}"));
+}
+
+/// What a browser brings to an OpenID provider and back, and what passes behind its back.
+#[tokio::test]
+async fn lg_01_no_state_code_verifier_client_secret_or_id_token_is_logged_at_trace_level() {
+    let (captured, _guard) = Captured::start();
+    let provider = provider::Provider::new();
+    let (store, server) = WatchedStore::serve(provider::options(&provider, provider::settings())).await;
+    let app = server.confidential_app("Listing Lantern").await;
+    let mut canaries = Canaries::default();
+    canaries.add("client secret", provider::CLIENT_SECRET);
+    canaries.add("access token", "canary-access-token");
+    let mut browser = Browser::new(&server);
+    let asked = provider::Asked::of(&browser.get(&app.authorize_url()).await);
+    for name in ["state", "nonce", "code_challenge"] {
+        canaries.add(name, asked.get(name));
+    }
+    let una = provider::una(&server, &asked);
+    let taken = json!({ "sub": "u-9", "email": "owner@example.com" });
+    for claims in
+        [platform::with(una.clone(), json!({ "nonce": "x" })), platform::with(una.clone(), taken), una.clone()]
+    {
+        let id_token = provider::id_token(&claims);
+        canaries.add_jwt("ID token", &id_token);
+        store.fail("is_ticket_used", StoreError::Broken("a row".to_owned()));
+        provider::answered(&mut browser, &provider, &asked, provider::tokens(&id_token)).await;
+        store.heal();
+        provider.answers("/token", (500, "canary-body"));
+        provider::answered(&mut browser, &provider, &asked, provider::tokens(&id_token)).await;
+        provider.heals();
+        provider::answered(&mut browser, &provider, &asked, provider::tokens(&id_token)).await;
+        browser.cookies.values().for_each(|value| canaries.add("cookie", value.clone()));
+    }
+    let refused =
+        [("error", "canary-error"), ("error_description", "canary-description"), ("state", asked.get("state"))];
+    provider::back(&mut browser, &refused).await;
+    canaries.add("code", "canary-code");
+    canaries.add("what stands in a URL", "canary-error");
+    canaries.add("what a provider says", "canary-body");
+    let head = "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    over_a_socket(
+        &server,
+        &format!("GET /sign-in/openid/callback?code=canary-code&state={} {head}", asked.get("state")),
+    )
+    .await;
+
+    let text = captured.text();
+    for said in [
+        "nobody was signed in",
+        "wrong_nonce",
+        "email_taken",
+        "ticket_used",
+        "500 for the answer of its token endpoint",
+    ] {
+        assert!(text.contains(said), "{said} is not in what was captured: {text}");
+    }
+    canaries.assert_absent("the log", &text);
+    canaries.assert_absent("the metrics", &server.doorway.metrics.render());
+    let ledger = server.store().ledger(Default::default(), 1000).await.expect("no fault");
+    canaries.assert_absent("the ledger", &format!("{ledger:?}"));
+    canaries.assert_absent("what is printed by mistake", &format!("{:?}", server.doorway.authority.settings()));
 }
 
 async fn over_a_socket(server: &TestServer, request: &str) {

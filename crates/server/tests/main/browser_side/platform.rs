@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyfob_authority::Settings;
 use keyfob_authority::hand_off::Platform;
 use keyfob_authority::hand_off::key::PlatformKey;
+use keyfob_authority::sign_in::SignInPlace;
 use keyfob_protocol::Clock;
 use keyfob_testkit::{Browser, Page, TestServer, TestServerOptions};
 use serde_json::{Value, json};
@@ -42,7 +43,7 @@ pub(super) async fn server() -> TestServer {
 pub(super) fn options() -> TestServerOptions {
     let key = json!({ "kty": "OKP", "crv": "Ed25519", "x": b64(pair(7).public_key().as_ref()) });
     let platform = Platform::new(LOGIN, PlatformKey::parse(&key.to_string()).expect("a key")).expect("an https URL");
-    let settings = Settings { platform: Some(Arc::new(platform)), ..Settings::new(ISSUER) };
+    let settings = Settings { sign_in: SignInPlace::Platform(Arc::new(platform)), ..Settings::new(ISSUER) };
     TestServerOptions { settings, ..TestServerOptions::default() }
 }
 

@@ -13,13 +13,13 @@ use std::process::{Child, Stdio};
 use tempfile::TempDir;
 use url::Url;
 
-const CLIENT_ID: &str = "keyfob-at-a-desk";
+pub(super) const CLIENT_ID: &str = "keyfob-at-a-desk";
 const NAME: &str = "foreign";
 /// More redirects and pages than any of them has.
 const STEPS: usize = 20;
 
 /// A server of `clients/`. Killed when dropped.
-struct Server {
+pub(super) struct Server {
     child: Child,
     /// Its issuer, its version, its API and perhaps a scope.
     announced: Value,
@@ -28,10 +28,15 @@ struct Server {
 
 impl Server {
     fn start(installed: &Installed, script: &str) -> Server {
+        Server::start_for(installed, script, REDIRECT_URI)
+    }
+
+    /// With a client that is sent back there.
+    pub(super) fn start_for(installed: &Installed, script: &str, redirect_uri: &str) -> Server {
         let room = tempfile::tempdir().expect("a directory");
         let mut command = installed.command(script, room.path());
         clear_environment(&mut command);
-        command.env("CLIENT_ID", CLIENT_ID).env("CLIENT_SECRET", IMPORTED_SECRET).env("REDIRECT_URI", REDIRECT_URI);
+        command.env("CLIENT_ID", CLIENT_ID).env("CLIENT_SECRET", IMPORTED_SECRET).env("REDIRECT_URI", redirect_uri);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().expect("the interpreter starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
@@ -42,12 +47,17 @@ impl Server {
         Server { child, announced, _room: room }
     }
 
-    fn told(&self, name: &str) -> &str {
+    pub(super) fn told(&self, name: &str) -> &str {
         self.announced[name].as_str().unwrap_or_else(|| panic!("no {name}: {}", self.announced))
     }
 
     /// What the browser does: follows redirects, and decides on every page. The callback that it ends on.
     async fn callback_of(&self, authorize_url: &str, decision: &str) -> String {
+        self.sent_back_to(REDIRECT_URI, authorize_url, decision).await
+    }
+
+    /// The same where the client has this redirect URI.
+    pub(super) async fn sent_back_to(&self, redirect_uri: &str, authorize_url: &str, decision: &str) -> String {
         let mut visitor = Visitor::new(&http_client());
         let mut url = Url::parse(authorize_url).expect("a URL");
         for _ in 0..STEPS {
@@ -59,7 +69,7 @@ impl Server {
                 302 | 303 => url = url.join(answer.header("location")).expect("a URL"),
                 status => panic!("{status} at {url}: {}", answer.body),
             }
-            if url.as_str().starts_with(REDIRECT_URI) {
+            if url.as_str().starts_with(redirect_uri) {
                 return url.to_string();
             }
         }

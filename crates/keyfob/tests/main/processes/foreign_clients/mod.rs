@@ -21,5 +21,6 @@ pub(super) use installed::Installed;
 mod clients;
 mod differential;
 mod foreign_servers;
+mod openid_provider;
 mod resource_servers;
 mod schemathesis;
