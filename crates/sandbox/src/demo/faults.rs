@@ -163,6 +163,12 @@ pub(super) async fn end(State(demo): State<Arc<Demo>>, headers: HeaderMap, body:
     demo.answers.see_other(PAGE, None)
 }
 
+/// `GET /demo/faults/scenario.json`: what is set, as a file for `keyfob sandbox --scenario`.
+pub(super) async fn saved(State(demo): State<Arc<Demo>>) -> Response {
+    let scenario = serde_json::to_string_pretty(&demo.faults.scenario()).unwrap_or_default();
+    demo.answers.file("scenario.json", scenario + "\n")
+}
+
 /// The session whose form it is.
 fn own(demo: &Demo, headers: &HeaderMap, form: &Form<'_>) -> Result<Arc<Session>, Box<Response>> {
     let session = demo.sessions.known(headers).filter(|session| session.is_csrf(field(form, "csrf")));

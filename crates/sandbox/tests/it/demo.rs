@@ -253,8 +253,16 @@ async fn the_page_of_faults_sets_them_shows_them_and_ends_them() {
     }
     let page = browser.open(&url).await;
     assert_eq!(page.got.text.matches("<td data-label=\"For\">Lead Router</td>").count(), buttons.len());
+    assert!(page.got.text.contains("href=\"/demo/faults/scenario.json\""), "{}", page.got.text);
+    let saved = browser.visit(&format!("{url}/scenario.json")).await;
+    assert_eq!(saved.header("content-disposition"), Some("attachment; filename=\"scenario.json\""));
+    assert_eq!(saved.json()["faults"].as_array().map(Vec::len), Some(buttons.len()));
+    assert!(!saved.text.contains("fired"), "{}", saved.text);
     let page = browser.submit(&page, "/demo/faults/end", &[]).await;
     assert!(page.got.text.contains("Everything works") && !page.got.text.contains("What is set"));
+    assert_eq!(running.control("faults", saved.json()).await.status, 200, "{}", saved.text);
+    let page = browser.open(&url).await;
+    let page = browser.submit(&page, "/demo/faults/end", &[]).await;
 
     let expired = r#"{"fault":"expired-account"}"#;
     let set = browser.submit(&page, "/demo/faults", &[("fault", expired), ("app", ""), ("times", "1")]).await;
