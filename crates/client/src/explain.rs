@@ -137,6 +137,7 @@ pub fn explain(inputs: &[&str], options: &ExplainOptions) -> Explanation {
         }
         read.push(message);
     }
+    let asked_for = read.iter().find_map(asked_for).map(str::to_owned);
     let mut kinds = Vec::new();
     let mut instead = Vec::new();
     let mut steps = Vec::new();
@@ -146,7 +147,7 @@ pub fn explain(inputs: &[&str], options: &ExplainOptions) -> Explanation {
             Message::Request(request) => {
                 let kind = kind_of(request);
                 steps.push(pair::Step { input: index, kind, request });
-                (kind, about_request(kind, request, options, &mut found))
+                (kind, about_request(kind, request, options, asked_for.as_deref(), &mut found))
             }
             Message::Reply(text) => (reply::check(text, options, &mut found), None),
             Message::Unknown(at) => {
@@ -174,7 +175,20 @@ pub fn explain(inputs: &[&str], options: &ExplainOptions) -> Explanation {
     Explanation { kinds, findings, instead }
 }
 
-fn about_request(kind: Kind, request: &Request, options: &ExplainOptions, found: &mut Findings) -> Option<String> {
+/// The redirect URI of an authorize request.
+fn asked_for(message: &Message) -> Option<&str> {
+    let Message::Request(request) = message else { return None };
+    let parameter = request.url.query.get("redirect_uri").filter(|_| kind_of(request) == Kind::AuthorizeRequest)?;
+    Some(parameter.value.as_str()).filter(|value| !source::is_open(value))
+}
+
+fn about_request(
+    kind: Kind,
+    request: &Request,
+    options: &ExplainOptions,
+    asked_for: Option<&str>,
+    found: &mut Findings,
+) -> Option<String> {
     hygiene::check(request, found);
     match kind {
         Kind::AuthorizeRequest => Some(authorize::check(request, options, found)),
@@ -182,7 +196,7 @@ fn about_request(kind: Kind, request: &Request, options: &ExplainOptions, found:
             callback::check(request, options, found);
             None
         }
-        Kind::Exchange | Kind::Refresh => Some(token::check(kind, request, options, found)),
+        Kind::Exchange | Kind::Refresh => Some(token::check(kind, request, options, asked_for, found)),
         Kind::ApiCall => Some(call::check(request, options, found)),
         Kind::TokenReply | Kind::ApiReply | Kind::OtherReply | Kind::Unknown => {
             found.wrong(

@@ -254,6 +254,8 @@ fn the_steps_of_one_attempt_are_compared() {
     let slash = exchange_but("%2Fcb", "%2Fcb%2F");
     assert_eq!(names(&[&asked, &slash]), [(1, "redirect_uri".to_owned())]);
     assert!(about(&[&asked, &slash]).findings[0].why.contains("from byte 26 on"));
+    let corrected = about(&[&asked, &slash]).instead[1].clone().unwrap();
+    assert!(corrected.contains("redirect_uri=https://crm.example.com/cb'"), "{corrected}");
     assert_eq!(names(&[&asked, &came.replace(STATE, &STATE.to_lowercase())]), [(1, "state".to_owned())]);
     assert_eq!(names(&[&came, &exchange_but("c0de-1234", "c0de-9999")]), [(1, "code".to_owned())]);
     assert_eq!(names(&[&came, &came]), [(1, "code".to_owned())], "a doubled callback");
