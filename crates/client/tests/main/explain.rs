@@ -72,6 +72,8 @@ fn corpus() -> Vec<(&'static str, String, Severity, &'static str)> {
         ("no state", authorize_but(&format!("&state={STATE}"), ""), Wrong, "state"),
         ("short state", authorize_but(STATE, "xyz"), Risky, "state"),
         ("state is a number", authorize_but(STATE, "1764064800000000"), Risky, "state"),
+        ("state is words", authorize_but(STATE, "my-static-state-value"), Risky, "state"),
+        ("state names the user", authorize_but(STATE, "user_1234_login_session"), Risky, "state"),
         ("state is data", authorize_but(STATE, "eyJ1c2VyIjo0MiwibmV4dCI6Ii9ob21lIn0"), Risky, "state"),
         ("http", authorize_but(BACK, "http%3A%2F%2Fcrm.example.com%2Fcb"), Wrong, "redirect_uri"),
         ("localhost", authorize_but(BACK, "http%3A%2F%2Flocalhost%3A3000%2Fcb"), Wrong, "redirect_uri"),
@@ -259,6 +261,8 @@ fn the_steps_of_one_attempt_are_compared() {
     assert_eq!(names(&[&asked, &came.replace(STATE, &STATE.to_lowercase())]), [(1, "state".to_owned())]);
     assert_eq!(names(&[&came, &exchange_but("c0de-1234", "c0de-9999")]), [(1, "code".to_owned())]);
     assert_eq!(names(&[&came, &came]), [(1, "code".to_owned())], "a doubled callback");
+    assert_eq!(names(&[&asked, &asked]), [(1, "state".to_owned())], "a fixed state");
+    assert!(about(&[&asked, &asked.replace(STATE, &STATE.to_lowercase())]).is_sound());
     assert_eq!(names(&[&exchanged, &exchanged]), [(1, "code".to_owned())], "a code sent twice");
     assert_eq!(names(&[&asked, &came.replace("crm.", "www.")]), [(1, "redirect_uri".to_owned())]);
 }
