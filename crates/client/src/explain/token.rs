@@ -54,6 +54,7 @@ pub(super) fn check(
             }
         }
     }
+    check_scope(kind, &parameters, &expected, found);
     check_client(request, &parameters, &expected, found);
     // The pair is compared elsewhere; what is written instead has to keep to it as well.
     let redirect_uri = asked_for.or(parameters.value("redirect_uri"));
@@ -170,6 +171,32 @@ fn check_grant_type(kind: Kind, request: &Request, parameters: &Parameters, expe
             found.wrong(at, "grant_type", "This way to a token is not offered: a user has to consent first.", write);
         }
         _ => found.wrong(at, "grant_type", "There is no such grant type. The values are auth_code or authorization_code, and refresh_token, in lower case.", write),
+    }
+}
+
+/// Scopes are asked for at the authorize endpoint; a refresh may ask for less, never for more (RFC 6749 section 6).
+fn check_scope(kind: Kind, parameters: &Parameters, expected: &Expected, found: &mut Findings) {
+    let Some(scope) = parameters.get("scope") else { return };
+    let at = scope.raw.start();
+    match (expected, kind) {
+        (Expected::FollowUpBoss, _) => found.risky(
+            at,
+            "scope",
+            "Follow Up Boss documents no scopes, neither here nor at the authorize request, and what it makes of one is not written down. A refresh token comes without offline_access.",
+            "Leave it out.",
+        ),
+        (_, Kind::Refresh) => found.note(
+            at,
+            "scope",
+            "At a refresh it can only ask for less than the user granted; a scope that was not granted is refused.",
+            "Leave it out, to get what was granted.",
+        ),
+        _ => found.note(
+            at,
+            "scope",
+            "The exchange has no scope: what is granted was decided at the authorize request.",
+            "Leave it out here.",
+        ),
     }
 }
 

@@ -130,6 +130,8 @@ fn corpus() -> Vec<(&'static str, String, Severity, &'static str)> {
         ("parameters of a POST in the URL", legacy_but("curl ", "curl -X POST "), Wrong, "parameters in the URL"),
         ("GET with -d", exchange_but("curl -s", "curl -s -X GET"), Wrong, "-X GET with -d"),
         ("PUT", exchange_but("curl -s", "curl -s -X PUT"), Wrong, "method"),
+        ("scope at a refresh", refresh(&format!("{BASIC} -d scope=offline_access")), Risky, "scope"),
+        ("scope at the exchange", exchange_but("-d state", "-d scope=read -d state"), Risky, "scope"),
         ("multipart", exchange_but("-d", "-F"), Wrong, "multipart body"),
         ("& outside quotes", legacy_but("'https", "https").replace(&format!("{STATE}'"), STATE), Wrong, "& outside quotes"),
         ("typographic quotes", call_but("'X-System: Acme'", "“X-System: Acme”"), Wrong, "typographic quote"),
