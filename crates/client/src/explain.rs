@@ -150,6 +150,10 @@ pub fn explain(inputs: &[&str], options: &ExplainOptions) -> Explanation {
                 (kind, about_request(kind, request, options, asked_for.as_deref(), &mut found))
             }
             Message::Reply(text) => (reply::check(text, options, &mut found), None),
+            Message::Sentence(at) => {
+                reply::about_not_connected(*at, &mut found);
+                (Kind::ApiReply, None)
+            }
             Message::Unknown(at) => {
                 found.wrong(
                     *at,
@@ -213,6 +217,8 @@ fn about_request(
 enum Message {
     Request(Box<Request>),
     Reply(Sourced),
+    /// The sentence of an answer, without the answer.
+    Sentence(usize),
     Unknown(usize),
 }
 
@@ -231,6 +237,9 @@ fn recognise(input: &str, found: &mut Findings) -> Message {
     }
     if let Some(request) = request::read_raw(text, offset) {
         return Message::Request(Box::new(request));
+    }
+    if text.trim_matches(['"', '\'', '.']) == codes::NOT_CONNECTED.trim_end_matches('.') {
+        return Message::Sentence(offset);
     }
     let quoted = [('"', '"'), ('\'', '\''), ('<', '>')];
     let is_quoted = |(open, close): (char, char)| text.len() > 1 && text.starts_with(open) && text.ends_with(close);
