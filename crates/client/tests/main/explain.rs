@@ -98,6 +98,7 @@ fn corpus() -> Vec<(&'static str, String, Severity, &'static str)> {
         ("placeholder", authorize_but(ID, "<client_id>"), Note, "client_id"),
         ("plain PKCE", authorize_but("&state", "&code_challenge=abc&code_challenge_method=plain&state"), Wrong, "code_challenge_method"),
         ("denied", callback(&format!("response=denied&state={STATE}")), Note, "response=denied"),
+        ("denied in standard OAuth", callback(&format!("error=access_denied&state={STATE}")), Note, "error=access_denied"),
         ("approved without code", callback(&format!("response=approved&state={STATE}")), Wrong, "code"),
         ("denied with code", callback(&format!("response=denied&code=c0de-1234&state={STATE}")), Wrong, "code"),
         ("both markers", callback(&format!("response=approved&code=c0de-1234&error=access_denied&state={STATE}")), Wrong, "response and error"),
@@ -224,6 +225,18 @@ fn a_reason_is_explained_beside_its_error_and_an_unknown_word_is_not() {
         let reply = format!("{{\"error\":\"invalid_grant\",\"reason\":\"{reason}\"}}");
         let explanation = about(&[&reply]);
         assert_eq!(explanation.findings.iter().any(|finding| finding.what == reason), known, "{explanation:#?}");
+    }
+}
+
+#[test]
+fn each_spelling_of_a_denial_is_told_as_what_it_is() {
+    for (query, dialect) in
+        [("response=denied", "Follow Up Boss sends no error"), ("error=access_denied", "standard OAuth")]
+    {
+        let explanation = about(&[&callback(&format!("{query}&state={STATE}"))]);
+        assert_eq!(explanation.findings.len(), 1, "{explanation:#?}");
+        assert_eq!(explanation.findings[0].why.contains("sends no error"), query == "response=denied");
+        assert!(explanation.findings[0].why.contains(dialect), "{explanation:#?}");
     }
 }
 
