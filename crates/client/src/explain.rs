@@ -12,6 +12,7 @@ mod curl;
 mod findings;
 mod hosts;
 mod hygiene;
+mod log_line;
 mod pair;
 mod redirect_uri;
 mod reply;
@@ -237,6 +238,9 @@ fn recognise(input: &str, found: &mut Findings) -> Message {
     }
     if let Some(request) = request::read_raw(text, offset) {
         return Message::Request(Box::new(request));
+    }
+    if let Some(answer) = log_line::read(&whole, found) {
+        return Message::Reply(answer);
     }
     if text.trim_matches(['"', '\'', '.']) == codes::NOT_CONNECTED.trim_end_matches('.') {
         return Message::Sentence(offset);

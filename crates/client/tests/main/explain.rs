@@ -10,6 +10,9 @@ const BACK: &str = "https%3A%2F%2Fcrm.example.com%2Fcb";
 /// Basic of an id and a secret.
 const BASIC: &str = "-H 'Authorization: Basic YXBwMTpzM2NyZXQ='";
 
+/// A line of a log that tells everything.
+const LOGGED: &str = "2025-11-26 12:00:01 DEBUG token response: {\"access_token\":\"abcdefgh\",\"token_type\":\"Bearer\",\"expires_in\":3600,\"refresh_token\":\"r3fr3sh-1\"} (312 ms)";
+
 fn about(inputs: &[&str]) -> Explanation {
     explain(inputs, &ExplainOptions::default())
 }
@@ -163,6 +166,9 @@ fn corpus() -> Vec<(&'static str, String, Severity, &'static str)> {
         ("id_token", "{\"access_token\":\"abcdefgh\",\"token_type\":\"Bearer\",\"expires_in\":1,\"refresh_token\":\"r3fr3sh-1\",\"id_token\":\"abcdefgh\"}".into(), Note, "id_token"),
         ("403 of the API", "HTTP/1.1 403 Forbidden\nFUB-Account-ID: 1\n\n{\"errorMessage\":\"no\"}".into(), Wrong, "403"),
         ("401 of the API", "HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Basic realm=\"Follow Up Boss API\"\n\n{\"errorMessage\":\"no\"}".into(), Wrong, "401"),
+        ("in a log", LOGGED.into(), Risky, "tokens in a log"),
+        ("a refusal in a log", "12:00:01 WARN oauth: refresh failed, response: {\"error\":\"invalid_grant\"}".into(), Wrong, "invalid_grant"),
+        ("an escaped refusal in a log", r#"level=warn body="{\"error\":\"invalid_grant\"}""#.into(), Wrong, "invalid_grant"),
         ("nothing to revoke", "HTTP/1.1 404 Not Found\nContent-Type: application/json\n\n{\"errorMessage\":\"OAuth application not found or not connected.\"}".into(), Note, "not connected"),
         ("nothing to revoke, without a head", "{\"errorMessage\":\"OAuth application not found or not connected.\"}".into(), Note, "not connected"),
         ("nothing to revoke, the text alone", "OAuth application not found or not connected.".into(), Note, "not connected"),
@@ -327,7 +333,8 @@ fn whole(explanation: &Explanation) -> String {
 }
 
 /// Where a secret may stand in a message.
-const PLACES: [&str; 17] = [
+const PLACES: [&str; 18] = [
+    "12:00 DEBUG SECRET response: {\"access_token\":\"SECRET\",\"refresh_token\":\"SECRET\",\"error\":\"SECRET\"}",
     "https://app.followupboss.com/oauth/authorize?response_type=code&client_secret=SECRET&redirect_uri=http://x.example/SECRET",
     "https://app.followupboss.com/oauth/authorize?response_type=code&clientSecret=SECRET&state=SECRET&scope=SECRET",
     "https://user:SECRET@app.followupboss.com/oauth/authorize?response_type=code",
