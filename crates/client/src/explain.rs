@@ -14,6 +14,8 @@ mod hosts;
 mod hygiene;
 mod log_line;
 mod pair;
+mod program;
+mod program_text;
 mod redirect_uri;
 mod reply;
 mod request;
@@ -123,7 +125,8 @@ impl Explanation {
     }
 }
 
-/// Explains messages of one attempt or connection, each a URL, a curl command, a request as raw HTTP, or a reply (JSON, or raw HTTP). Several
+/// Explains messages of one attempt or connection, each a URL, a curl command, a request as raw HTTP, a call in Python or
+/// JavaScript, or a reply (JSON, or raw HTTP, or in a line of a log). Several
 /// are compared with each other: an authorize URL, its callback and the exchange must agree. Never fails; what is not recognised is a
 /// finding.
 pub fn explain(inputs: &[&str], options: &ExplainOptions) -> Explanation {
@@ -155,12 +158,21 @@ pub fn explain(inputs: &[&str], options: &ExplainOptions) -> Explanation {
                 reply::about_not_connected(*at, &mut found);
                 (Kind::ApiReply, None)
             }
+            Message::WithoutAddress(at) => {
+                found.wrong(
+                    *at,
+                    "address",
+                    "This is a call in a program, and its address stands somewhere else.",
+                    "Write the URL into the call, between quotes, and paste it again; or paste the lines that set it as well.",
+                );
+                (Kind::Unknown, None)
+            }
             Message::Unknown(at) => {
                 found.wrong(
                     *at,
                     "input",
-                    "This is no URL, curl command, HTTP request, JSON or HTTP answer.",
-                    "Paste one of them whole: the address bar's text, the command, or the answer with its status line (curl -i).",
+                    "This is no URL, curl command, HTTP request, call of requests, httpx, fetch or axios, JSON or HTTP answer.",
+                    "Paste one of them whole: the address bar's text, the command, the call, or the answer with its status line (curl -i).",
                 );
                 (Kind::Unknown, None)
             }
@@ -220,6 +232,8 @@ enum Message {
     Reply(Sourced),
     /// The sentence of an answer, without the answer.
     Sentence(usize),
+    /// A call in a program whose address is not in the text.
+    WithoutAddress(usize),
     Unknown(usize),
 }
 
@@ -238,6 +252,11 @@ fn recognise(input: &str, found: &mut Findings) -> Message {
     }
     if let Some(request) = request::read_raw(text, offset) {
         return Message::Request(Box::new(request));
+    }
+    match program::read(&whole) {
+        Some(program::Called::Request(request)) => return Message::Request(request),
+        Some(program::Called::WithoutAddress(at)) => return Message::WithoutAddress(at),
+        None => {}
     }
     if let Some(answer) = log_line::read(&whole, found) {
         return Message::Reply(answer);

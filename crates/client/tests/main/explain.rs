@@ -13,6 +13,23 @@ const BASIC: &str = "-H 'Authorization: Basic YXBwMTpzM2NyZXQ='";
 /// A line of a log that tells everything.
 const LOGGED: &str = "2025-11-26 12:00:01 DEBUG token response: {\"access_token\":\"abcdefgh\",\"token_type\":\"Bearer\",\"expires_in\":3600,\"refresh_token\":\"r3fr3sh-1\"} (312 ms)";
 
+/// A good exchange in Python.
+const PYTHON: &str = r#"
+resp = requests.post(
+    "https://app.followupboss.com/oauth/token",
+    data={"grant_type": "authorization_code", "code": request.args["code"], "state": state, "redirect_uri": "https://crm.example.com/cb"},
+    auth=(os.environ["ID"], os.environ["SECRET"]),  # from https://console.example.com
+    timeout=10,
+)
+"#;
+/// A good exchange in JavaScript.
+const FETCH: &str = r#"const body = new URLSearchParams({ grant_type: 'authorization_code', code, state, redirect_uri: 'https://crm.example.com/cb' });
+const response = await fetch('https://app.followupboss.com/oauth/token', {
+  method: 'POST',
+  headers: { 'Content-Type': 'application/x-www-form-urlencoded', Authorization: 'Basic ' + btoa(id + ':' + secret) },
+  body,
+});"#;
+
 fn about(inputs: &[&str]) -> Explanation {
     explain(inputs, &ExplainOptions::default())
 }
@@ -166,6 +183,11 @@ fn corpus() -> Vec<(&'static str, String, Severity, &'static str)> {
         ("id_token", "{\"access_token\":\"abcdefgh\",\"token_type\":\"Bearer\",\"expires_in\":1,\"refresh_token\":\"r3fr3sh-1\",\"id_token\":\"abcdefgh\"}".into(), Note, "id_token"),
         ("403 of the API", "HTTP/1.1 403 Forbidden\nFUB-Account-ID: 1\n\n{\"errorMessage\":\"no\"}".into(), Wrong, "403"),
         ("401 of the API", "HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Basic realm=\"Follow Up Boss API\"\n\n{\"errorMessage\":\"no\"}".into(), Wrong, "401"),
+        ("requests without state", PYTHON.replace("\"state\": state,", ""), Wrong, "state"),
+        ("requests with JSON", PYTHON.replace("data=", "json="), Wrong, "JSON body"),
+        ("fetch without credentials", FETCH.replace("Authorization", "Accept"), Wrong, "Authorization"),
+        ("axios with JSON", "axios.post('https://app.followupboss.com/oauth/token', { grant_type: 'refresh_token', refresh_token: rt }, { auth: { username: id, password: secret } })".into(), Wrong, "JSON body"),
+        ("a call without its address", "r = requests.post(TOKEN_URL, data=data)".into(), Wrong, "address"),
         ("in a log", LOGGED.into(), Risky, "tokens in a log"),
         ("a refusal in a log", "12:00:01 WARN oauth: refresh failed, response: {\"error\":\"invalid_grant\"}".into(), Wrong, "invalid_grant"),
         ("an escaped refusal in a log", r#"level=warn body="{\"error\":\"invalid_grant\"}""#.into(), Wrong, "invalid_grant"),
@@ -244,6 +266,30 @@ fn each_spelling_of_a_denial_is_told_as_what_it_is() {
         assert_eq!(explanation.findings[0].why.contains("sends no error"), query == "response=denied");
         assert!(explanation.findings[0].why.contains(dialect), "{explanation:#?}");
     }
+}
+
+#[test]
+fn a_call_in_a_program_is_read_as_the_request_that_it_sends() {
+    let refresh = r#"s = requests.Session()
+payload = {'grant_type': 'refresh_token', 'refresh_token': f'{token}'}
+r = s.post('https://app.followupboss.com/oauth/token', payload, headers={"Authorization": f"Basic {basic}"})"#;
+    let call = r#"fetch(`https://api.followupboss.com/v1/people?limit=${n}`, { headers: { Authorization: `Bearer ${token}`, 'X-System': 'Acme', 'X-System-Key': key } })"#;
+    let asked = r#"requests.request("POST", "https://app.followupboss.com/oauth/token", data="grant_type=refresh_token&refresh_token=r3fr3sh-1", auth=HTTPBasicAuth("app1", "s3cr3t"))"#;
+    for (kind, program) in [
+        (Kind::Exchange, PYTHON),
+        (Kind::Exchange, FETCH),
+        (Kind::Refresh, refresh),
+        (Kind::ApiCall, call),
+        (Kind::Refresh, asked),
+    ] {
+        let explanation = about(&[program]);
+        assert_eq!(explanation.kinds, [kind], "{program}");
+        assert!(explanation.is_sound(), "{program}\n{explanation:#?}");
+    }
+    let other = PYTHON.replace("example.com/cb", "example.com/cb/");
+    let finding = about(&[&authorize_but("", ""), &other]).findings.remove(0);
+    assert_eq!((finding.input, finding.what.as_str()), (1, "redirect_uri"));
+    assert!(other[finding.at..].starts_with("https://crm.example.com/cb/"), "{finding:?}");
 }
 
 #[test]
@@ -333,7 +379,9 @@ fn whole(explanation: &Explanation) -> String {
 }
 
 /// Where a secret may stand in a message.
-const PLACES: [&str; 18] = [
+const PLACES: [&str; 20] = [
+    "requests.post('https://api.followupboss.com/oauth/token', json={'client_secret': 'SECRET', 'code': 'SECRET'}, auth=('id', 'SECRET'), headers={'X-System-Key': 'SECRET'})",
+    "fetch('https://app.followupboss.com/oauth/token?code=SECRET', { body: 'refresh_token=SECRET', headers: { Authorization: 'Basic SECRET' } })",
     "12:00 DEBUG SECRET response: {\"access_token\":\"SECRET\",\"refresh_token\":\"SECRET\",\"error\":\"SECRET\"}",
     "https://app.followupboss.com/oauth/authorize?response_type=code&client_secret=SECRET&redirect_uri=http://x.example/SECRET",
     "https://app.followupboss.com/oauth/authorize?response_type=code&clientSecret=SECRET&state=SECRET&scope=SECRET",
