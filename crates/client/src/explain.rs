@@ -206,7 +206,7 @@ fn about_request(
     asked_for: Option<&str>,
     found: &mut Findings,
 ) -> Option<String> {
-    hygiene::check(request, found);
+    hygiene::check(kind, request, found);
     match kind {
         Kind::AuthorizeRequest => Some(authorize::check(request, options, found)),
         Kind::Callback => {

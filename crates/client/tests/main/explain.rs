@@ -121,6 +121,7 @@ fn corpus() -> Vec<(&'static str, String, Severity, &'static str)> {
         ("denied in standard OAuth", callback(&format!("error=access_denied&state={STATE}")), Note, "error=access_denied"),
         ("approved without code", callback(&format!("response=approved&state={STATE}")), Wrong, "code"),
         ("denied with code", callback(&format!("response=denied&code=c0de-1234&state={STATE}")), Wrong, "code"),
+        ("approved and denied", callback(&format!("response=approved&response=denied&code=c0de-1234&state={STATE}")), Wrong, "response"),
         ("both markers", callback(&format!("response=approved&code=c0de-1234&error=access_denied&state={STATE}")), Wrong, "response and error"),
         ("doubled in one", callback(&format!("response=approved&code=c0de-1234&state={STATE}&code=c0de-1234")), Wrong, "code"),
         ("callback without state", callback("response=approved&code=c0de-1234"), Wrong, "state"),
