@@ -12,6 +12,7 @@ mod connect;
 mod faults;
 mod masking;
 mod meanings;
+mod offered;
 mod pages;
 mod sessions;
 mod shown;
