@@ -77,7 +77,7 @@ fn schemas() -> Value {
             "milliseconds": { "type": ["integer", "null"], "minimum": 0, "maximum": 120_000 },
             "retryAfter": { "type": ["integer", "null"], "minimum": 0, "maximum": 3600 },
             "mode": { "type": ["string", "null"] },
-            "fired": { "type": ["integer", "null"], "minimum": 0, "description": COUNT },
+            "fired": { "type": ["integer", "null"], "minimum": 0, "maximum": u32::MAX, "description": COUNT },
             "left": { "type": ["integer", "null"], "minimum": 0, "maximum": u32::MAX, "description": COUNT },
         }),
         &["fault"],
