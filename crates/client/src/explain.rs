@@ -271,7 +271,9 @@ fn recognise(input: &str, found: &mut Findings) -> Message {
         false => whole,
     };
     let looks_like_one = url.text().contains("://") || url.text().contains('=') || url.text().starts_with('/');
-    if looks_like_one {
+    // A call in a language that is not read is told so, not taken for a URL with odd characters.
+    let is_call = url.text().find("://").is_some_and(|at| url.text()[..at].contains('('));
+    if looks_like_one && !is_call {
         return Message::Request(Box::new(bare(&url)));
     }
     Message::Unknown(offset)

@@ -188,6 +188,7 @@ fn corpus() -> Vec<(&'static str, String, Severity, &'static str)> {
         ("requests with JSON", PYTHON.replace("data=", "json="), Wrong, "JSON body"),
         ("fetch without credentials", FETCH.replace("Authorization", "Accept"), Wrong, "Authorization"),
         ("axios with JSON", "axios.post('https://app.followupboss.com/oauth/token', { grant_type: 'refresh_token', refresh_token: rt }, { auth: { username: id, password: secret } })".into(), Wrong, "JSON body"),
+        ("a call in another language", "Net::HTTP.post_form(URI('https://app.followupboss.com/oauth/token'), code: params[:code])".into(), Wrong, "input"),
         ("a call without its address", "r = requests.post(TOKEN_URL, data=data)".into(), Wrong, "address"),
         ("in a log", LOGGED.into(), Risky, "tokens in a log"),
         ("a refusal in a log", "12:00:01 WARN oauth: refresh failed, response: {\"error\":\"invalid_grant\"}".into(), Wrong, "invalid_grant"),
