@@ -8,6 +8,7 @@ use crate::provider::{App, CallbackIssuer, ClientAuthentication, Pkce, Provider}
 use crate::safe_url::{self, UnsafeUrl};
 use crate::transport::{SendFailure, Transport};
 use keyfob_protocol::{Dialect, Secret};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::Url;
@@ -70,7 +71,15 @@ pub enum DiscoveryError {
     /// Longer than 64 KiB.
     #[error("the metadata is longer than {MAX_DOCUMENT} bytes")]
     TooLong,
-    /// Not JSON, or without a field that RFC 8414 requires.
+    /// Something else than JSON, at an address that was expected to have the document.
+    #[error("{url} was answered with {}, not with the metadata of RFC 8414; check the issuer", if *.is_page { "a page (HTML)" } else { "something that is not JSON" })]
+    NotJson {
+        /// What was asked.
+        url: String,
+        /// Whether it is HTML, as of a website or a proxy.
+        is_page: bool,
+    },
+    /// JSON without a field that RFC 8414 requires, or with one of another form.
     #[error("the metadata cannot be read: {0}")]
     Unreadable(String),
     /// Another issuer speaks there (RFC 8414 section 3.3): whoever wrote the document could send codes elsewhere.
@@ -150,9 +159,15 @@ impl SentDiscovery {
         if response.body.expose().len() > MAX_DOCUMENT {
             return Err(DiscoveryError::TooLong);
         }
-        let metadata: Metadata = response
-            .json()
-            .map_err(|error| DiscoveryError::Unreadable(error.to_string().chars().take(200).collect()))?;
+        if response.json::<IgnoredAny>().is_err() {
+            let is_page = response.body.expose().trim_ascii_start().starts_with(b"<");
+            return Err(DiscoveryError::NotJson { url: self.url, is_page });
+        }
+        let unreadable = |error: serde_json::Error| {
+            let error: String = error.to_string().chars().take(200).collect();
+            DiscoveryError::Unreadable(format!("{error}; asked: {}", self.url))
+        };
+        let metadata: Metadata = response.json().map_err(unreadable)?;
         if metadata.issuer != self.issuer {
             let found = metadata.issuer.chars().take(200).collect();
             return Err(DiscoveryError::OtherIssuer { asked: self.issuer, found });

@@ -12,7 +12,10 @@ mod curl;
 mod findings;
 mod hosts;
 mod hygiene;
+mod log_line;
 mod pair;
+mod program;
+mod program_text;
 mod redirect_uri;
 mod reply;
 mod request;
@@ -122,7 +125,8 @@ impl Explanation {
     }
 }
 
-/// Explains messages of one attempt or connection, each a URL, a curl command, a request as raw HTTP, or a reply (JSON, or raw HTTP). Several
+/// Explains messages of one attempt or connection, each a URL, a curl command, a request as raw HTTP, a call in Python or
+/// JavaScript, or a reply (JSON, or raw HTTP, or in a line of a log). Several
 /// are compared with each other: an authorize URL, its callback and the exchange must agree. Never fails; what is not recognised is a
 /// finding.
 pub fn explain(inputs: &[&str], options: &ExplainOptions) -> Explanation {
@@ -137,6 +141,7 @@ pub fn explain(inputs: &[&str], options: &ExplainOptions) -> Explanation {
         }
         read.push(message);
     }
+    let asked_for = read.iter().find_map(asked_for).map(str::to_owned);
     let mut kinds = Vec::new();
     let mut instead = Vec::new();
     let mut steps = Vec::new();
@@ -146,15 +151,28 @@ pub fn explain(inputs: &[&str], options: &ExplainOptions) -> Explanation {
             Message::Request(request) => {
                 let kind = kind_of(request);
                 steps.push(pair::Step { input: index, kind, request });
-                (kind, about_request(kind, request, options, &mut found))
+                (kind, about_request(kind, request, options, asked_for.as_deref(), &mut found))
             }
             Message::Reply(text) => (reply::check(text, options, &mut found), None),
+            Message::Sentence(at) => {
+                reply::about_not_connected(*at, &mut found);
+                (Kind::ApiReply, None)
+            }
+            Message::WithoutAddress(at) => {
+                found.wrong(
+                    *at,
+                    "address",
+                    "This is a call in a program, and its address stands somewhere else.",
+                    "Write the URL into the call, between quotes, and paste it again; or paste the lines that set it as well.",
+                );
+                (Kind::Unknown, None)
+            }
             Message::Unknown(at) => {
                 found.wrong(
                     *at,
                     "input",
-                    "This is no URL, curl command, HTTP request, JSON or HTTP answer.",
-                    "Paste one of them whole: the address bar's text, the command, or the answer with its status line (curl -i).",
+                    "This is no URL, curl command, HTTP request, call of requests, httpx, fetch or axios, JSON or HTTP answer.",
+                    "Paste one of them whole: the address bar's text, the command, the call, or the answer with its status line (curl -i).",
                 );
                 (Kind::Unknown, None)
             }
@@ -174,15 +192,28 @@ pub fn explain(inputs: &[&str], options: &ExplainOptions) -> Explanation {
     Explanation { kinds, findings, instead }
 }
 
-fn about_request(kind: Kind, request: &Request, options: &ExplainOptions, found: &mut Findings) -> Option<String> {
-    hygiene::check(request, found);
+/// The redirect URI of an authorize request.
+fn asked_for(message: &Message) -> Option<&str> {
+    let Message::Request(request) = message else { return None };
+    let parameter = request.url.query.get("redirect_uri").filter(|_| kind_of(request) == Kind::AuthorizeRequest)?;
+    Some(parameter.value.as_str()).filter(|value| !source::is_open(value))
+}
+
+fn about_request(
+    kind: Kind,
+    request: &Request,
+    options: &ExplainOptions,
+    asked_for: Option<&str>,
+    found: &mut Findings,
+) -> Option<String> {
+    hygiene::check(kind, request, found);
     match kind {
         Kind::AuthorizeRequest => Some(authorize::check(request, options, found)),
         Kind::Callback => {
             callback::check(request, options, found);
             None
         }
-        Kind::Exchange | Kind::Refresh => Some(token::check(kind, request, options, found)),
+        Kind::Exchange | Kind::Refresh => Some(token::check(kind, request, options, asked_for, found)),
         Kind::ApiCall => Some(call::check(request, options, found)),
         Kind::TokenReply | Kind::ApiReply | Kind::OtherReply | Kind::Unknown => {
             found.wrong(
@@ -199,6 +230,10 @@ fn about_request(kind: Kind, request: &Request, options: &ExplainOptions, found:
 enum Message {
     Request(Box<Request>),
     Reply(Sourced),
+    /// The sentence of an answer, without the answer.
+    Sentence(usize),
+    /// A call in a program whose address is not in the text.
+    WithoutAddress(usize),
     Unknown(usize),
 }
 
@@ -218,6 +253,17 @@ fn recognise(input: &str, found: &mut Findings) -> Message {
     if let Some(request) = request::read_raw(text, offset) {
         return Message::Request(Box::new(request));
     }
+    match program::read(&whole) {
+        Some(program::Called::Request(request)) => return Message::Request(request),
+        Some(program::Called::WithoutAddress(at)) => return Message::WithoutAddress(at),
+        None => {}
+    }
+    if let Some(answer) = log_line::read(&whole, found) {
+        return Message::Reply(answer);
+    }
+    if text.trim_matches(['"', '\'', '.']) == codes::NOT_CONNECTED.trim_end_matches('.') {
+        return Message::Sentence(offset);
+    }
     let quoted = [('"', '"'), ('\'', '\''), ('<', '>')];
     let is_quoted = |(open, close): (char, char)| text.len() > 1 && text.starts_with(open) && text.ends_with(close);
     let url = match quoted.into_iter().any(is_quoted) {
@@ -225,7 +271,9 @@ fn recognise(input: &str, found: &mut Findings) -> Message {
         false => whole,
     };
     let looks_like_one = url.text().contains("://") || url.text().contains('=') || url.text().starts_with('/');
-    if looks_like_one {
+    // A call in a language that is not read is told so, not taken for a URL with odd characters.
+    let is_call = url.text().find("://").is_some_and(|at| url.text()[..at].contains('('));
+    if looks_like_one && !is_call {
         return Message::Request(Box::new(bare(&url)));
     }
     Message::Unknown(offset)

@@ -209,6 +209,7 @@ Examples:
   keyfob explain 'https://app.followupboss.com/oauth/authorize?response_type=code&client_id=…'
   keyfob explain 'AUTHORIZE URL' 'CALLBACK URL' 'CURL COMMAND'     compares them with each other
   curl -i … | keyfob explain                                       explains the answer
+  keyfob explain < call.py                                         explains a call of requests, httpx, fetch or axios
 Exit codes: 0 nothing wrong found, 3 something is wrong.";
 
 #[derive(Debug, ClapArgs)]

@@ -24,8 +24,8 @@ pub use brand::{BRAND_STYLESHEET_PATH, Brand, BrandProblem, brand_stylesheet};
 pub use connections::{Connection, Connections};
 pub use consent::{Consent, Permission};
 pub use demo::{
-    ConnectionState, DemoAction, DemoApp, DemoConnection, DemoDenied, DemoFault, DemoFaultSet, DemoFaults, DemoHome,
-    DemoPerson, DemoProblem, Exchange, HttpMessage, Masked, Note, Parameter, Tone,
+    ConnectionState, DemoAction, DemoApp, DemoConnection, DemoDenied, DemoFault, DemoFaultGroup, DemoFaultSet,
+    DemoFaults, DemoHome, DemoPerson, DemoProblem, Exchange, HttpMessage, Masked, Note, Parameter, Tone,
 };
 pub use difference::first_difference;
 pub use error_page::{DeveloperHint, ErrorPage};

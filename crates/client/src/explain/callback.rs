@@ -42,12 +42,7 @@ pub(super) fn check(request: &Request, options: &ExplainOptions, found: &mut Fin
     let raw: String =
         query.all.iter().map(|p| keyfob_protocol::form::encode([(p.name.as_str(), p.value.as_str())]) + "&").collect();
     match callback::read(&raw) {
-        Ok(read) if read.callback == callback::Callback::Denied => found.note(
-            at("response").min(at("error")),
-            if query.names("response") { "response=denied" } else { "error=access_denied" },
-            "The user said no. That is an answer, not a failure: there is no code, and Follow Up Boss sends no error either, so a library that looks for error= misses it.",
-            "Exchange nothing, keep an earlier connection, and offer to try again.",
-        ),
+        Ok(read) if read.callback == callback::Callback::Denied => denied(request, found),
         Ok(_) => {}
         Err(CallbackError::ApprovedWithoutCode) => found.wrong(
             at("response"),
@@ -56,16 +51,43 @@ pub(super) fn check(request: &Request, options: &ExplainOptions, found: &mut Fin
             "Exchange nothing; send the user through the authorize step again.",
         ),
         Err(CallbackError::DeniedWithCode) => {
-            found.wrong(at("code"), "code", "The answer says denied and carries a code. It was made up or mixed up.", "Exchange nothing.");
+            found.wrong(
+                at("code"),
+                "code",
+                "The answer says denied and carries a code. It was made up or mixed up.",
+                "Exchange nothing.",
+            );
         }
         Err(CallbackError::Refused { error, .. }) => match codes::authorize(&error) {
             Some(code) => found.wrong(at("error"), format!("error={}", code.code), code.cause, code.next),
-            None => found.wrong(at("error"), "error", "The authority refused the request with a code that no specification lists.", "Look at the authorize URL: paste it here."),
+            None => found.wrong(
+                at("error"),
+                "error",
+                "The authority refused the request with a code that no specification lists.",
+                "Look at the authorize URL: paste it here.",
+            ),
         },
         // Named by the checks of every parameter.
         Err(CallbackError::Repeated(_) | CallbackError::Malformed(_)) => {}
         Err(CallbackError::Unrecognised) => unrecognised(request, found),
     }
+}
+
+fn denied(request: &Request, found: &mut Findings) {
+    let at = |name: &str| request.url.query.get(name).map_or(request.url.query.end, |parameter| parameter.at);
+    let (at, what, why) = match request.names("response") {
+        true => (
+            at("response"),
+            "response=denied",
+            "The user said no. That is an answer, not a failure: there is no code, and Follow Up Boss sends no error either, so a library that looks for error= misses it.",
+        ),
+        false => (
+            at("error"),
+            "error=access_denied",
+            "The user said no. That is an answer, not a failure. It is how standard OAuth spells it (RFC 6749 section 4.1.2.1); Follow Up Boss documents response=denied, without an error.",
+        ),
+    };
+    found.note(at, what, why, "Exchange nothing, keep an earlier connection, and offer to try again.");
 }
 
 fn unrecognised(request: &Request, found: &mut Findings) {

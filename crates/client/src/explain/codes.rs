@@ -179,6 +179,9 @@ const AUTHORIZE: [Code; 11] = [
     code("temporarily_unavailable", "The authority is overloaded or down.", "Offer to try again in a while."),
 ];
 
+/// What the API says to a disconnect when there is nothing to end; it has no code.
+pub(super) const NOT_CONNECTED: &str = "OAuth application not found or not connected.";
+
 /// A code of the token endpoint, in either shape.
 pub(super) fn token(code: &str) -> Option<&'static Code> {
     POSTED.iter().chain(&LEGACY).find(|known| known.code == code)

@@ -3,7 +3,7 @@
 use super::findings::Findings;
 use super::request::{Body, Request};
 use super::source::{Parameter, Parameters};
-use super::{KNOWN, source};
+use super::{KNOWN, Kind, source};
 use keyfob_protocol::form::FormError;
 
 /// Names that people write, and what is meant.
@@ -25,10 +25,10 @@ const MISSPELT: [(&str, &str); 14] = [
 ];
 
 /// Checks every parameter of the URL and of the body.
-pub(super) fn check(request: &Request, found: &mut Findings) {
-    check_all(&request.url.query, found);
+pub(super) fn check(kind: Kind, request: &Request, found: &mut Findings) {
+    check_all(kind, &request.url.query, found);
     match &request.body {
-        Body::Form(form) => check_all(form, found),
+        Body::Form(form) => check_all(kind, form, found),
         Body::Json(_) | Body::Multipart(_) | Body::None | Body::Other(_) => {}
     }
     if let Some(at) = white_space(request.url.whole.text()) {
@@ -51,18 +51,24 @@ fn white_space(text: &str) -> Option<usize> {
     found.next().map(|(at, _)| at)
 }
 
-fn check_all(parameters: &Parameters, found: &mut Findings) {
+fn check_all(kind: Kind, parameters: &Parameters, found: &mut Findings) {
     for (index, parameter) in parameters.all.iter().enumerate() {
         check_one(parameter, found);
         let known = KNOWN.iter().find(|known| **known == parameter.name);
         let is_repeated = parameters.all[..index].iter().any(|earlier| earlier.name == parameter.name);
         if let (Some(name), true) = (known, is_repeated) {
-            found.wrong(
-                parameter.at,
-                *name,
-                "It appears more than once; nobody can tell which one counts.",
-                "Send it once.",
-            );
+            let (why, write) = match (kind, *name) {
+                (Kind::Callback, "response") => (
+                    "It appears more than once, as if the user had approved and declined at once. No authority answers so; one library takes the first, another the last.",
+                    "Exchange nothing; treat it as forged.",
+                ),
+                (Kind::Callback, _) => (
+                    "It appears more than once, and nobody can tell which one counts. No authority answers so.",
+                    "Exchange nothing; treat it as forged.",
+                ),
+                _ => ("It appears more than once; nobody can tell which one counts.", "Send it once."),
+            };
+            found.wrong(parameter.at, *name, why, write);
         }
     }
 }

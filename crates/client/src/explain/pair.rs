@@ -61,6 +61,7 @@ pub(super) fn check(steps: &[Step<'_>], found: &mut Findings) {
         same(came, exchange, "code", "It is not the code of the callback, as it is after decoding.", found);
     }
     repeated(steps, found);
+    repeated_state(steps, found);
 }
 
 fn same(one: &Step<'_>, other: &Step<'_>, name: &'static str, why: &str, found: &mut Findings) {
@@ -126,6 +127,23 @@ fn repeated(steps: &[Step<'_>], found: &mut Findings) {
                     "Exchange it once; if no answer came, send the user through the authorize step again.",
                 ),
             }
+        }
+    }
+}
+
+/// One state in two authorize requests.
+fn repeated_state(steps: &[Step<'_>], found: &mut Findings) {
+    let asked = steps.iter().filter(|step| step.kind == Kind::AuthorizeRequest);
+    let states: Vec<_> = asked.filter_map(|step| Some((step.input, step.parameter("state")?))).collect();
+    for (index, (input, (state, at))) in states.iter().enumerate() {
+        if states[..index].iter().any(|(_, (earlier, _))| earlier == state) {
+            found.input = *input;
+            found.risky(
+                *at,
+                "state",
+                "It is the one of the other authorize request. If these are two attempts, the state is fixed: whoever has seen one can forge the callback of every other.",
+                "state=<state>: 32 random bytes in base64url, new for each attempt",
+            );
         }
     }
 }

@@ -53,6 +53,7 @@ pub(super) fn check(text: &Sourced, options: &ExplainOptions, found: &mut Findin
     let kind = kind(&reply, &json);
     match kind {
         Kind::TokenReply => about_token_reply(&reply, &json, options, found),
+        _ if json["errorMessage"] == codes::NOT_CONNECTED => about_not_connected(reply.at("errorMessage"), found),
         _ => {
             about_status(&reply, kind, found);
         }
@@ -186,6 +187,16 @@ fn about_token_reply(reply: &Reply, json: &Value, options: &ExplainOptions, foun
             }
         }
     }
+}
+
+/// The sentence that a disconnect is answered with when there is nothing to end, whatever the status.
+pub(super) fn about_not_connected(at: usize, found: &mut Findings) {
+    found.note(
+        at,
+        "not connected",
+        "DELETE /v1/oauthApps/revokeAccess answers so when there is nothing to revoke: the connection was ended before, or the token is not one of this app's. The address is right.",
+        "After a disconnect, take it as done and delete the stored tokens. If the user is still connected, look whose token and whose X-System headers were sent.",
+    );
 }
 
 fn about_expiry(reply: &Reply, json: &Value, seconds: Option<i64>, options: &ExplainOptions, found: &mut Findings) {

@@ -10,7 +10,15 @@ use keyfob_protocol::form;
 use keyfob_protocol::token_request::is_form;
 
 /// Finds what is wrong with it and gives a corrected command.
-pub(super) fn check(kind: Kind, request: &Request, options: &ExplainOptions, found: &mut Findings) -> String {
+///
+/// `asked_for`: the redirect URI of the authorize request, if that was pasted as well.
+pub(super) fn check(
+    kind: Kind,
+    request: &Request,
+    options: &ExplainOptions,
+    asked_for: Option<&str>,
+    found: &mut Findings,
+) -> String {
     let expected = options.authority.expected(&request.url);
     hosts::check(Part::Token, request, &expected, found);
     let parameters = place(request, &expected, found);
@@ -46,8 +54,12 @@ pub(super) fn check(kind: Kind, request: &Request, options: &ExplainOptions, fou
             }
         }
     }
+    check_scope(kind, &parameters, &expected, found);
     check_client(request, &parameters, &expected, found);
-    corrected(kind, request, &parameters, options, &expected, found)
+    // The pair is compared elsewhere; what is written instead has to keep to it as well.
+    let redirect_uri = asked_for.or(parameters.value("redirect_uri"));
+    let redirect_uri = corrected_redirect_uri(redirect_uri, options, &expected, found);
+    corrected(kind, request, &parameters, &redirect_uri, &expected, found)
 }
 
 /// The parameters, and what is wrong with the place where they stand.
@@ -162,6 +174,32 @@ fn check_grant_type(kind: Kind, request: &Request, parameters: &Parameters, expe
     }
 }
 
+/// Scopes are asked for at the authorize endpoint; a refresh may ask for less, never for more (RFC 6749 section 6).
+fn check_scope(kind: Kind, parameters: &Parameters, expected: &Expected, found: &mut Findings) {
+    let Some(scope) = parameters.get("scope") else { return };
+    let at = scope.raw.start();
+    match (expected, kind) {
+        (Expected::FollowUpBoss, _) => found.risky(
+            at,
+            "scope",
+            "Follow Up Boss documents no scopes, neither here nor at the authorize request, and what it makes of one is not written down. A refresh token comes without offline_access.",
+            "Leave it out.",
+        ),
+        (_, Kind::Refresh) => found.note(
+            at,
+            "scope",
+            "At a refresh it can only ask for less than the user granted; a scope that was not granted is refused.",
+            "Leave it out, to get what was granted.",
+        ),
+        _ => found.note(
+            at,
+            "scope",
+            "The exchange has no scope: what is granted was decided at the authorize request.",
+            "Leave it out here.",
+        ),
+    }
+}
+
 fn check_client(request: &Request, parameters: &Parameters, expected: &Expected, found: &mut Findings) {
     const BASIC: &str =
         "Authorization: Basic base64(\"<client id>:<client secret>\"), or curl -u '<client id>:<client secret>'";
@@ -231,7 +269,7 @@ fn corrected(
     kind: Kind,
     request: &Request,
     parameters: &Parameters,
-    options: &ExplainOptions,
+    redirect_uri: &str,
     expected: &Expected,
     found: &Findings,
 ) -> String {
@@ -257,8 +295,7 @@ fn corrected(
     match kind {
         Kind::Refresh => command.push_str(" -d 'refresh_token=<refresh token>'"),
         _ => {
-            let uri = corrected_redirect_uri(parameters.value("redirect_uri"), options, expected, found);
-            let uri = form::decode(uri.as_bytes()).map(|uri| uri.into_owned()).unwrap_or(uri);
+            let uri = form::decode(redirect_uri.as_bytes()).map_or(redirect_uri.to_owned(), |uri| uri.into_owned());
             command.push_str(&format!(" -d 'code=<code>' --data-urlencode 'redirect_uri={uri}' -d 'state=<state>'"));
             if parameters.names("code_verifier") {
                 command.push_str(" -d 'code_verifier=<code verifier>'");

@@ -87,7 +87,14 @@ fn what_is_no_document_is_refused() {
         let refused = answer(status, &document().to_string()).unwrap_err();
         assert!(matches!(refused, DiscoveryError::Status { status: named, .. } if named == status), "{refused}");
     }
-    for body in ["", "<html>", "[]", "null", "{}", &"[".repeat(10_000)] {
+    for (body, is_page) in [("", false), ("<html>", true), ("\n<!doctype html>", true), (&"[".repeat(10_000), false)] {
+        let refused = answer(200, body).unwrap_err();
+        let url = "https://id.example.com/.well-known/oauth-authorization-server".to_owned();
+        let text = refused.to_string();
+        assert!(text.contains(&url) && text.contains("HTML") == is_page, "{text}");
+        assert_eq!(refused, DiscoveryError::NotJson { url, is_page });
+    }
+    for body in ["[]", "null", "{}"] {
         assert!(matches!(answer(200, body), Err(DiscoveryError::Unreadable(_))), "{body:.20}");
     }
     let twice = document().to_string().replacen('{', r#"{"issuer":"https://evil.example","#, 1);

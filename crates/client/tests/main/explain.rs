@@ -10,6 +10,26 @@ const BACK: &str = "https%3A%2F%2Fcrm.example.com%2Fcb";
 /// Basic of an id and a secret.
 const BASIC: &str = "-H 'Authorization: Basic YXBwMTpzM2NyZXQ='";
 
+/// A line of a log that tells everything.
+const LOGGED: &str = "2025-11-26 12:00:01 DEBUG token response: {\"access_token\":\"abcdefgh\",\"token_type\":\"Bearer\",\"expires_in\":3600,\"refresh_token\":\"r3fr3sh-1\"} (312 ms)";
+
+/// A good exchange in Python.
+const PYTHON: &str = r#"
+resp = requests.post(
+    "https://app.followupboss.com/oauth/token",
+    data={"grant_type": "authorization_code", "code": request.args["code"], "state": state, "redirect_uri": "https://crm.example.com/cb"},
+    auth=(os.environ["ID"], os.environ["SECRET"]),  # from https://console.example.com
+    timeout=10,
+)
+"#;
+/// A good exchange in JavaScript.
+const FETCH: &str = r#"const body = new URLSearchParams({ grant_type: 'authorization_code', code, state, redirect_uri: 'https://crm.example.com/cb' });
+const response = await fetch('https://app.followupboss.com/oauth/token', {
+  method: 'POST',
+  headers: { 'Content-Type': 'application/x-www-form-urlencoded', Authorization: 'Basic ' + btoa(id + ':' + secret) },
+  body,
+});"#;
+
 fn about(inputs: &[&str]) -> Explanation {
     explain(inputs, &ExplainOptions::default())
 }
@@ -72,6 +92,8 @@ fn corpus() -> Vec<(&'static str, String, Severity, &'static str)> {
         ("no state", authorize_but(&format!("&state={STATE}"), ""), Wrong, "state"),
         ("short state", authorize_but(STATE, "xyz"), Risky, "state"),
         ("state is a number", authorize_but(STATE, "1764064800000000"), Risky, "state"),
+        ("state is words", authorize_but(STATE, "my-static-state-value"), Risky, "state"),
+        ("state names the user", authorize_but(STATE, "user_1234_login_session"), Risky, "state"),
         ("state is data", authorize_but(STATE, "eyJ1c2VyIjo0MiwibmV4dCI6Ii9ob21lIn0"), Risky, "state"),
         ("http", authorize_but(BACK, "http%3A%2F%2Fcrm.example.com%2Fcb"), Wrong, "redirect_uri"),
         ("localhost", authorize_but(BACK, "http%3A%2F%2Flocalhost%3A3000%2Fcb"), Wrong, "redirect_uri"),
@@ -96,8 +118,10 @@ fn corpus() -> Vec<(&'static str, String, Severity, &'static str)> {
         ("placeholder", authorize_but(ID, "<client_id>"), Note, "client_id"),
         ("plain PKCE", authorize_but("&state", "&code_challenge=abc&code_challenge_method=plain&state"), Wrong, "code_challenge_method"),
         ("denied", callback(&format!("response=denied&state={STATE}")), Note, "response=denied"),
+        ("denied in standard OAuth", callback(&format!("error=access_denied&state={STATE}")), Note, "error=access_denied"),
         ("approved without code", callback(&format!("response=approved&state={STATE}")), Wrong, "code"),
         ("denied with code", callback(&format!("response=denied&code=c0de-1234&state={STATE}")), Wrong, "code"),
+        ("approved and denied", callback(&format!("response=approved&response=denied&code=c0de-1234&state={STATE}")), Wrong, "response"),
         ("both markers", callback(&format!("response=approved&code=c0de-1234&error=access_denied&state={STATE}")), Wrong, "response and error"),
         ("doubled in one", callback(&format!("response=approved&code=c0de-1234&state={STATE}&code=c0de-1234")), Wrong, "code"),
         ("callback without state", callback("response=approved&code=c0de-1234"), Wrong, "state"),
@@ -128,6 +152,8 @@ fn corpus() -> Vec<(&'static str, String, Severity, &'static str)> {
         ("parameters of a POST in the URL", legacy_but("curl ", "curl -X POST "), Wrong, "parameters in the URL"),
         ("GET with -d", exchange_but("curl -s", "curl -s -X GET"), Wrong, "-X GET with -d"),
         ("PUT", exchange_but("curl -s", "curl -s -X PUT"), Wrong, "method"),
+        ("scope at a refresh", refresh(&format!("{BASIC} -d scope=offline_access")), Risky, "scope"),
+        ("scope at the exchange", exchange_but("-d state", "-d scope=read -d state"), Risky, "scope"),
         ("multipart", exchange_but("-d", "-F"), Wrong, "multipart body"),
         ("& outside quotes", legacy_but("'https", "https").replace(&format!("{STATE}'"), STATE), Wrong, "& outside quotes"),
         ("typographic quotes", call_but("'X-System: Acme'", "“X-System: Acme”"), Wrong, "typographic quote"),
@@ -158,6 +184,18 @@ fn corpus() -> Vec<(&'static str, String, Severity, &'static str)> {
         ("id_token", "{\"access_token\":\"abcdefgh\",\"token_type\":\"Bearer\",\"expires_in\":1,\"refresh_token\":\"r3fr3sh-1\",\"id_token\":\"abcdefgh\"}".into(), Note, "id_token"),
         ("403 of the API", "HTTP/1.1 403 Forbidden\nFUB-Account-ID: 1\n\n{\"errorMessage\":\"no\"}".into(), Wrong, "403"),
         ("401 of the API", "HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Basic realm=\"Follow Up Boss API\"\n\n{\"errorMessage\":\"no\"}".into(), Wrong, "401"),
+        ("requests without state", PYTHON.replace("\"state\": state,", ""), Wrong, "state"),
+        ("requests with JSON", PYTHON.replace("data=", "json="), Wrong, "JSON body"),
+        ("fetch without credentials", FETCH.replace("Authorization", "Accept"), Wrong, "Authorization"),
+        ("axios with JSON", "axios.post('https://app.followupboss.com/oauth/token', { grant_type: 'refresh_token', refresh_token: rt }, { auth: { username: id, password: secret } })".into(), Wrong, "JSON body"),
+        ("a call in another language", "Net::HTTP.post_form(URI('https://app.followupboss.com/oauth/token'), code: params[:code])".into(), Wrong, "input"),
+        ("a call without its address", "r = requests.post(TOKEN_URL, data=data)".into(), Wrong, "address"),
+        ("in a log", LOGGED.into(), Risky, "tokens in a log"),
+        ("a refusal in a log", "12:00:01 WARN oauth: refresh failed, response: {\"error\":\"invalid_grant\"}".into(), Wrong, "invalid_grant"),
+        ("an escaped refusal in a log", r#"level=warn body="{\"error\":\"invalid_grant\"}""#.into(), Wrong, "invalid_grant"),
+        ("nothing to revoke", "HTTP/1.1 404 Not Found\nContent-Type: application/json\n\n{\"errorMessage\":\"OAuth application not found or not connected.\"}".into(), Note, "not connected"),
+        ("nothing to revoke, without a head", "{\"errorMessage\":\"OAuth application not found or not connected.\"}".into(), Note, "not connected"),
+        ("nothing to revoke, the text alone", "OAuth application not found or not connected.".into(), Note, "not connected"),
         ("429", "HTTP/1.1 429 Too Many Requests\nRetry-After: 7\nX-RateLimit-Limit: 125\n\n{\"errorMessage\":\"no\"}".into(), Wrong, "429"),
         ("500", "HTTP/1.1 500 Oops\n\n".into(), Wrong, "500"),
         ("redirected", "HTTP/1.1 302 Found\nLocation: /login\n\n".into(), Wrong, "302"),
@@ -221,6 +259,42 @@ fn a_reason_is_explained_beside_its_error_and_an_unknown_word_is_not() {
 }
 
 #[test]
+fn each_spelling_of_a_denial_is_told_as_what_it_is() {
+    for (query, dialect) in
+        [("response=denied", "Follow Up Boss sends no error"), ("error=access_denied", "standard OAuth")]
+    {
+        let explanation = about(&[&callback(&format!("{query}&state={STATE}"))]);
+        assert_eq!(explanation.findings.len(), 1, "{explanation:#?}");
+        assert_eq!(explanation.findings[0].why.contains("sends no error"), query == "response=denied");
+        assert!(explanation.findings[0].why.contains(dialect), "{explanation:#?}");
+    }
+}
+
+#[test]
+fn a_call_in_a_program_is_read_as_the_request_that_it_sends() {
+    let refresh = r#"s = requests.Session()
+payload = {'grant_type': 'refresh_token', 'refresh_token': f'{token}'}
+r = s.post('https://app.followupboss.com/oauth/token', payload, headers={"Authorization": f"Basic {basic}"})"#;
+    let call = r#"fetch(`https://api.followupboss.com/v1/people?limit=${n}`, { headers: { Authorization: `Bearer ${token}`, 'X-System': 'Acme', 'X-System-Key': key } })"#;
+    let asked = r#"requests.request("POST", "https://app.followupboss.com/oauth/token", data="grant_type=refresh_token&refresh_token=r3fr3sh-1", auth=HTTPBasicAuth("app1", "s3cr3t"))"#;
+    for (kind, program) in [
+        (Kind::Exchange, PYTHON),
+        (Kind::Exchange, FETCH),
+        (Kind::Refresh, refresh),
+        (Kind::ApiCall, call),
+        (Kind::Refresh, asked),
+    ] {
+        let explanation = about(&[program]);
+        assert_eq!(explanation.kinds, [kind], "{program}");
+        assert!(explanation.is_sound(), "{program}\n{explanation:#?}");
+    }
+    let other = PYTHON.replace("example.com/cb", "example.com/cb/");
+    let finding = about(&[&authorize_but("", ""), &other]).findings.remove(0);
+    assert_eq!((finding.input, finding.what.as_str()), (1, "redirect_uri"));
+    assert!(other[finding.at..].starts_with("https://crm.example.com/cb/"), "{finding:?}");
+}
+
+#[test]
 fn what_our_client_sends_is_sound() {
     let requests = golden::requests();
     assert!(requests.len() >= 12, "{}", requests.len());
@@ -254,9 +328,13 @@ fn the_steps_of_one_attempt_are_compared() {
     let slash = exchange_but("%2Fcb", "%2Fcb%2F");
     assert_eq!(names(&[&asked, &slash]), [(1, "redirect_uri".to_owned())]);
     assert!(about(&[&asked, &slash]).findings[0].why.contains("from byte 26 on"));
+    let corrected = about(&[&asked, &slash]).instead[1].clone().unwrap();
+    assert!(corrected.contains("redirect_uri=https://crm.example.com/cb'"), "{corrected}");
     assert_eq!(names(&[&asked, &came.replace(STATE, &STATE.to_lowercase())]), [(1, "state".to_owned())]);
     assert_eq!(names(&[&came, &exchange_but("c0de-1234", "c0de-9999")]), [(1, "code".to_owned())]);
     assert_eq!(names(&[&came, &came]), [(1, "code".to_owned())], "a doubled callback");
+    assert_eq!(names(&[&asked, &asked]), [(1, "state".to_owned())], "a fixed state");
+    assert!(about(&[&asked, &asked.replace(STATE, &STATE.to_lowercase())]).is_sound());
     assert_eq!(names(&[&exchanged, &exchanged]), [(1, "code".to_owned())], "a code sent twice");
     assert_eq!(names(&[&asked, &came.replace("crm.", "www.")]), [(1, "redirect_uri".to_owned())]);
 }
@@ -303,7 +381,10 @@ fn whole(explanation: &Explanation) -> String {
 }
 
 /// Where a secret may stand in a message.
-const PLACES: [&str; 17] = [
+const PLACES: [&str; 20] = [
+    "requests.post('https://api.followupboss.com/oauth/token', json={'client_secret': 'SECRET', 'code': 'SECRET'}, auth=('id', 'SECRET'), headers={'X-System-Key': 'SECRET'})",
+    "fetch('https://app.followupboss.com/oauth/token?code=SECRET', { body: 'refresh_token=SECRET', headers: { Authorization: 'Basic SECRET' } })",
+    "12:00 DEBUG SECRET response: {\"access_token\":\"SECRET\",\"refresh_token\":\"SECRET\",\"error\":\"SECRET\"}",
     "https://app.followupboss.com/oauth/authorize?response_type=code&client_secret=SECRET&redirect_uri=http://x.example/SECRET",
     "https://app.followupboss.com/oauth/authorize?response_type=code&clientSecret=SECRET&state=SECRET&scope=SECRET",
     "https://user:SECRET@app.followupboss.com/oauth/authorize?response_type=code",

@@ -16,7 +16,7 @@ const MAX_DATA: u64 = 8 * 1024 * 1024;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The body goes to standard output, status and rate limit to standard error. The token is refreshed as needed.
-Exit codes: 0 the API answered 2xx, 3 it refused, 4 not found, 5 conflict, 6 try again later, 7 the user has to connect again.")]
+Exit codes: 0 the API answered 2xx (standard error says where that is no JSON), 3 it refused, 4 not found, 5 conflict, 6 try again later, 7 the user has to connect again.")]
 pub(crate) struct CallArgs {
     /// GET, POST, PUT, PATCH or DELETE.
     #[arg(value_parser = method)]
@@ -55,7 +55,12 @@ pub(crate) async fn run(args: CallArgs, json: bool) -> anyhow::Result<()> {
     let of_me = provider.api_base().join(&args.target).is_ok_and(|url| is_me(url.path()));
     let body = match of_me && !args.reveal {
         true => withheld(answer.body.expose()),
-        false => answer.body.expose().clone(),
+        false => {
+            if let Some(what) = unexpected(answer.body.expose()) {
+                output::say(what);
+            }
+            answer.body.expose().clone()
+        }
     };
     match json {
         true => output::data(true, &document(&answer, &body), String::new)?,
@@ -109,6 +114,18 @@ fn withheld(body: &[u8]) -> Vec<u8> {
     })
 }
 
+/// What to say of an answer that is not what an API sends. Its status decides the exit code as ever: it may be all that an API of yours has.
+fn unexpected(body: &[u8]) -> Option<&'static str> {
+    let text = body.trim_ascii_start();
+    match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
+        Err(_) if text.starts_with(b"<") => Some(
+            "keyfob: this is a page (HTML) and no JSON: a proxy or a website answered in place of the API, whatever its status says; check the path and the API's base",
+        ),
+        Err(_) if !text.is_empty() => Some("keyfob: the answer is not JSON"),
+        _ => None,
+    }
+}
+
 fn note(args: &CallArgs, answer: &HttpResponse) {
     let path = args.target.split(['?', '#']).next().unwrap_or_default();
     let limit = match (answer.header("x-ratelimit-remaining"), answer.header("x-ratelimit-limit")) {
@@ -158,7 +175,16 @@ fn meaning(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::is_me;
+    use super::{is_me, unexpected};
+
+    #[test]
+    fn a_page_is_told_from_json_and_from_nothing() {
+        for json in ["", " ", "{}", "[1]", " \"text\"", "null"] {
+            assert_eq!(unexpected(json.as_bytes()), None, "{json}");
+        }
+        assert!(unexpected(b"\n<!doctype html>").is_some_and(|said| said.contains("HTML")));
+        assert!(unexpected(b"{\"cut\":").is_some_and(|said| said.contains("not JSON")));
+    }
 
     #[test]
     fn me_is_known_under_every_spelling() {

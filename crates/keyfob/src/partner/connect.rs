@@ -214,7 +214,7 @@ async fn pasted(
             Err(not) => not.0,
             Ok(query) => match waiting.take(&query) {
                 Came::Answer(came) => return Ok(came),
-                Came::Foreign(outcome) => failure::words(&outcome),
+                Came::Foreign(outcome) => failure::words_while_waiting(&outcome),
             },
         };
         output::say(&format!("keyfob: {why} Nothing was sent; paste again, or end with Ctrl-D."));

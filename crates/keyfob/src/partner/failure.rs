@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use keyfob_client::{
     CallbackError, CallbackOutcome, ConnectError, ConnectionError, FirstVisit, SendFailure, TokenFailure,
 };
+use keyfob_protocol::form::Repeated;
 
 /// A call, refresh or revocation of the connection `name` gave nothing. `again` is the command that connects it again.
 pub(crate) fn of_connection(error: &ConnectionError, name: &str, again: &str) -> anyhow::Error {
@@ -97,40 +98,67 @@ pub(crate) fn of_callback(outcome: &CallbackOutcome) -> anyhow::Error {
 
 /// What is wrong with a callback, and what to do.
 pub(crate) fn words(outcome: &CallbackOutcome) -> String {
+    let (wrong, next) = told(outcome);
+    format!("{wrong} {next}").trim_end().to_owned()
+}
+
+/// The same while the attempt waits for another one: the command need not be run again.
+pub(crate) fn words_while_waiting(outcome: &CallbackOutcome) -> String {
     match outcome {
-        CallbackOutcome::Denied => "The user declined. Run the command again if that was a mistake.".to_owned(),
-        CallbackOutcome::Expired => {
-            "The answer came more than 15 minutes after the attempt began. Run the command again.".to_owned()
-        }
-        CallbackOutcome::ProtocolError(CallbackError::ApprovedWithoutCode) => {
-            "The callback says response=approved and carries no code: was the end of the address cut off? Run the command again and paste all of it."
-                .to_owned()
-        }
-        CallbackOutcome::ProtocolError(CallbackError::DeniedWithCode) => {
-            "The callback says response=denied and carries a code: one of the two is wrong, so the code was not sent. Run the command again.".to_owned()
-        }
-        CallbackOutcome::ProtocolError(CallbackError::Unrecognised) => {
-            "The callback is neither an approval nor a denial, or carries the marks of both (response, code, error): nothing was sent. Run the command again."
-                .to_owned()
-        }
-        CallbackOutcome::ProtocolError(CallbackError::Repeated(repeated)) => {
-            format!("In the callback {repeated}: somebody added to it, so nothing was sent. Run the command again.")
-        }
+        CallbackOutcome::ProtocolError(_) => told(outcome).0,
+        _ => words(outcome),
+    }
+}
+
+const AGAIN: &str = "Run the command again.";
+
+/// What is wrong with it, and the next step.
+fn told(outcome: &CallbackOutcome) -> (String, &'static str) {
+    let (wrong, next) = match outcome {
+        CallbackOutcome::Denied => ("The user declined.", "Run the command again if that was a mistake."),
+        CallbackOutcome::Expired => ("The answer came more than 15 minutes after the attempt began.", AGAIN),
+        CallbackOutcome::ProtocolError(CallbackError::ApprovedWithoutCode) => (
+            "The callback says response=approved and carries no code: was the end of the address cut off?",
+            "Run the command again and paste all of it.",
+        ),
+        CallbackOutcome::ProtocolError(CallbackError::DeniedWithCode) => (
+            "The callback says response=denied and carries a code: one of the two is wrong, so the code was not sent.",
+            AGAIN,
+        ),
+        CallbackOutcome::ProtocolError(CallbackError::Unrecognised) => (
+            "The callback is neither an approval nor a denial, or carries the marks of both (response, code, error): nothing was sent.",
+            AGAIN,
+        ),
+        CallbackOutcome::ProtocolError(CallbackError::Repeated(Repeated(name))) => return (repeated(name), AGAIN),
         CallbackOutcome::ProtocolError(CallbackError::Refused { .. }) => {
             let said = outcome.to_string();
-            let said = said.trim_end_matches('.');
-            format!("{said}. Check client id, redirect URI and scope against the app's registration.")
+            let next = "Check client id, redirect URI and scope against the app's registration.";
+            return (format!("{}.", said.trim_end_matches('.')), next);
         }
-        CallbackOutcome::ProtocolError(CallbackError::Malformed(_)) => format!("{outcome}."),
         CallbackOutcome::StateMismatch => {
-            "The address carries no state, so it is not known which attempt it answers. Paste the whole address.".to_owned()
+            ("The address carries no state, so it is not known which attempt it answers.", "Paste the whole address.")
         }
-        CallbackOutcome::Unknown => {
-            "The state is not the one of this attempt: the address is of an earlier attempt, or somebody else's. Open the URL above and use the address that it leads to."
-                .to_owned()
-        }
-        CallbackOutcome::WrongSession | CallbackOutcome::WrongIssuer { .. } | CallbackOutcome::AlreadyUsed(_) => {
-            format!("{outcome}.")
-        }
-    }
+        CallbackOutcome::Unknown => (
+            "The state is not the one of this attempt: the address is of an earlier attempt, or somebody else's.",
+            "Open the URL above and use the address that it leads to.",
+        ),
+        CallbackOutcome::ProtocolError(CallbackError::Malformed(_))
+        | CallbackOutcome::WrongSession
+        | CallbackOutcome::WrongIssuer { .. }
+        | CallbackOutcome::AlreadyUsed(_) => return (format!("{outcome}."), ""),
+    };
+    (wrong.to_owned(), next)
+}
+
+/// What it means that a parameter of the callback is there twice: no authority answers so.
+fn repeated(name: &str) -> String {
+    let means = match name {
+        "response" => "as if the user had approved and declined at once",
+        "state" => "so it is not known which attempt it answers",
+        "code" => "and nobody can tell which one the authority gave",
+        _ => "and nobody can tell which one counts",
+    };
+    format!(
+        "The callback carries {name} more than once, {means}: somebody added to it, or two addresses were pasted as one."
+    )
 }

@@ -46,8 +46,9 @@ pub(crate) struct RecordArgs {
     /// The base of the API, the only place the token goes to. Needed with an issuer.
     #[arg(long, value_name = "URL")]
     api: Option<String>,
-    /// The app's client id. A sandbox says it itself.
-    #[arg(long, value_name = "ID", env = "KEYFOB_CLIENT_ID")]
+    /// The app's client id, else that of the environment (KEYFOB_CLIENT_ID). With --sandbox alone, the sandbox's own app is used.
+    // Not read by the parser, which does not tell a flag from an export that was meant for another command.
+    #[arg(long, value_name = "ID")]
     client_id: Option<String>,
     #[command(flatten)]
     app: AppFlags,
@@ -101,7 +102,9 @@ pub(crate) async fn run(args: RecordArgs, json: bool) -> anyhow::Result<()> {
     let authority = named.find(Misnamed::in_flags).await?;
     let mut lines = Lines::default();
     let (app, system, user) = match &sandbox {
-        Some(sandbox) if args.client_id.is_none() => at_sandbox::own_app(sandbox).await?,
+        Some(sandbox) if args.client_id.is_none() && args.redirect_uri.is_none() => {
+            at_sandbox::own_app(sandbox).await?
+        }
         _ => {
             let (app, system) = (app(&args, &mut lines).await?, args.app.system()?);
             let user = match &sandbox {
@@ -155,7 +158,8 @@ async fn recorded(
 }
 
 async fn app(args: &RecordArgs, lines: &mut Lines) -> anyhow::Result<App> {
-    let (Some(client_id), Some(redirect_uri)) = (args.client_id.clone(), args.redirect_uri.clone()) else {
+    let client_id = args.client_id.clone().or_else(|| std::env::var("KEYFOB_CLIENT_ID").ok());
+    let (Some(client_id), Some(redirect_uri)) = (client_id, args.redirect_uri.clone()) else {
         return Err(Exit::Refused.because("say which app: --client-id ID --redirect-uri URI, as registered"));
     };
     let client_secret = args.app.client_secret(lines).await?;

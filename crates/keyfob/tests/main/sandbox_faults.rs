@@ -95,6 +95,9 @@ fn a_scenario_is_set_from_the_start_and_a_wrong_one_is_refused_with_the_key() {
     std::fs::write(&file, r#"{"faults":[{"fault":"server-error","times":2},{"fault":"deny"}]}"#).expect("written");
     let listed = Sandbox::start(&["--scenario", path]).faults();
     assert!(listed.contains("server-error") && listed.contains("deny"), "{listed}");
+    // What a sandbox says of its faults, saved, starts another.
+    std::fs::write(&file, &listed).expect("written");
+    assert_eq!(Sandbox::start(&["--scenario", path]).faults(), listed);
 
     for (scenario, named) in [
         (r#"{"faults":[{"fault":"server-error","tims":2}]}"#, "tims"),

@@ -3,15 +3,24 @@
 use crate::demo::Note;
 use crate::{Brand, filters, to_html};
 
-/// A fault that can be set. The button posts `fault` (with `app`, `times` and `csrf`) to `/demo/faults`.
+/// Faults of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DemoFaultGroup {
+    /// What they have in common.
+    pub title: String,
+    /// Which there are.
+    pub faults: Vec<DemoFault>,
+}
+
+/// A fault that can be set. Its buttons post `fault` (with `concerns`, `times`, `milliseconds` and `csrf`) to `/demo/faults`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DemoFault {
-    /// The value of the button.
-    pub value: String,
-    /// What the button says.
+    /// What it is.
     pub label: String,
     /// What will happen, in one sentence.
     pub explanation: String,
+    /// Where, or in which of its ways: what a button says, and its value.
+    pub choices: Vec<(String, String)>,
 }
 
 /// A fault that is set.
@@ -38,9 +47,9 @@ pub struct DemoFaults {
     /// What is set, in the order in which it was asked for.
     pub set: Vec<DemoFaultSet>,
     /// What can be set.
-    pub faults: Vec<DemoFault>,
-    /// The apps that a fault can be for: key and name.
-    pub apps: Vec<(String, String)>,
+    pub groups: Vec<DemoFaultGroup>,
+    /// Whom a fault can be for beside everybody: value and name.
+    pub concerned: Vec<(String, String)>,
     /// For hidden fields `csrf`.
     pub csrf: String,
     /// The list of apps.

@@ -10,7 +10,7 @@ mod outcome;
 
 pub use connection::{ConnectionState, DemoAction, DemoConnection};
 pub use exchange::{Exchange, HttpMessage, Masked, Parameter};
-pub use faults::{DemoFault, DemoFaultSet, DemoFaults};
+pub use faults::{DemoFault, DemoFaultGroup, DemoFaultSet, DemoFaults};
 pub use home::{DemoApp, DemoHome, DemoPerson};
 pub use outcome::{DemoDenied, DemoProblem};
 

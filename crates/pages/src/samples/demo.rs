@@ -2,8 +2,8 @@
 
 use super::brand;
 use crate::{
-    ConnectionState, DemoAction, DemoApp, DemoConnection, DemoDenied, DemoFault, DemoFaultSet, DemoFaults, DemoHome,
-    DemoPerson, DemoProblem, Exchange, HttpMessage, Link, Masked, Note, Parameter, Tone,
+    ConnectionState, DemoAction, DemoApp, DemoConnection, DemoDenied, DemoFault, DemoFaultGroup, DemoFaultSet,
+    DemoFaults, DemoHome, DemoPerson, DemoProblem, Exchange, HttpMessage, Link, Masked, Note, Parameter, Tone,
 };
 
 const ACCESS: &str = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJodHRwOi8vMTI3LjAuMC4xOjgwODAiLCJzdWIiOiJ1c2VyLTEifQ.c2FtcGxlLXNpZ25hdHVyZS10aGF0LWlzLW5vdC1vbmU";
@@ -56,12 +56,18 @@ pub(super) fn faults() -> DemoFaults {
             fired: 1,
             left: "2".to_owned(),
         }],
-        faults: vec![DemoFault {
-            value: r#"{"fault":"drop-reply"}"#.to_owned(),
-            label: "Lose the reply to a token request".to_owned(),
-            explanation: "The request is carried out, and the connection breaks instead of the answer.".to_owned(),
+        groups: vec![DemoFaultGroup {
+            title: "On the way".to_owned(),
+            faults: vec![DemoFault {
+                label: "The reply is lost".to_owned(),
+                explanation: "The request is carried out, and the connection breaks instead of the answer.".to_owned(),
+                choices: vec![
+                    ("Token endpoint".to_owned(), r#"{"fault":"drop-reply"}"#.to_owned()),
+                    ("API".to_owned(), r#"{"fault":"drop-reply","at":"api"}"#.to_owned()),
+                ],
+            }],
         }],
-        apps: vec![("followupboss".to_owned(), "Listing Lantern".to_owned())],
+        concerned: vec![("app followupboss".to_owned(), "Listing Lantern".to_owned())],
         csrf: "csrf-token".to_owned(),
         home_url: "/demo".to_owned(),
     }

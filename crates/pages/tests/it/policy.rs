@@ -53,7 +53,7 @@ fn every_sample_is_well_formed_and_its_ids_are_unique_and_resolve() {
                 assert!(ids.insert(id.to_owned()), "{}: id {id} stands twice", sample.name);
             }
             for reference in ["for", "aria-labelledby", "aria-describedby"] {
-                wanted.extend(tag.get(reference).map(str::to_owned));
+                wanted.extend(tag.get(reference).into_iter().flat_map(str::split_whitespace).map(str::to_owned));
             }
             if VOID.contains(&tag.name.as_str()) || tag.name == "path" {
                 continue;

@@ -63,6 +63,7 @@ fn document() -> Value {
 }
 
 fn schemas() -> Value {
+    const COUNT: &str = "As GET says it; not looked at in a request.";
     let text = json!({ "type": "string" });
     let closed = |properties: Value, required: &[&str]| json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
     // What each fault takes is docs/sandbox-faults.md's, and is answered by name.
@@ -76,6 +77,8 @@ fn schemas() -> Value {
             "milliseconds": { "type": ["integer", "null"], "minimum": 0, "maximum": 120_000 },
             "retryAfter": { "type": ["integer", "null"], "minimum": 0, "maximum": 3600 },
             "mode": { "type": ["string", "null"] },
+            "fired": { "type": ["integer", "null"], "minimum": 0, "maximum": u32::MAX, "description": COUNT },
+            "left": { "type": ["integer", "null"], "minimum": 0, "maximum": u32::MAX, "description": COUNT },
         }),
         &["fault"],
     );

@@ -32,6 +32,17 @@ impl Answers {
         response
     }
 
+    /// A JSON document that a browser saves under this name.
+    pub(super) fn file(&self, name: &'static str, json: String) -> Response {
+        let mut response = self.empty(StatusCode::OK, None);
+        *response.body_mut() = Body::from(json);
+        let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CONTENT_DISPOSITION, disposition.expect("invariant: our own file names fit a header"));
+        response
+    }
+
     /// A page that says one thing and leads back.
     pub(super) fn message(&self, status: StatusCode, title: &str, sentence: &str) -> Response {
         let link = Link { text: "Back to the apps".to_owned(), href: "/demo".to_owned() };

@@ -6,108 +6,35 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use keyfob_pages::{DemoFault, DemoFaultSet, DemoFaults, Note, Tone};
+use keyfob_client::{ConnectionState as Standing, Secret};
+use keyfob_pages::{DemoFaultSet, DemoFaults, Note, Tone};
 use keyfob_protocol::form::Form;
 use serde_json::{Value, json};
 
-use super::Demo;
 use super::sessions::{Session, Visit};
+use super::{Demo, offered};
 use crate::faults::{Scenario, Shown};
 use crate::start::compose::brand;
 
 const PAGE: &str = "/demo/faults";
 
-/// What stands on a button, what it means, and what it sets.
-const FAULTS: &[(&str, &str, &str)] = &[
-    (
-        "Lose the reply to a token request",
-        "The request is carried out, and the connection breaks instead of the answer.",
-        r#"{"fault":"drop-reply"}"#,
-    ),
-    (
-        "Lose the reply to a call",
-        "The same at the API: the app cannot know whether the call was carried out.",
-        r#"{"fault":"drop-reply","at":"api"}"#,
-    ),
-    ("Answer a token request late", "The answer takes three seconds.", r#"{"fault":"delay","milliseconds":3000}"#),
-    (
-        "Fail at the token endpoint",
-        "500; nothing is carried out, and another try succeeds.",
-        r#"{"fault":"server-error"}"#,
-    ),
-    (
-        "Limit the token endpoint",
-        "429 with Retry-After: 5; nothing is carried out.",
-        r#"{"fault":"rate-limited","retryAfter":5}"#,
-    ),
-    (
-        "Limit the API",
-        "429 with Retry-After: 5; the app holds its calls back for that long.",
-        r#"{"fault":"rate-limited","at":"api","retryAfter":5}"#,
-    ),
-    (
-        "Put a broken proxy in front",
-        "502 with a page instead of JSON at the token endpoint.",
-        r#"{"fault":"bad-gateway"}"#,
-    ),
-    (
-        "Answer a POST as a GET",
-        "The token endpoint wraps its answer in the legacy envelope, with ttl as a string.",
-        r#"{"fault":"legacy-envelope"}"#,
-    ),
-    ("Decline for the user", "Whoever approves next is taken to have declined.", r#"{"fault":"deny"}"#),
-    (
-        "Send the browser twice",
-        "The callback is visited twice: prefetch, a double click, a restored tab.",
-        r#"{"fault":"double-callback"}"#,
-    ),
-    (
-        "Let the subscription expire",
-        "The API answers 403 while the token is good: no reason to connect again.",
-        r#"{"fault":"expired-account"}"#,
-    ),
-    (
-        "Let the client secret expire",
-        "The token endpoint refuses the app itself; no user is at fault.",
-        r#"{"fault":"expired-secret"}"#,
-    ),
-    (
-        "Refresh tokens work once",
-        "A switch: the second use of one ends the connection, as at strict authorities.",
-        r#"{"fault":"refresh","mode":"strict"}"#,
-    ),
-    (
-        "Compare the state",
-        "A switch: the exchange fails if its state is another one.",
-        r#"{"fault":"state","mode":"compared"}"#,
-    ),
-    (
-        "One connection per user",
-        "A switch: a second authorization by the same user ends the first.",
-        r#"{"fault":"second-authorization"}"#,
-    ),
-    (
-        "Refuse bare",
-        "A switch: the API's 401 for a bad token has no challenge and no body.",
-        r#"{"fault":"bearer-refusal","mode":"bare"}"#,
-    ),
-];
-
 pub(super) async fn page(State(demo): State<Arc<Demo>>, headers: HeaderMap) -> Response {
     let Ok(Visit { session, set }) = demo.sessions.visit(&headers, &demo.apps, &demo.outside) else {
         return super::pages::no_randomness(&demo);
     };
-    let fault = |(label, explanation, value): &(&str, &str, &str)| DemoFault {
-        value: (*value).to_owned(),
-        label: (*label).to_owned(),
-        explanation: (*explanation).to_owned(),
-    };
+    let mut concerned: Vec<_> = demo.apps.all().map(|app| (format!("app {}", app.key), app.name.to_owned())).collect();
+    for app in demo.apps.all() {
+        if token(&session, app.key).await.is_some() {
+            concerned
+                .push((format!("connection {}", app.key), format!("{}: the connection of this browser", app.name)));
+        }
+    }
     let page = DemoFaults {
         brand: brand(),
         message: session.take_note(),
         set: demo.faults.all().iter().map(|shown| row(&demo, shown)).collect(),
-        faults: FAULTS.iter().map(fault).collect(),
-        apps: demo.apps.all().map(|app| (app.key.to_owned(), app.name.to_owned())).collect(),
+        groups: offered::groups(),
+        concerned,
         csrf: session.csrf().to_owned(),
         home_url: "/demo".to_owned(),
     };
@@ -120,6 +47,9 @@ fn row(demo: &Demo, shown: &Shown) -> DemoFaultSet {
     let mut name = text("fault").unwrap_or_default();
     for word in ["mode", "at"].into_iter().filter_map(text) {
         name = format!("{name} {word}");
+    }
+    if let Some(length) = entry["milliseconds"].as_u64() {
+        name = format!("{name} {length} ms");
     }
     let app = text("app").map(|app| demo.apps.find(&app).map_or(app, |known| known.name.to_owned()));
     let concerns = match (text("connection"), app) {
@@ -137,7 +67,7 @@ pub(super) async fn set(State(demo): State<Arc<Demo>>, headers: HeaderMap, body:
         Ok(session) => session,
         Err(refusal) => return *refusal,
     };
-    let added = match scenario(&form) {
+    let added = match scenario(&form, &session).await {
         Ok(scenario) => demo.faults.add(scenario).await,
         Err(what) => Err(what),
     };
@@ -163,6 +93,12 @@ pub(super) async fn end(State(demo): State<Arc<Demo>>, headers: HeaderMap, body:
     demo.answers.see_other(PAGE, None)
 }
 
+/// `GET /demo/faults/scenario.json`: what is set, as a file for `keyfob sandbox --scenario`.
+pub(super) async fn saved(State(demo): State<Arc<Demo>>) -> Response {
+    let scenario = serde_json::to_string_pretty(&demo.faults.scenario()).unwrap_or_default();
+    demo.answers.file("scenario.json", scenario + "\n")
+}
+
 /// The session whose form it is.
 fn own(demo: &Demo, headers: &HeaderMap, form: &Form<'_>) -> Result<Arc<Session>, Box<Response>> {
     let session = demo.sessions.known(headers).filter(|session| session.is_csrf(field(form, "csrf")));
@@ -173,11 +109,20 @@ fn field<'f>(form: &'f Form<'_>, name: &'static str) -> &'f str {
     form.one(name).ok().flatten().unwrap_or_default()
 }
 
-/// The button's fault, for the chosen app and as often as chosen. Switches stay.
-fn scenario(form: &Form<'_>) -> Result<Scenario, String> {
+/// The button's fault, for whom and as often as chosen. Switches stay.
+async fn scenario(form: &Form<'_>, session: &Session) -> Result<Scenario, String> {
     let mut entry: Value = serde_json::from_str(field(form, "fault")).map_err(|error| error.to_string())?;
-    if !field(form, "app").is_empty() {
-        entry["app"] = json!(field(form, "app"));
+    match field(form, "concerns").split_once(' ') {
+        Some(("connection", key)) => match token(session, key).await {
+            Some(token) => entry["connection"] = json!(token.expose()),
+            None => return Err("this browser has no such connection any more".to_owned()),
+        },
+        Some((_, key)) => entry["app"] = json!(key),
+        None => {}
+    }
+    if entry["fault"] == "delay" {
+        let length = field(form, "milliseconds").parse::<u64>();
+        entry["milliseconds"] = json!(length.map_err(|_| "how late is a number of milliseconds".to_owned())?);
     }
     let scenario = |entry: &Value| Scenario::parse(json!({ "faults": [entry] }).to_string().as_bytes());
     if scenario(&entry)?.faults.iter().all(|entry| entry.is_switch()) {
@@ -188,4 +133,18 @@ fn scenario(form: &Form<'_>) -> Result<Scenario, String> {
         Err(_) => json!("always"),
     };
     scenario(&entry)
+}
+
+/// A token of what this browser has connected with an app; it names the connection and is not kept.
+async fn token(session: &Session, key: &str) -> Option<Secret<String>> {
+    match session.slot(key)?.connection().state().await.ok()? {
+        Standing::Healthy(tokens) | Standing::Degraded { tokens, .. } | Standing::AccountLocked { tokens, .. } => {
+            Some(tokens.refresh_token.unwrap_or(tokens.access_token))
+        }
+        Standing::NotConnected
+        | Standing::Unrenewable { .. }
+        | Standing::ReauthRequired(_)
+        | Standing::LostReply(_)
+        | Standing::Denied { .. } => None,
+    }
 }

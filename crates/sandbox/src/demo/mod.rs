@@ -12,6 +12,7 @@ mod connect;
 mod faults;
 mod masking;
 mod meanings;
+mod offered;
 mod pages;
 mod sessions;
 mod shown;
@@ -95,6 +96,7 @@ pub(crate) fn router(demo: Arc<Demo>) -> Router {
         .route("/demo/outcome/{app}", get(pages::outcome))
         .route("/demo/callback/{app}", get(callback::callback))
         .route("/demo/faults", get(faults::page).post(faults::set))
+        .route("/demo/faults/scenario.json", get(faults::saved))
         .route("/demo/faults/end", post(faults::end))
         .route("/demo/connect", post(connect::connect))
         .route("/demo/deny", post(connect::connect))

@@ -128,6 +128,12 @@ pub(crate) struct Entry {
     pub(crate) retry_after: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mode: Option<Mode>,
+    /// What `GET` counts, so that a list which was saved is a scenario. Counts begin anew: nobody reads it.
+    #[serde(default, rename = "fired", skip_serializing)]
+    _fired: Option<u64>,
+    /// The same of those that are left.
+    #[serde(default, rename = "left", skip_serializing)]
+    _left: Option<u32>,
 }
 
 /// Faults, as they are posted and as a scenario file holds them.
@@ -185,7 +191,7 @@ impl Entry {
             ("at", self.at.is_some(), in_two_places),
             ("milliseconds", self.milliseconds.is_some(), self.fault == Delay),
             ("mode", self.mode.is_some(), !self.modes().is_empty()),
-            ("times", self.times.is_some(), !self.is_policy()),
+            ("times", matches!(self.times, Some(Times::Next(_))), !self.is_policy()),
             ("connection", self.connection.is_some(), !before_there_is_one && !self.is_policy()),
             ("retryAfter", self.retry_after.is_some(), self.fault == RateLimited),
         ] {

@@ -24,12 +24,11 @@ pub(crate) async fn around(State(faults): State<Arc<Faults>>, request: Request, 
     }
     match request.uri().path() {
         "/oauth/token" => token::around(&faults, request, next).await,
-        "/oauth/authorize" => next.run(response_type::of_a_browser(&faults, request)).await,
+        "/oauth/authorize" => response_type::of_a_browser(&faults, request, next).await,
         "/oauth/authorize/decision" => approval::of_a_browser(&faults, next.run(request).await).await,
-        "/sandbox/authorize" => match response_type::of_a_script(&faults, request).await {
-            Ok(request) => approval::of_a_script(&faults, next.run(request).await).await,
-            Err(refusal) => *refusal,
-        },
+        "/sandbox/authorize" => {
+            approval::of_a_script(&faults, response_type::of_a_script(&faults, request, next).await).await
+        }
         path if path == "/v1" || path.starts_with("/v1/") => call(&faults, request, next).await,
         _ => next.run(request).await,
     }

@@ -119,6 +119,11 @@ impl Faults {
         self.lock().iter().map(shown).collect()
     }
 
+    /// The same as it can be set again.
+    pub(crate) fn scenario(&self) -> Scenario {
+        Scenario { faults: self.lock().iter().map(|set| set.entry.clone()).collect() }
+    }
+
     /// Ends all faults.
     ///
     /// # Errors

@@ -245,25 +245,55 @@ async fn the_page_of_faults_sets_them_shows_them_and_ends_them() {
         .skip(1)
         .map(|rest| unescaped(rest.split('"').next().unwrap()))
         .collect();
-    assert_eq!(buttons.len(), 16);
+    // Every fault, those of two places in both, and every mode.
+    assert_eq!(buttons.len(), 29);
+    for mode in ["fixed", "rotating", "replay", "strict", "compared", "required", "ignored", "refused", "as-auth-code"]
+    {
+        assert!(buttons.iter().any(|button| button.contains(&format!("\"{mode}\""))), "{mode}");
+    }
+    let concerned = |value: &str| format!("<option value=\"{value}\">");
+    assert!(page.got.text.contains(&concerned("connection followupboss")), "{}", page.got.text);
+    assert!(!page.got.text.contains(&concerned("connection rotating")), "it is not connected");
     for fault in &buttons {
-        let page =
-            browser.submit(&page, "/demo/faults", &[("fault", fault), ("app", "rotating"), ("times", "3")]).await;
+        let fields = [("fault", fault.as_str()), ("concerns", "app rotating"), ("times", "3"), ("milliseconds", "10")];
+        let page = browser.submit(&page, "/demo/faults", &fields).await;
         assert!(page.got.text.contains("Set. Now do something"), "{fault}: {}", page.got.text);
     }
     let page = browser.open(&url).await;
+    assert!(page.got.text.contains("<code>delay api 10 ms</code>"), "{}", page.got.text);
     assert_eq!(page.got.text.matches("<td data-label=\"For\">Lead Router</td>").count(), buttons.len());
+    assert!(page.got.text.contains("href=\"/demo/faults/scenario.json\""), "{}", page.got.text);
+    let saved = browser.visit(&format!("{url}/scenario.json")).await;
+    assert_eq!(saved.header("content-disposition"), Some("attachment; filename=\"scenario.json\""));
+    assert_eq!(saved.json()["faults"].as_array().map(Vec::len), Some(buttons.len()));
+    assert!(!saved.text.contains("fired"), "{}", saved.text);
     let page = browser.submit(&page, "/demo/faults/end", &[]).await;
     assert!(page.got.text.contains("Everything works") && !page.got.text.contains("What is set"));
+    assert_eq!(running.control("faults", saved.json()).await.status, 200, "{}", saved.text);
+    let page = browser.open(&url).await;
+    let page = browser.submit(&page, "/demo/faults/end", &[]).await;
 
     let expired = r#"{"fault":"expired-account"}"#;
-    let set = browser.submit(&page, "/demo/faults", &[("fault", expired), ("app", ""), ("times", "1")]).await;
+    let set = browser.submit(&page, "/demo/faults", &[("fault", expired), ("concerns", ""), ("times", "1")]).await;
     assert!(set.got.text.contains("every app"), "{}", set.got.text);
     let connection = browser.open(&format!("{}/connections/followupboss", running.announcement.demo)).await;
     let called = press(&mut browser, &connection, "call", "followupboss").await;
     assert!(called.got.text.contains("The API answered 403"), "{}", called.got.text);
-    let wrong = browser.submit(&page, "/demo/faults", &[("fault", "{}"), ("app", ""), ("times", "1")]).await;
+    let wrong = browser.submit(&page, "/demo/faults", &[("fault", "{}"), ("concerns", ""), ("times", "1")]).await;
     assert!(wrong.got.text.contains("Nothing was set"), "{}", wrong.got.text);
+    for length in ["", "soon", "120001"] {
+        let fields = [("fault", r#"{"fault":"delay"}"#), ("concerns", ""), ("times", "1"), ("milliseconds", length)];
+        let late = browser.submit(&page, "/demo/faults", &fields).await;
+        assert!(late.got.text.contains("Nothing was set"), "{length}: {}", late.got.text);
+    }
+    let fields = [("fault", expired), ("concerns", "connection followupboss"), ("times", "1")];
+    let set = browser.submit(&page, "/demo/faults", &fields).await;
+    assert!(set.got.text.contains("<td data-label=\"For\">the connection "), "{}", set.got.text);
+    let called = press(&mut browser, &connection, "call", "followupboss").await;
+    assert!(called.got.text.contains("The API answered 403"), "{}", called.got.text);
+    let fields = [("fault", expired), ("concerns", "connection rotating"), ("times", "1")];
+    let none = browser.submit(&page, "/demo/faults", &fields).await;
+    assert!(none.got.text.contains("has no such connection"), "{}", none.got.text);
     let foreign = browser.post(&url, &[("fault", expired), ("csrf", "guessed")]).await;
     assert_eq!(foreign.status, 403);
 }

@@ -130,6 +130,16 @@ async fn response_type_code_is_refused_or_answered_as_auth_code() {
     let browser = send(Method::Get, &format!("{}/oauth/authorize?{query}", running.origin()), &[], "").await;
     let location = browser.header("location").expect("a redirect");
     assert_eq!(parameter(location, "error").as_deref(), Some("unsupported_response_type"), "{location}");
+    // Whoever reads that auth_code or code is wanted, and sent code, looks for the mistake in the wrong place.
+    let said = parameter(location, "error_description").expect("a reason");
+    assert_eq!(said, "response_type=code is refused by the fault response-type-code of this sandbox; send auth_code");
+    assert_eq!(parameter(location, "state").as_deref(), Some("s1"), "{location}");
+    let asked = json!({ "url": format!("{}/oauth/authorize?{query}", running.origin()), "user": running.announcement.users[0].email, "decision": "approve" });
+    let scripted = running.control("authorize", asked).await.json();
+    assert_eq!(scripted["errorDescription"], json!(said), "{scripted}");
+    assert_eq!(scripted["redirect"], json!(location), "{scripted}");
+    let mistyped = app.redirect("Code").await;
+    assert!(parameter(&mistyped, "error_description").is_some_and(|said| said.contains("must be")), "{mistyped}");
 }
 
 #[tokio::test]

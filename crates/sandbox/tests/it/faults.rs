@@ -7,7 +7,7 @@ use keyfob_protocol::form;
 use serde_json::{Value, json};
 
 use super::browser::Browser;
-use super::raw::{fired, parameter, raw, set};
+use super::raw::{clear, fired, parameter, raw, set};
 use super::running::{Running, get, send, try_send};
 
 #[tokio::test]
@@ -89,6 +89,33 @@ async fn bad_input_names_the_key_and_sets_nothing() {
     assert_eq!(running.control("faults", json!({ "faults": many })).await.status, 400);
     let listed = get(&format!("{}/sandbox/faults", running.origin()), &[]).await.json();
     assert_eq!(listed, json!({ "faults": [] }));
+}
+
+#[tokio::test]
+async fn what_get_says_is_a_scenario_that_post_takes() {
+    let running = Running::start().await;
+    let app = raw(&running, 0);
+    let tokens = app.connected().await;
+    for fault in [
+        json!({ "fault": "server-error", "app": "followupboss", "times": 2 }),
+        json!({ "fault": "delay", "at": "api", "milliseconds": 5, "times": "always" }),
+        json!({ "fault": "rate-limited", "retryAfter": 3, "connection": tokens["refresh_token"] }),
+        json!({ "fault": "refresh", "mode": "strict" }),
+        json!({ "fault": "second-authorization" }),
+        json!({ "fault": "id-token" }),
+    ] {
+        set(&running, fault).await;
+    }
+    assert_eq!(app.refreshed(&tokens).await.status, 500);
+    let url = format!("{}/sandbox/faults", running.origin());
+    let mut saved = get(&url, &[]).await.json();
+    assert_eq!((&saved["faults"][0]["fired"], &saved["faults"][0]["left"]), (&json!(1), &json!(1)));
+    clear(&running).await;
+    let again = running.control("faults", saved.clone()).await;
+    assert_eq!(again.status, 200, "{}", again.text);
+    // The counts begin anew.
+    (saved["faults"][0]["fired"], saved["faults"][0]["left"]) = (json!(0), json!(2));
+    assert_eq!(again.json(), saved);
 }
 
 #[tokio::test]

@@ -36,7 +36,12 @@ impl Drop for Sandbox {
 }
 
 fn record(arguments: &[&str], input: &str) -> Output {
+    record_with(&[], arguments, input)
+}
+
+fn record_with(environment: &[(&str, &str)], arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyfob"));
+    command.env_remove("KEYFOB_CLIENT_ID").envs(environment.iter().copied());
     command.arg("record").args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary");
@@ -112,4 +117,23 @@ fn somebody_who_pastes_nothing_gets_what_needs_nobody_and_no_secret_is_said() {
     assert_eq!(json["unanswered"]["exchange-reply-post"], "nobody decided");
     assert!(talk(&output).contains("let the user APPROVE"), "{}", talk(&output));
     assert!(!out(&output).contains("a-client-secret-of-mine") && !talk(&output).contains("a-client-secret-of-mine"));
+}
+
+/// Whoever followed the README has the variable exported, for another app as a rule.
+#[test]
+fn a_sandbox_is_asked_with_its_own_app_though_the_environment_names_one() {
+    let sandbox = Sandbox::start(None);
+    let exported = [("KEYFOB_CLIENT_ID", "an-app-elsewhere")];
+    let arguments = ["followupboss", "--sandbox", &sandbox.1, "--only", "declined"];
+    let output = record_with(&exported, &arguments, "");
+    assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+    let json: Value = serde_json::from_str(&out(&output)).expect("JSON");
+    assert_eq!(json["answers"]["declined"]["response"], "denied");
+    // A flag is meant; so is a redirect URI, with the app of the environment.
+    let flagged = record(&[&arguments[..], &["--client-id", "mine"]].concat(), "");
+    assert_eq!(flagged.status.code(), Some(3), "{}", talk(&flagged));
+    assert!(talk(&flagged).contains("--redirect-uri URI"), "{}", talk(&flagged));
+    let addressed = [&arguments[..], &["--redirect-uri", "https://app.example.com/callback"]].concat();
+    let addressed = record_with(&exported, &addressed, "a-client-secret-of-mine\n");
+    assert!(talk(&addressed).contains("declined is open"), "{}", talk(&addressed));
 }

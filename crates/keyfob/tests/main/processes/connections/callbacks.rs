@@ -40,6 +40,10 @@ async fn cl_01_a_wrong_paste_is_told_what_it_is_and_the_right_one_still_counts()
         (earlier, "The state is not the one of this attempt"),
         ("https://elsewhere.example/callback?code=c&state=s".to_owned(), "This is another page"),
         (format!("{REDIRECT_URI}?response=approved&code=c"), "carries no state"),
+        (
+            format!("{REDIRECT_URI}?code=c&state=s&state=t"),
+            "carries state more than once, so it is not known which attempt it answers",
+        ),
         (REDIRECT_URI.to_owned(), "was the end cut off?"),
     ];
     let connecting = begin();
@@ -52,6 +56,8 @@ async fn cl_01_a_wrong_paste_is_told_what_it_is_and_the_right_one_still_counts()
     for words in wrong.iter().map(|(_, words)| *words).chain(["This is the page to open"]) {
         assert_eq!(told.stderr.matches(words).count(), 1, "{words}: {told:?}");
     }
+
+    assert!(!told.stderr.contains("Run the command again"), "{told:?}");
 
     // Only wrong ones: nothing was connected, and the last reason stands at the end.
     let before = std::fs::read(desk.file("a")).expect("the connection");
@@ -71,7 +77,11 @@ async fn cl_02_a_callback_with_the_marks_of_both_dialects_leads_to_nothing() {
         ("response=denied&code=c", "carries a code: one of the two is wrong"),
         ("response=approved", "carries no code: was the end of the address cut off?"),
         ("response=maybe", "neither an approval nor a denial"),
-        ("code=c&code=d", "may appear only once: somebody added to it"),
+        ("code=c&code=d", "carries code more than once, and nobody can tell which one the authority gave"),
+        (
+            "response=approved&code=c&response=denied",
+            "as if the user had approved and declined at once: somebody added to it",
+        ),
         ("error=invalid_scope&error_description=No.", "the error \"invalid_scope\": No. Check client id"),
     ] {
         let connecting = desk.begin_at(sandbox.issuer(), sandbox.system("name"), &[]);

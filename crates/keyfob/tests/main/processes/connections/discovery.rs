@@ -25,6 +25,7 @@ async fn answer(State((asked, document)): State<Seen>, parts: Parts, body: Strin
     match parts.uri.path() {
         "/token" => r#"{"access_token":"a1","token_type":"Bearer","expires_in":3600,"refresh_token":"r1"}"#.to_owned(),
         "/revoke" => String::new(),
+        "/api/page" => "<!doctype html><p>Sign in".to_owned(),
         "/api/things" => r#"{"things":[]}"#.to_owned(),
         _ => document,
     }
@@ -153,12 +154,15 @@ async fn an_authority_that_is_neither_gets_what_it_announced_and_takes_its_token
     let told = connecting.pastes(&[&format!("{REDIRECT_URI}?code=c1&state={state}")]);
     assert_eq!(told.code, Some(0), "{told:?}");
     assert_eq!(desk.does(&["call", "GET", "things?x=1"]).stdout, "{\"things\":[]}\n");
+    let page = desk.does(&["call", "GET", "page"]);
+    assert!(page.stderr.contains("this is a page (HTML) and no JSON"), "{page:?}");
     let elsewhere = desk.run(&["call", "GET", &format!("{}/v1/people", sandbox.issuer())]);
     assert_eq!(elsewhere.code, Some(3), "{elsewhere:?}");
     desk.does(&["connections", "revoke", "a"]);
     assert_eq!(desk.run(&["call", "GET", "things"]).code, Some(7));
 
-    let asked = authority.asked();
+    let mut asked = authority.asked();
+    asked.retain(|line| !line.starts_with("/api/page"));
     let credentials =
         format!("client_id={}&client_secret={}", sandbox.app(FIXED, "clientId"), sandbox.app(FIXED, "clientSecret"));
     assert_eq!(asked.len(), 4, "document, exchange, call, revocation: {asked:?}");
