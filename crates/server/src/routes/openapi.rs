@@ -416,11 +416,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Of people and their browsers.
-    const PAGES: [&str; 10] = [
+    const PAGES: [&str; 11] = [
         "/oauth/authorize/sign-in",
         "/oauth/authorize/decision",
         "/sign-in",
         "RETURN_PATH",
+        "CALLBACK_PATH",
         "hand_off::REFUSED_PATH",
         "hand_off::CONTINUE_PATH",
         "/sign-out",

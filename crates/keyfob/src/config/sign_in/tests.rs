@@ -1,4 +1,5 @@
 use crate::config::Config;
+use crate::config::sample::SAMPLE;
 use crate::config::tests::{read, refusal};
 use keyfob_authority::sign_in::SignInPlace;
 use std::os::unix::fs::PermissionsExt;
@@ -130,4 +131,20 @@ fn people_sign_in_at_one_place() {
     let platform = "[sign_in.platform]\nurl = \"https://a.example\"\npublic_key_file = \"key.pem\"\n";
     let openid = "[sign_in.openid]\nissuer = \"https://a.example\"\nclient_id = \"k\"\ndefault_role = \"Agent\"\n";
     assert!(refusal(&format!("{platform}{openid}{ONE_COMPANY}")).contains("one place"));
+}
+
+/// Its two ways to say whose people they are exclude each other, and the secret's file is not there.
+#[test]
+fn the_samples_openid_provider_is_a_configuration() {
+    let rest = SAMPLE.split("# [sign_in.openid]\n").nth(1).expect("it is there");
+    let lines = rest.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("# "));
+    let is_setting = |line: &&str| line.starts_with('[') || line.contains(" = ");
+    let lines: Vec<&str> = lines.filter(is_setting).filter(|line| !line.starts_with("client_secret_file")).collect();
+    let without = |other: &str| {
+        let kept = lines.iter().take_while(|line| **line != other).filter(|line| !line.starts_with("account_"));
+        kept.copied().collect::<Vec<_>>().join("\n")
+    };
+    read(&format!("[sign_in.openid]\n{}", without("no such line"))).expect("one company");
+    let several = format!("account_claim = \"org_id\"\n{}", without("[sign_in.openid.account]"));
+    read(&format!("[sign_in.openid]\n{several}")).expect("several companies");
 }

@@ -185,7 +185,7 @@ fn the_sample_completions_and_man_pages_are_generated() {
     let sample = told(bare_command(&["config", "sample"]), "");
     assert_eq!(sample.code, Some(0), "{sample:?}");
     let file = place.around().join("sample.toml");
-    let named = sample.stdout.replace("# issuer = ", "issuer = ");
+    let named = sample.stdout.replacen("# issuer = ", "issuer = ", 1);
     std::fs::write(&file, named).expect("written");
     let check = told(bare_command(&["config", "check", "--config", file.to_str().expect("UTF-8")]), "");
     assert_eq!(check.code, Some(0), "{check:?}");
