@@ -11,7 +11,6 @@ mod trial;
 use crate::composition::{entropy::SystemEntropy, log, signals};
 use crate::exit::Exit;
 use crate::output;
-use anyhow::Context;
 use axum::Router;
 use axum::routing::get;
 use clap::{Args, Subcommand};
@@ -111,7 +110,7 @@ pub(crate) async fn run(args: VaultArgs, json: bool) -> anyhow::Result<()> {
 
 /// `setting` names the address in what is said if it is taken.
 async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("{setting} {address}"))
+    TcpListener::bind(address).await.map_err(|error| Exit::Unavailable.because(format!("{setting} {address}: {error}")))
 }
 
 /// Ends what was begun, then closes: a refresh that is cut off may cost its connection.

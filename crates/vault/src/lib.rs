@@ -31,10 +31,11 @@ const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// Tries between two reminders that something is unwritten.
 const REMIND_EVERY: u32 = 12;
 
-/// Writes new tokens that the store did not take when they came, as soon as it takes them, until the process ends.
+/// Looks whether the store takes writes, and writes new tokens that it did not take when they came, as soon as it does; until the process ends.
 pub async fn write_unwritten(service: Arc<service::Service>) {
     let mut tries = 0_u32;
     loop {
+        service.probe().await;
         let left = service.vault.write_unwritten().await;
         service.counts.unwritten.set(i64::try_from(left).unwrap_or(i64::MAX));
         tries = if left == 0 { 0 } else { tries.wrapping_add(1) };

@@ -48,12 +48,15 @@ pub struct Service {
     pub(crate) settings: ServiceSettings,
     pub(crate) counts: metrics::Counts,
     stopping: AtomicBool,
+    /// By the last probe.
+    takes_writes: AtomicBool,
 }
 
 impl Service {
     /// A service in front of a vault.
     pub fn new(vault: Arc<Vault>, settings: ServiceSettings) -> Service {
-        Service { counts: metrics::Counts::of(&vault), vault, settings, stopping: AtomicBool::new(false) }
+        let counts = metrics::Counts::of(&vault);
+        Service { counts, vault, settings, stopping: AtomicBool::new(false), takes_writes: AtomicBool::new(true) }
     }
 
     /// The process is going down: `/readyz` says so, and nobody waits for events any more.
@@ -64,6 +67,15 @@ impl Service {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn store_takes_writes(&self) -> bool {
+        self.takes_writes.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the store takes writes, and gives what was known before.
+    pub(crate) fn note_store(&self, takes_writes: bool) -> bool {
+        self.takes_writes.swap(takes_writes, Ordering::Relaxed)
     }
 
     /// Cookies that only https carries, unless this is a try on one machine.

@@ -6,11 +6,21 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+/// What a relative path was taken from: where the command was started, which whoever started it elsewhere did not mean.
+fn from_where(path: &Path) -> String {
+    match std::env::current_dir() {
+        Ok(directory) if path.is_relative() => format!(" (looked for from {})", directory.display()),
+        _ => String::new(),
+    }
+}
+
 /// The bytes of the file that the setting `setting` names.
 pub(crate) fn read(setting: &str, path: &Path) -> anyhow::Result<Vec<u8>> {
     let named = || format!("{setting} {}", path.display());
     let found = std::fs::metadata(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Exit::NotFound.because(format!("{} is not there; {}", named(), hint(path))),
+        ErrorKind::NotFound => {
+            Exit::NotFound.because(format!("{} is not there{}; {}", named(), from_where(path), hint(path)))
+        }
         _ => anyhow::Error::from(error).context(named()),
     })?;
     let mode = found.permissions().mode();

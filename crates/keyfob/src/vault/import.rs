@@ -108,7 +108,7 @@ fn reason(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Imported | Outcome::WouldBeImported | Outcome::AlreadyThere(Compared::SamePerson) => None,
         Outcome::AlreadyThere(Compared::NotCompared) => {
-            Some("its access token has ended, so it was not asked whose it is".to_owned())
+            Some("whose the line's tokens are was not asked: a dry run asks nobody, and a token that has ended cannot be asked with".to_owned())
         }
         Outcome::Locked => Some(
             "it is in the vault and kept alive; the API refuses everything with 403, so the account has expired or is locked"

@@ -100,6 +100,7 @@ fn a_scenario_is_set_from_the_start_and_a_wrong_one_is_refused_with_the_key() {
     assert_eq!(Sandbox::start(&["--scenario", path]).faults(), listed);
 
     for (scenario, named) in [
+        (r#"[{"fault":"deny"}]"#, "it is an object: {\"faults\": ["),
         (r#"{"faults":[{"fault":"server-error","tims":2}]}"#, "tims"),
         (r#"{"faults":[{"fault":"deny","app":"nobody"}]}"#, "nobody"),
         (r#"{"fault":"deny"}"#, "`fault`"),

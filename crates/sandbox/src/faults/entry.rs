@@ -149,6 +149,9 @@ impl Scenario {
     /// # Errors
     /// One sentence that names what is wrong.
     pub(crate) fn parse(text: &[u8]) -> Result<Scenario, String> {
+        if text.trim_ascii_start().first() == Some(&b'[') {
+            return Err("it is an object: {\"faults\": [{\"fault\": \"delay\", \"milliseconds\": 500}]}".to_owned());
+        }
         serde_json::from_slice::<Scenario>(text).map_err(|error| error.to_string())?.checked()
     }
 

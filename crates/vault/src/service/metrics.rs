@@ -1,6 +1,7 @@
 //! Whether it lives, whether it is ready, and counts in the text format of Prometheus. No label holds what a caller sent.
 
 use super::Service;
+use super::answer::VAULT_ERROR;
 use crate::vault::Vault;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::StatusCode;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 struct Answered {
     route: String,
     status: u16,
+    /// The code of a refusal of the vault's own.
+    error: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -66,7 +69,11 @@ impl Counts {
             tended: Counter::default(),
             tending_failed: Counter::default(),
         };
-        registry.register("requests", "Requests by route and status", counts.answered.clone());
+        registry.register(
+            "requests",
+            "Requests by route, status and the vault's own error code",
+            counts.answered.clone(),
+        );
         registry.register("callbacks", "Callbacks by how they ended, and why", counts.came_back.clone());
         registry.register("webhook_deliveries", "Deliveries of events by outcome", counts.delivered.clone());
         registry.register("connections", "Connections, counted twice a minute", counts.connections.clone());
@@ -109,12 +116,14 @@ pub(crate) async fn count(State(service): State<Arc<Service>>, request: Request,
         response.headers_mut().append("x-request-id", value);
     }
     let id = id.unwrap_or_default();
+    // A refusal of the vault's own; without it what the API says was passed on.
+    let error = response.headers().get(VAULT_ERROR).and_then(|code| code.to_str().ok()).unwrap_or_default().to_owned();
     if status.is_success() || status.is_redirection() {
         tracing::debug!(request_id = id, %method, route, status = status.as_u16(), "answered");
     } else {
-        tracing::info!(request_id = id, %method, route, status = status.as_u16(), "answered");
+        tracing::info!(request_id = id, %method, route, status = status.as_u16(), error, "answered");
     }
-    service.counts.answered.get_or_create(&Answered { route, status: status.as_u16() }).inc();
+    service.counts.answered.get_or_create(&Answered { route, status: status.as_u16(), error }).inc();
     response
 }
 
@@ -126,8 +135,31 @@ pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> (StatusCode, 
     if service.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
-    match service.vault.store.cursor("readiness").await {
-        Ok(_) => (StatusCode::OK, "ready\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "store\n"),
+    match service.vault.store.cursor(READINESS).await {
+        Ok(_) if service.store_takes_writes() => (StatusCode::OK, "ready\n"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "store\n"),
+    }
+}
+
+/// A reader of events that reads none. No webhook is called so by accident.
+const READINESS: &str = ":readiness";
+
+impl Service {
+    /// Writes something small, so that a full disk is known before a user meets it.
+    pub(crate) async fn probe(&self) {
+        let store = &self.vault.store;
+        let wrote = match store.cursor(READINESS).await {
+            // A conflict: another node has just written.
+            Ok(at) => store.move_cursor(READINESS, at, at + 1).await.map(drop),
+            Err(unavailable) => Err(unavailable),
+        };
+        let takes = wrote.is_ok();
+        if self.note_store(takes) == takes {
+            return;
+        }
+        match wrote {
+            Ok(()) => tracing::info!("the store can be written to again"),
+            Err(cause) => tracing::error!(cause = cause.0, "the store cannot be written to; this node is not ready"),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration file of the vault with every setting, its default and the reason for it.
 
 pub(in crate::vault) const SAMPLE: &str = r##"# vault.toml: every setting. What stands here without a # is needed or the default, the rest is an example. Unknown keys are refused.
+# Relative paths are taken from the directory in which the command is started.
 # Secrets stand in files that only their owner can read (chmod 600), never here.
 
 # Where browsers reach the vault: https, or http on this machine. Its /callback is the redirect URI to register with the authority.
@@ -26,8 +27,16 @@ log = "text"
 [apps.fub]
 # followupboss; keyfob with issuer = "https://…"; or an issuer that publishes its metadata (RFC 8414), with api = "https://…".
 authority = "followupboss"
+# With followupboss: a running sandbox in its place (keyfob sandbox), to try everything out.
+# sandbox = "http://127.0.0.1:4180"
+# With an issuer, or to replace what followupboss and keyfob imply.
+# api = "https://api.example.com/v1"
+# What users read on the vault's pages. Default: the section's name.
+# title = "Your Product"
 client_id = "your client id"
 client_secret_file = "fub.secret"
+# In place of a secret, for an app that has none; PKCE is always used.
+# public = true
 # For X-System and X-System-Key, which Follow Up Boss gives partners.
 # system = "Your System"
 # system_key_file = "fub.system-key"

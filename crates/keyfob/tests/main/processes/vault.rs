@@ -192,7 +192,8 @@ fn a_file_that_is_wrong_in_many_places_is_told_them_all_at_once() {
     vault.refuses(&[
         "public_url http://127.0.0.1:4400/path: it must have neither",
         "apps.a.client_id is empty or still the sample's",
-        "apps.a.client_secret_file none.secret is not there; put the secret alone into it",
+        "apps.a.client_secret_file none.secret is not there (looked for from /",
+        "); put the secret alone into it",
         "apps.b: authority = ",
         "needs issuer = ",
         "apps.c: an issuer does not say where its API is, and the token goes nowhere else: api = ",
@@ -398,6 +399,14 @@ async fn tokens_that_no_write_takes_are_kept_until_one_does_and_hold_up_the_end(
 
     let serving = start();
     vault.connect(&serving, "u1").await;
+    // A disk that is full before anybody needs it is seen by the load balancer.
+    full(&serving, true);
+    assert_eq!(serving.says("the store cannot be written to; this node is not ready")["level"], "ERROR");
+    let ready = vault.get(&serving, "/readyz").await;
+    assert_eq!((ready.status, ready.body.as_str()), (503, "store\n"));
+    full(&serving, false);
+    serving.says("the store can be written to again");
+    assert_eq!(vault.get(&serving, "/readyz").await.status, 200);
     refreshes_as_the_disk_fills(&serving, 1).await;
     full(&serving, false);
     // Nobody calls, and it is killed later.
