@@ -10,7 +10,7 @@ use keyfob_protocol::revocation::RevokedKind;
 
 /// For so many seconds after a change somebody may still issue on what was read before it: a node hears of it within one (matrix BR-09),
 /// but the change takes effect when it is committed, and a write may wait for ten.
-const STILL_ISSUED: i64 = 10;
+pub(crate) const STILL_ISSUED: i64 = 10;
 /// In the ledger.
 const LINKED: &str = "linked to the platform";
 
@@ -149,6 +149,23 @@ impl Authority {
         self.administer(Administration::UpdateAccountEndingSessions(account), vec![entry], Vec::new()).await
     }
 
+    /// The account, enabled or suspended, and what is taken back with that.
+    pub(crate) fn account_enabled(
+        &self,
+        account: Account,
+        enabled: bool,
+        now: Timestamp,
+    ) -> (Account, Vec<NewRevocation>) {
+        let (status, (tokens_after, revocations)) = match enabled {
+            true => (AccountStatus::Active, (account.tokens_after, Vec::new())),
+            false => {
+                let revoked = self.revoked(RevokedKind::Account, account.id.0, account.tokens_after, now);
+                (AccountStatus::Suspended, revoked)
+            }
+        };
+        (Account { status, tokens_after, ..account }, revocations)
+    }
+
     /// Opens or suspends an account. Suspending refuses the access tokens that were issued for its users before, and ends their sessions.
     pub async fn set_account_enabled(
         &self,
@@ -159,13 +176,7 @@ impl Authority {
         loop {
             let read_at = self.store.settings_version().await?;
             let Some(account) = self.store.account(id).await? else { return Ok(Administered::Missing) };
-            let (status, (tokens_after, revocations)) = match enabled {
-                true => (AccountStatus::Active, (account.tokens_after, Vec::new())),
-                false => {
-                    (AccountStatus::Suspended, self.revoked(RevokedKind::Account, id.0, account.tokens_after, now))
-                }
-            };
-            let row = Account { status, tokens_after, ..account };
+            let (row, revocations) = self.account_enabled(account, enabled, now);
             let entry = account_entry(id, now).with_detail(able(enabled));
             let replacement = Replacement { row, read_at };
             let change = match enabled {

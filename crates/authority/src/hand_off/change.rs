@@ -5,9 +5,9 @@
 
 use super::claims::{Claims, ClaimsProblem};
 use super::{CLOCK_LEEWAY, Platform, use_digest};
-use crate::administer::{able, user_entry};
+use crate::administer::{STILL_ISSUED, able, account_entry, user_entry};
 use crate::authority::{ATTEMPTS, Authority, Decision, Fault};
-use crate::model::{Role, User};
+use crate::model::{AccountStatus, Role, User, UserStatus};
 use crate::store::{Administered, Administration, Replacement, TicketUse, Written};
 use keyfob_protocol::Timestamp;
 
@@ -131,17 +131,41 @@ impl Authority {
         if self.store.use_ticket(ticket, None, Vec::new()).await? == Written::Lost {
             return Ok(Decision::Refused(ChangeRefusal::Used));
         }
-        let changed = match change {
-            Change::User { id, active, role } => return self.change_user(id, active, role, token.said_at, now).await,
-            Change::Account { id, active } => match self.store.account_by_external(id).await? {
-                Some(account) => self.set_account_enabled(account.id, active, now).await?,
-                None => Administered::Missing,
-            },
-        };
-        Ok(match changed {
-            Administered::Done(_) => Decision::Granted(()),
-            _ => Decision::Refused(ChangeRefusal::Unknown),
-        })
+        match change {
+            Change::User { id, active, role } => self.change_user(id, active, role, token.said_at, now).await,
+            Change::Account { id, active } => self.change_account(id, active, token.said_at, now).await,
+        }
+    }
+
+    async fn change_account(
+        &self,
+        external: &str,
+        active: bool,
+        said_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Decision<(), ChangeRefusal>, Fault> {
+        for _ in 0..ATTEMPTS {
+            let read_at = self.store.settings_version().await?;
+            let Some(account) = self.store.account_by_external(external).await? else {
+                return Ok(Decision::Refused(ChangeRefusal::Unknown));
+            };
+            if active && account.status != AccountStatus::Active && is_older(said_at, account.tokens_after) {
+                return Ok(Decision::Refused(ChangeRefusal::Overtaken));
+            }
+            let (row, revocations) = self.account_enabled(account, active, now);
+            let entry = account_entry(row.id, now).with_detail(format!("{} by the platform", able(active)));
+            let replacement = Replacement { row, read_at };
+            let change = match active {
+                true => Administration::UpdateAccount(replacement),
+                false => Administration::UpdateAccountEndingSessions(replacement),
+            };
+            match self.administer(change, vec![entry], revocations).await? {
+                Administered::Done(_) => return Ok(Decision::Granted(())),
+                // Nothing unique is changed; what is missing by now is found to be so.
+                Administered::Outdated | Administered::Conflict | Administered::Missing => {}
+            }
+        }
+        Err(Fault::Contended)
     }
 
     async fn change_user(
@@ -157,11 +181,17 @@ impl Authority {
             let Some(user) = self.store.user_by_external(external).await? else {
                 return Ok(Decision::Refused(ChangeRefusal::Unknown));
             };
+            if active == Some(true) && user.status != UserStatus::Active && is_older(said_at, user.tokens_after) {
+                return Ok(Decision::Refused(ChangeRefusal::Overtaken));
+            }
             // A role is what assertions say as well, and the latest word counts.
+            let is_overtaken = role.is_some() && user.followed_at > Some(said_at);
+            if is_overtaken && active != Some(false) {
+                return Ok(Decision::Refused(ChangeRefusal::Overtaken));
+            }
+            // That somebody must not come in any more is no less true for a role that was overtaken.
+            let role = role.filter(|_| !is_overtaken);
             if role.is_some() && user.followed_at != Some(said_at) {
-                if user.followed_at > Some(said_at) {
-                    return Ok(Decision::Refused(ChangeRefusal::Overtaken));
-                }
                 self.store.follow_user(external, said_at).await?;
                 continue;
             }
@@ -185,4 +215,10 @@ impl Authority {
         }
         Err(Fault::Contended)
     }
+}
+
+/// Whether the platform said that before somebody was shut out: what comes late, or was kept, does not let them in again. By the time of the
+/// shutting out here, so that neither an operator's is undone; the platform's clock must not be behind.
+fn is_older(said_at: Timestamp, tokens_after: Timestamp) -> bool {
+    said_at < tokens_after.plus(-STILL_ISSUED)
 }

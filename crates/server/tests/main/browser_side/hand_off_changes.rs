@@ -61,6 +61,38 @@ async fn rf_10_the_platform_suspends_a_user_and_an_account_and_tokens_stop() {
     }
 }
 
+/// A retry, a proxy or somebody who kept it can bring a token late.
+#[tokio::test]
+async fn rf_10_an_older_word_lets_nobody_in_again() {
+    let server = server().await;
+    let mut browser = Browser::new(&server);
+    let (_, asked) = ticket(&browser.get("/connections").await);
+    assert_eq!(back(&mut browser, &assertion(&una(&server, &asked))).await.status(), 303);
+    server.clock.advance(100);
+    for (number, path) in ["/platform/users/u-1", "/platform/accounts/a-1"].into_iter().enumerate() {
+        let now = server.clock.now().0;
+        let suspend = platform_token(&server, &format!("s{number}"), path, "suspended", json!({}));
+        assert_eq!(put(&server, path, &suspend, "suspended").await.status(), 200);
+        let older = json!({ "iat": now - 1, "exp": now + 100 });
+        let late = platform_token(&server, &format!("l{number}"), path, "active", older);
+        let answer = put(&server, path, &late, "active").await;
+        assert_eq!((answer.status(), answer.at("reason").as_str()), (409, "overtaken"), "{path}");
+        let reopen = platform_token(&server, &format!("r{number}"), path, "active", json!({}));
+        assert_eq!(put(&server, path, &reopen, "active").await.status(), 200, "{path}");
+    }
+    // A suspension comes through, whatever became of the role that came with it.
+    let (path, now) = ("/platform/users/u-1", server.clock.now().0);
+    let mut newer = Browser::new(&server);
+    let (_, asked) = ticket(&newer.get("/connections").await);
+    assert_eq!(back(&mut newer, &assertion(&una(&server, &asked))).await.status(), 303);
+    let both = json!({ "status": "suspended", "role": "Owner" });
+    let more = json!({ "role": "Owner", "iat": now - 50 });
+    let token = platform_token(&server, "both", path, "suspended", more);
+    assert_eq!(put_json(&server, path, &token, both).await.status(), 200);
+    let user = server.doorway.authority.store().user_by_external("u-1").await.expect("no fault").expect("there");
+    assert_eq!((user.status, user.role), (UserStatus::Disabled, Role::Admin));
+}
+
 #[tokio::test]
 async fn rf_10_only_the_platform_suspends() {
     let server = server().await;
