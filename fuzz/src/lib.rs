@@ -1,6 +1,6 @@
 //! Fuzz targets: every parser that reads what a stranger wrote, each with what must hold for any input (matrix OP-04).
 //!
-//! `tests/replay.rs` runs all of `corpus/` on every test run, on stable Rust and without a fuzzer; `./fuzz MINUTES` looks for new inputs with
+//! `tests/replay.rs` runs all of `corpus/` on every test run, on stable Rust and without a fuzzer; `./fuzz.sh SECONDS` looks for new inputs with
 //! libFuzzer (`driver/`, a package of its own, which the workspace does not build). What it finds goes into the corpus and stays there.
 //! A target that panics has found something: a crash, or a promise that does not hold.
 

@@ -1,8 +1,8 @@
 //! Restraint towards those who fail again and again, and towards more work than this node can do (matrix RL-01 to RL-03).
 //!
-//! Everything is counted in this node's memory, which is bounded: a limit that writes to the store would be an attack of its own. Nobody is ever
-//! locked out: a delay grows with each failure, ends by itself, and never holds for another address or for a browser that its owner
-//! has signed in with before. Where nobody says who is connected, only what needs no address is counted.
+//! Everything is counted in this node's memory, which is bounded: a limit that writes to the store would be an attack of its own. A delay
+//! grows with each failure and ends by itself. Who guesses at one person from everywhere holds up that person's sign-ins as long as it lasts, but
+//! for browsers that they have signed in with before; those are held up by failures from their own address alone. Where nobody says who is connected, only what needs no address is counted.
 
 mod failures;
 mod load;

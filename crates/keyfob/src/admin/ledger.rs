@@ -1,6 +1,7 @@
 //! `keyfob ledger`: what happened, newest first.
 
 use crate::composition::authority::Opened;
+use crate::exit::Exit;
 use crate::output::{self, table};
 use clap::Args;
 use keyfob_authority::model::{LedgerEntry, UserId};
@@ -53,7 +54,7 @@ async fn story(opened: &Opened, request: &str, limit: u32) -> anyhow::Result<Vec
             "no entry was written by a request with this id. An ordinary refresh writes none; a refusal is written once per grant, reason and hour, and one that is \
              about no grant not at all. The node's log has the id of what was refused, with the reason and the grant (keyfob ledger --grant GRANT).",
         );
-        return Err(super::missing("request"));
+        return Err(Exit::NotFound.because(format!("nothing is recorded of request {request}")));
     }
     let grants: BTreeSet<GrantId> = entries.iter().filter_map(|entry| entry.grant).collect();
     for grant in grants {
