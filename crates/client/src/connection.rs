@@ -13,7 +13,7 @@ use crate::refresh::NoRefreshToken;
 use crate::refreshing::{Flight, Reason, Waiting};
 use crate::revocation::{self, Revoked};
 use crate::safe_url;
-use crate::seen::{Seen, live};
+use crate::seen::{OpenQuestions, Seen, live};
 use crate::store::StoreUnavailable;
 use crate::stored::{LostReply, ReauthRequired, Standing, TroubleKind};
 use crate::token_failure::{Evidence, TokenFailure};
@@ -246,14 +246,14 @@ impl Connection {
         response: HttpResponse,
     ) -> Result<HttpResponse, ConnectionError> {
         let held = &self.held;
-        let seen = held.last_seen();
-        // The last refresh is not a call's to judge.
-        let troubled = seen
-            .as_ref()
-            .and_then(|row| row.trouble.as_ref())
-            .is_some_and(|trouble| trouble.kind != TroubleKind::Degraded);
-        let is_identity = held.shared.identity_url().is_some_and(|identity| identity == *url);
-        let is_unknown = held.shared.identity_url().is_some() && seen.is_some_and(|row| row.identity.is_none());
+        let OpenQuestions { troubled, unidentified } = held.open_questions();
+        // Nearly every call ends here.
+        if response.status != 403 && !(response.is_success() && (troubled || unidentified)) {
+            return self.unless_rate_limited(response);
+        }
+        let identity_url = held.shared.identity_url();
+        let is_identity = identity_url.as_ref() == Some(url);
+        let is_unknown = identity_url.is_some() && unidentified;
         if response.status == 403 && held.holds().no_identity_until.is_none_or(|until| until <= held.now()) {
             held.holds().no_identity_until = Some(held.now().plus(IDENTITY_AGAIN));
             let identified = match is_identity {

@@ -39,6 +39,14 @@ struct Unwritten {
     told: bool,
 }
 
+/// What the answer to a call may settle about a connection as last seen.
+pub(crate) struct OpenQuestions {
+    /// Something is wrong with it. Not the last refresh, which is not a call's to judge.
+    pub(crate) troubled: bool,
+    /// Nobody knows yet whose it is.
+    pub(crate) unidentified: bool,
+}
+
 /// What became of a try to write.
 enum Wrote {
     Stored(StoredConnection),
@@ -101,6 +109,17 @@ impl Held {
 
     pub(crate) fn last_seen(&self) -> Option<StoredConnection> {
         self.seen().row.clone()
+    }
+
+    /// Without a copy of the row: every call asks.
+    pub(crate) fn open_questions(&self) -> OpenQuestions {
+        let seen = self.seen();
+        let row = seen.row.as_ref();
+        let trouble = row.and_then(|row| row.trouble.as_ref());
+        OpenQuestions {
+            troubled: trouble.is_some_and(|trouble| trouble.kind != TroubleKind::Degraded),
+            unidentified: row.is_some_and(|row| row.identity.is_none()),
+        }
     }
 
     pub(crate) fn is_unwritten(&self) -> bool {
