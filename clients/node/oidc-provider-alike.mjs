@@ -2,6 +2,7 @@
 // refresh tokens rotate, revocation, introspection. Whoever opens its page has approved.
 import { createServer } from 'node:http';
 import { Provider } from 'oidc-provider';
+import { approved } from './oidc-provider-person.mjs';
 
 /** Starts it. Where its endpoints are, and what a browser does there: the callback's parameters. */
 export async function start({ clientId, clientSecret, publicId, resourceServerId, resourceServerSecret, redirectUri }) {
@@ -42,17 +43,9 @@ export async function start({ clientId, clientSecret, publicId, resourceServerId
   });
   const oauth = provider.callback();
 
-  async function interact(request, response) {
-    const { prompt, params, session } = await provider.interactionDetails(request, response);
-    if (prompt.name === 'login') return { login: { accountId: '42' } };
-    const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
-    grant.addOIDCScope(params.scope);
-    return { consent: { grantId: await grant.save() } };
-  }
-
   server.on('request', async (request, response) => {
     if (!request.url.startsWith('/interaction/')) return oauth(request, response);
-    await provider.interactionFinished(request, response, await interact(request, response));
+    await provider.interactionFinished(request, response, await approved(provider, '42', request, response));
   });
 
   /** Follows redirects with the cookies of one browser until the callback. */
