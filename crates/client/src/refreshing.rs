@@ -99,11 +99,11 @@ impl Held {
             // Without the store a refresh could lose its result, so there is none.
             Err(unavailable) => return self.old_from_memory(reason).ok_or(ConnectionError::Store(unavailable)),
         };
-        let mut old = match self.judge(row.clone(), known, reason) {
+        let mut old = match self.judge(row, known, reason) {
             Ok(Verdict::Use(generation, tokens)) => return Ok((generation, tokens)),
             Ok(Verdict::Refresh { old, .. }) => old,
             Err(ConnectionError::NoRefreshToken(none)) => {
-                if let Some(row) = row {
+                if let Some(row) = self.last_seen() {
                     self.note_unrenewable(&row, reason == Reason::Refused).await;
                 }
                 return Err(none.into());
