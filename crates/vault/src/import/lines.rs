@@ -190,10 +190,10 @@ fn table(text: &str, mapping: &Mapping) -> Result<Export, ExportUnreadable> {
             if shown.is_empty() { "none that could be shown".to_owned() } else { shown },
         ));
     }
-    let mut lines = Vec::new();
+    let (mut lines, mut line_of) = (Vec::new(), Lines::of(text));
     for record in reader.records() {
         let Ok(record) = record else { return Err(ExportUnreadable::NotText) };
-        let place = Place::Line(record.position().map_or(0, |at| line_at(text, at)));
+        let place = Place::Line(record.position().map_or(0, |at| line_of.at(at)));
         let line = match record.len() == names.len() {
             true => Ok(columns
                 .iter()
@@ -211,10 +211,26 @@ fn table(text: &str, mapping: &Mapping) -> Result<Export, ExportUnreadable> {
     Ok(Export(lines))
 }
 
-/// The line of a record. Its position may still be at the end of the line before, or at empty lines.
-fn line_at(text: &str, at: &csv::Position) -> u64 {
-    let before = usize::try_from(at.byte()).unwrap_or(usize::MAX).min(text.len());
-    let skipped = text.as_bytes()[before..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let newlines = text.as_bytes()[..before + skipped].iter().filter(|byte| **byte == b'\n').count();
-    newlines as u64 + 1
+/// Counts lines on the way through a text, each byte once.
+struct Lines<'t> {
+    text: &'t [u8],
+    counted: usize,
+    line: u64,
+}
+
+impl<'t> Lines<'t> {
+    fn of(text: &'t str) -> Lines<'t> {
+        Lines { text: text.as_bytes(), counted: 0, line: 1 }
+    }
+
+    /// The line of a record, which lies behind those that were asked for before. Its position may still be at the end of the line before, or at
+    /// empty lines.
+    fn at(&mut self, at: &csv::Position) -> u64 {
+        let before = usize::try_from(at.byte()).unwrap_or(usize::MAX).clamp(self.counted, self.text.len());
+        let skipped = self.text[before..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let passed = &self.text[self.counted..before + skipped];
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.counted = before + skipped;
+        self.line
+    }
 }
