@@ -148,6 +148,8 @@ impl Config {
             return Err(Exit::Refused.because("requests_at_once must be at least 1"));
         }
         let without_news = without_news(&store);
+        // A listener without TLS is a loopback one, and an https issuer is reached through something that has it.
+        let unnamed_proxy = https && file.tls.is_none() && file.trusted_proxies.is_empty();
         Ok(Config {
             issuer,
             listen,
@@ -165,6 +167,7 @@ impl Config {
                 fub_status: file.fub_status,
                 legacy_get: file.legacy_get.unwrap_or(true),
                 trusted_proxies: file.trusted_proxies,
+                unnamed_proxy,
                 most_requests,
                 ..if https { Options::default() } else { Options::plain_loopback() }
             },
@@ -208,6 +211,15 @@ impl Config {
         }
     }
 
+    /// What to do about a proxy that must be there and is not named, if it is so.
+    pub(crate) fn advice_on_proxy(&self) -> Option<&'static str> {
+        self.doorway.unnamed_proxy.then_some(
+            "the issuer is https and this listener is plain, so a proxy stands before it that trusted_proxies does not name: nobody is told apart \
+             by address, and limits against guessing hold only for each person. Name it, for example trusted_proxies = [\"127.0.0.1/32\"], and \
+             have it add the client's address to X-Forwarded-For",
+        )
+    }
+
     /// Whether a copy of the data directory would hold the key, too.
     pub(crate) fn key_lies_with_data(&self) -> bool {
         self.master_key_file.starts_with(&self.data)
@@ -231,6 +243,9 @@ pub(crate) async fn run(command: ConfigCommand, place: &Place, json: bool) -> an
                      `keyfob app update APP --scope` holds an app to some.",
                     unscoped.join(", ")
                 ));
+            }
+            if let Some(advice) = config.advice_on_proxy() {
+                output::say(&format!("note: {advice}."));
             }
             let found = serde_json::json!({
                 "issuer": config.issuer,

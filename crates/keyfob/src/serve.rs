@@ -120,6 +120,9 @@ async fn greet(config: &Config, store: &dyn Store, address: &str) -> anyhow::Res
             "the master key lies in the data directory, so one copy holds both; move it and set master_key_file"
         );
     }
+    if let Some(advice) = config.advice_on_proxy() {
+        tracing::warn!("{advice}");
+    }
     if let Some(steps) = first_steps(config, store).await? {
         output::say(&steps);
     }

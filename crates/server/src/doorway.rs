@@ -33,6 +33,8 @@ pub struct Options {
     pub holds_back: bool,
     /// Proxies whose `X-Forwarded-For` is believed, for limits by address (matrix SE-07). Nobody's by default.
     pub trusted_proxies: Vec<IpNet>,
+    /// Every connection is a proxy's that is not named there: the address says nothing about who it is, and nothing is counted by it.
+    pub unnamed_proxy: bool,
     /// Requests in work at once; further ones are turned away at once with 503, or 429 at the token endpoint (matrix RL-03).
     pub most_requests: usize,
     /// Where the API is that the gate of this process guards; `None`: at the issuer, as `/v1/identity` is.
@@ -57,6 +59,7 @@ impl Default for Options {
             without_news: WithoutNews::KeepServing,
             holds_back: true,
             trusted_proxies: Vec::new(),
+            unnamed_proxy: false,
             most_requests: 1024,
             secure_cookies: true,
             api: None,

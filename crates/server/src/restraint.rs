@@ -1,8 +1,11 @@
 //! Restraint towards those who fail again and again, and towards more work than this node can do (matrix RL-01 to RL-03).
 //!
 //! Everything is counted in this node's memory, which is bounded: a limit that writes to the store would be an attack of its own. A delay
-//! grows with each failure and ends by itself. Who guesses at one person from everywhere holds up that person's sign-ins as long as it lasts, but
-//! for browsers that they have signed in with before; those are held up by failures from their own address alone. Where nobody says who is connected, only what needs no address is counted.
+//! grows with each failure and ends by itself.
+//!
+//! Nobody is held up by somebody else's guesses, unless both are at one address and the browser is new to its user. So guesses at one person from
+//! everywhere close nothing: they make each network that comes after be content with three, and then with fewer and fewer. Where nobody
+//! says who is connected, only what needs no address is counted.
 
 mod failures;
 mod load;
@@ -13,15 +16,19 @@ pub(crate) use load::Load;
 pub(crate) use peer::Peer;
 
 use keyfob_protocol::Timestamp;
-use keyfob_protocol::time::{HOUR, MINUTE};
+use keyfob_protocol::time::{DAY, HOUR, MINUTE};
 use keyfob_protocol::token_refusal::TokenRefusal;
 
 /// Passwords of one person from one address: the sixth guess in an hour waits two seconds, the next four, and so on.
 const LOGIN: Rule = Rule { free: 5, longest: 15 * MINUTE, forget: HOUR };
 /// Sign-ins from one address, behind which an office may sit.
 const LOGIN_ADDRESS: Rule = Rule { free: 30, longest: 5 * MINUTE, forget: HOUR };
-/// Passwords of one person from anywhere: a botnet brings new addresses. Does not hold for browsers that they have signed in with before.
-const LOGIN_ACCOUNT: Rule = Rule { free: 50, longest: MINUTE, forget: HOUR };
+/// Passwords of one person from anywhere, in browsers that are new to them. More are a botnet; it closes the door to nobody ([`LOGIN_NETWORK`]).
+const LOGIN_ANYWHERE: Rule = Rule { free: 50, longest: 0, forget: HOUR };
+/// Passwords of one person from one network, while a botnet guesses at them: addresses are cheap, networks less so.
+const LOGIN_NETWORK: Rule = Rule { free: 2, longest: HOUR, forget: DAY };
+/// Passwords of one person in a browser that is new to them, where nobody says who is connected.
+const LOGIN_UNADDRESSED: Rule = Rule { free: 50, longest: MINUTE, forget: HOUR };
 /// Secrets of one client from one address. They have 256 bits; this is about the work.
 const CLIENT: Rule = Rule { free: 30, longest: MINUTE, forget: 5 * MINUTE };
 /// Secrets of any client from one address.
@@ -42,9 +49,10 @@ pub(crate) struct Restraint {
 /// One try to sign in, counted as a failure until it is known to be none.
 #[derive(Default)]
 pub(crate) struct LoginAttempt {
-    counted: Vec<Key>,
-    /// The one of this person at this address.
-    here: Option<Key>,
+    /// Failures of this person here, which a success makes good.
+    here: Vec<Key>,
+    /// Failures of others as well.
+    wider: Vec<Key>,
 }
 
 impl Restraint {
@@ -59,34 +67,46 @@ impl Restraint {
     /// # Errors
     /// Seconds to wait; the password is not looked at.
     pub(crate) fn login(&self, email: &str, known: bool, peer: Peer, now: Timestamp) -> Result<LoginAttempt, u32> {
-        let mut attempt = LoginAttempt::default();
         if !self.holds_back {
-            return Ok(attempt);
+            return Ok(LoginAttempt::default());
         }
         let email = email.trim().to_lowercase();
-        let mut counted = Vec::new();
-        if let Some(address) = peer.name() {
-            let here = Key::of("login", &[&email, &address]);
-            attempt.here = Some(here);
-            counted.extend([(here, LOGIN), (Key::of("login address", &[&address]), LOGIN_ADDRESS)]);
+        let anywhere = Key::of("login anywhere", &[&email]);
+        let botnet = !known && self.failures.exceed(&anywhere, LOGIN_ANYWHERE, now);
+        let (here, wider) = match (known, peer.address()) {
+            (true, address) => {
+                let address = address.unwrap_or_default();
+                (vec![(Key::of("login known", &[&email, &address]), LOGIN)], Vec::new())
+            }
+            (false, None) => (Vec::new(), vec![(anywhere, LOGIN_UNADDRESSED)]),
+            (false, Some(address)) => {
+                let mut here = vec![(Key::of("login", &[&email, &address]), LOGIN)];
+                if botnet {
+                    let network = peer.network().unwrap_or_default();
+                    here.push((Key::of("login network", &[&email, &network]), LOGIN_NETWORK));
+                }
+                (here, vec![(Key::of("login address", &[&address]), LOGIN_ADDRESS), (anywhere, LOGIN_ANYWHERE)])
+            }
+        };
+        self.failures.count_all(here.iter().chain(&wider), now)?;
+        if !known && !botnet && self.failures.exceed(&anywhere, LOGIN_ANYWHERE, now) {
+            tracing::warn!(
+                "somebody's password is guessed at from many addresses: each further network has three tries"
+            );
         }
-        if !known {
-            counted.push((Key::of("login anywhere", &[&email]), LOGIN_ACCOUNT));
-        }
-        self.failures.count_all(&counted, now)?;
-        attempt.counted.extend(counted.into_iter().map(|(key, _)| key));
-        Ok(attempt)
+        let keys = |counted: Vec<(Key, Rule)>| counted.into_iter().map(|(key, _)| key).collect();
+        Ok(LoginAttempt { here: keys(here), wider: keys(wider) })
     }
 
-    /// The password was right: this address may mistype again, and the try was none of the failures.
+    /// The password was right: this person may mistype again here, and the try was none of the failures.
     pub(crate) fn logged_in(&self, attempt: LoginAttempt) {
         attempt.here.iter().for_each(|key| self.failures.forget(key));
-        self.not_tried(attempt);
+        attempt.wider.iter().for_each(|key| self.failures.take_back(key));
     }
 
     /// The password was not looked at after all.
     pub(crate) fn not_tried(&self, attempt: LoginAttempt) {
-        attempt.counted.iter().for_each(|key| self.failures.take_back(key));
+        attempt.here.iter().chain(&attempt.wider).for_each(|key| self.failures.take_back(key));
     }
 
     /// Whether a client's request is looked at now.
@@ -97,7 +117,7 @@ impl Restraint {
         if !self.failures.any() {
             return Ok(());
         }
-        let Some(address) = peer.name() else { return Ok(()) };
+        let Some(address) = peer.address() else { return Ok(()) };
         let keys = client_keys(client_id, &address).into_iter().map(|(key, _)| key);
         let waits = keys.chain([grant_key(client_id, &address)]).filter_map(|key| self.failures.wait(&key, now));
         waits.max().map_or(Ok(()), |retry_after| Err(TokenRefusal::Overloaded { retry_after }))
@@ -105,7 +125,7 @@ impl Restraint {
 
     /// Counts what a client's request was refused for, where that is somebody trying.
     pub(crate) fn refused(&self, client_id: &str, peer: Peer, refusal: &TokenRefusal, now: Timestamp) {
-        let Some(address) = peer.name().filter(|_| self.holds_back) else { return };
+        let Some(address) = peer.address().filter(|_| self.holds_back) else { return };
         match refusal {
             TokenRefusal::ClientAuthenticationFailed => {
                 client_keys(client_id, &address).iter().for_each(|(key, rule)| self.failures.count(key, *rule, now));

@@ -38,8 +38,9 @@ connections = 4096
 # Requests in work at once; one more is turned away at once (503, or 429 at the token endpoint), so that the others are answered soon.
 requests_at_once = 1024
 
-# Proxies whose X-Forwarded-For is believed, as networks. Limits against guessing tell people apart by address, so behind a proxy that is not named
-# here everybody has one. Default: none, since a client can write that header, too.
+# Proxies whose X-Forwarded-For is believed, as networks. Limits against guessing tell people apart by address. Where the issuer is https and this
+# listener is plain, a proxy must be there: until it is named, those limits hold for each person alone. Default: none, since a client can write
+# that header, too.
 # trusted_proxies = ["127.0.0.1/32", "10.0.0.0/8"]
 
 # text or json, on standard error. RUST_LOG chooses what is logged.

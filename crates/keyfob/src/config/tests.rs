@@ -68,3 +68,15 @@ fn the_store_is_sqlite_unless_a_database_is_named() {
         assert!(!refusal.contains("hunter2"), "{refusal}");
     }
 }
+
+#[test]
+fn rl_01_a_proxy_that_must_be_there_and_is_not_named_is_told() {
+    let https = "issuer = \"https://auth.example.com\"\n";
+    assert!(
+        read(https).expect("behind a proxy").advice_on_proxy().is_some_and(|advice| advice.contains("trusted_proxies"))
+    );
+    let named = read(&format!("{https}trusted_proxies = [\"127.0.0.1/32\"]")).expect("named");
+    let own = read(&format!("{https}[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"")).expect("its own TLS");
+    let local = read("").expect("no proxy");
+    assert_eq!([named, own, local].map(|config| config.advice_on_proxy()), [None; 3]);
+}

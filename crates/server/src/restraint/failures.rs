@@ -14,7 +14,7 @@ const MOST: usize = 100_000;
 pub(crate) struct Rule {
     /// So many cost nothing.
     pub(crate) free: u32,
-    /// Seconds that a delay never exceeds.
+    /// Seconds that a delay never exceeds. 0: they are counted, and nobody waits for them.
     pub(crate) longest: i64,
     /// Seconds after the last failure until all is forgotten.
     pub(crate) forget: i64,
@@ -66,6 +66,11 @@ impl Failures {
         wait_of(self.kept().get(key)?, now)
     }
 
+    /// Whether more failed than cost nothing.
+    pub(crate) fn exceed(&self, key: &Key, rule: Rule, now: Timestamp) -> bool {
+        self.kept().get(key).is_some_and(|of_key| of_key.failures > rule.free && of_key.forget_at > now)
+    }
+
     /// Counts a failure.
     pub(crate) fn count(&self, key: &Key, rule: Rule, now: Timestamp) {
         let mut kept = self.kept();
@@ -77,14 +82,18 @@ impl Failures {
     ///
     /// # Errors
     /// Seconds to wait; nothing is counted.
-    pub(crate) fn count_all(&self, keys: &[(Key, Rule)], now: Timestamp) -> Result<(), u32> {
+    pub(crate) fn count_all<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k (Key, Rule)> + Clone,
+        now: Timestamp,
+    ) -> Result<(), u32> {
         let mut kept = self.kept();
         self.any.store(true, Ordering::Relaxed);
-        let wait = keys.iter().filter_map(|(key, _)| wait_of(kept.get(key)?, now)).max();
+        let wait = keys.clone().filter_map(|(key, _)| wait_of(kept.get(key)?, now)).max();
         if let Some(wait) = wait {
             return Err(wait);
         }
-        keys.iter().for_each(|(key, rule)| count_in(&mut kept, key, *rule, now));
+        keys.for_each(|(key, rule)| count_in(&mut kept, key, *rule, now));
         Ok(())
     }
 
@@ -169,7 +178,7 @@ mod tests {
     #[test]
     fn rl_01_of_many_tries_at_once_only_the_free_ones_pass() {
         let (failures, key) = (Failures::default(), Key::of("k", &["a"]));
-        let passed = (0..1000).filter(|_| failures.count_all(&[(key, RULE)], NOW).is_ok()).count();
+        let passed = (0..1000).filter(|_| failures.count_all([(key, RULE)].iter(), NOW).is_ok()).count();
         assert_eq!(passed, 4, "the free ones and the one that begins the delay");
         failures.forget(&key);
         assert_eq!(failures.wait(&key, NOW), None);

@@ -78,7 +78,7 @@ async fn restrained<T>(
     answer: impl Future<Output = Result<T, Stop>>,
 ) -> Result<T, Stop> {
     let client_id = presented.client().id();
-    let peer = Peer::of(&parts.extensions, &parts.headers, &doorway.options.trusted_proxies);
+    let peer = Peer::of(&parts.extensions, &parts.headers, &doorway.options);
     doorway.restraint.client(client_id, peer, now)?;
     let answer = answer.await;
     if let Err(Stop::Refused(refusal)) = &answer {

@@ -30,7 +30,7 @@ impl Posted {
     pub(crate) async fn read(doorway: &Doorway, request: Request) -> Result<Posted, Response> {
         let id = RequestId::of(&request);
         let (Parts { headers, uri, extensions, .. }, body): (Parts, Body) = request.into_parts();
-        let peer = Peer::of(&extensions, &headers, &doorway.options.trusted_proxies);
+        let peer = Peer::of(&extensions, &headers, &doorway.options);
         if !headers.get(CONTENT_TYPE).is_some_and(|value| is_form(value.as_bytes())) {
             let title = "This request is not a form";
             let page = RefusalPage::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, title, "Go back and try again.");

@@ -27,6 +27,8 @@ const NOT_RECOGNISED: &str = "We do not recognise this e-mail address and passwo
 
 /// Passwords that may wait to be checked: two at a time take some twenty milliseconds each, so that the last one waits a third of a second.
 const MOST_SIGN_INS: usize = 32;
+/// With those in browsers that their owners have used before: a flood of strangers leaves room for them.
+const MOST_SIGN_INS_WITH_KNOWN: usize = 2 * MOST_SIGN_INS;
 /// The purpose of the cookie by which a browser is known.
 const KNOWN: &str = "known-browser";
 
@@ -171,7 +173,8 @@ async fn attempt<'a>(
             return Ok(Attempt::Answered(Box::new(held_back(doorway, &ask(flow), email, seconds))));
         }
     };
-    let Some(_in_work) = doorway.restraint.load.sign_in(MOST_SIGN_INS) else {
+    let Some(_in_work) = doorway.restraint.load.sign_in(if known { MOST_SIGN_INS_WITH_KNOWN } else { MOST_SIGN_INS })
+    else {
         doorway.restraint.not_tried(counted);
         return Ok(Attempt::Answered(Box::new(refusal_pages::overloaded(doorway, &posted.id))));
     };

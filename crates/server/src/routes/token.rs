@@ -56,7 +56,7 @@ async fn answered(doorway: &Doorway, request: Request) -> Response {
         body: &body,
         authorization: [authorization.next(), authorization.next()],
     });
-    let peer = Peer::of(&parts.extensions, &parts.headers, &doorway.options.trusted_proxies);
+    let peer = Peer::of(&parts.extensions, &parts.headers, &doorway.options);
     let answer_to = match &presented {
         Ok(presented) => restrained(doorway, presented, peer, now).await,
         Err(refusal) => Ok(refused_unasked(refusal.clone())),
