@@ -12,6 +12,7 @@ mod form;
 mod jwt;
 mod redirect_uri;
 mod replies;
+mod sign_in;
 mod token_name;
 mod token_request;
 
@@ -24,7 +25,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "form", run: form::run },
     Target { name: "authorize", run: authorize::run },
     Target { name: "callback", run: replies::callback },
@@ -35,6 +36,8 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "redirect_uri", run: redirect_uri::run },
     Target { name: "token_name", run: token_name::run },
     Target { name: "jwt", run: jwt::run },
+    Target { name: "assertion", run: sign_in::assertion },
+    Target { name: "id_token", run: sign_in::id_token },
     Target { name: "discovery", run: discovery::run },
     Target { name: "explain", run: explain::run },
 ];

@@ -53,7 +53,7 @@ impl Platform {
     ///
     /// # Errors
     /// [`ClaimsProblem`], the first that is found.
-    pub(super) fn assertion(&self, token: &str, issuer: &str, now: Timestamp) -> Result<Assertion, ClaimsProblem> {
+    pub fn assertion(&self, token: &str, issuer: &str, now: Timestamp) -> Result<Assertion, ClaimsProblem> {
         let claims: Claims = self.key.authentic(token, TYPE)?;
         let said_at = self.check(&claims, issuer, now)?;
         let ticket = claims.required("ticket")?;

@@ -14,8 +14,10 @@ mod provider;
 pub mod rules;
 
 use back_channel::BackChannel;
+use callback::ProviderRefusal;
+use id_token::{Expected, UnverifiedIdToken};
 use key_set::KeySet;
-use keyfob_protocol::{Secret, origin};
+use keyfob_protocol::{Secret, Timestamp, origin};
 use provider::{Kept, Metadata};
 use rules::{AccountRule, RoleRule};
 use std::fmt;
@@ -117,6 +119,27 @@ impl OpenId {
     /// The provider's name.
     pub fn issuer(&self) -> &str {
         &self.settings.issuer
+    }
+
+    /// Whether an ID token answers the departure with this nonce and says who somebody is, by a key set (RFC 7517) as the provider would publish
+    /// it. What a sign-in checks of it, without the network.
+    ///
+    /// # Errors
+    /// [`ProviderRefusal`], the first that is found.
+    pub fn check_id_token(
+        &self,
+        token: &str,
+        key_set: &str,
+        nonce: &str,
+        now: Timestamp,
+    ) -> Result<(), ProviderRefusal> {
+        let keys: KeySet = serde_json::from_str(key_set).map_err(|_| ProviderRefusal::UnknownKey)?;
+        let (issuer, client_id) = (self.issuer(), self.settings.client_id.as_str());
+        let expected = Expected { issuer, client_id, nonce, access_token: None };
+        let claims = UnverifiedIdToken::parse(token)?.verified(&keys, &expected, now)?;
+        let authenticated_at = claims.optional("auth_time")?;
+        let rules = (&self.settings.account, &self.settings.role);
+        rules::person(rules, &claims, (authenticated_at, false), now).map(drop)
     }
 
     /// Where its pages lie, as far as is known: a form that ends there must be allowed to.
