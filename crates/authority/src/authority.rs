@@ -49,6 +49,14 @@ impl Fault {
     pub fn is_temporary(&self) -> bool {
         matches!(self, Fault::Store(StoreError::Unavailable(_)) | Fault::Contended | Fault::Provider(_))
     }
+
+    /// A stable word for logs and counters. A provider that is down is not a failure of ours.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Fault::Provider(_) => "provider_down",
+            _ => "fault",
+        }
+    }
 }
 
 /// What an operator sets for the whole authority.

@@ -54,7 +54,7 @@ impl RefusalPage {
 
 /// A fault as a page; logged here, once. As a string and not by its `Display`: that is what every log format escapes (matrix LG-02).
 pub(crate) fn fault(doorway: &Doorway, request: &RequestId, fault: &Fault) -> Response {
-    tracing::error!(request_id = %request, fault = fault.to_string(), "a request failed");
+    tracing::error!(request_id = %request, reason = fault.reason(), fault = fault.to_string(), "a request failed");
     let page = match fault.is_temporary() {
         true => RefusalPage::plain(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -86,7 +86,7 @@ pub(crate) fn overloaded(doorway: &Doorway, request: &RequestId) -> Response {
 
 /// A fault as an answer to the app, once its redirect URI is validated (matrix AZ-16); logged here, once.
 pub(crate) fn fault_to_app(request: &RequestId, fault: &Fault, redirect: &str) -> Response {
-    tracing::error!(request_id = %request, fault = fault.to_string(), "a request failed, and its app is told");
+    tracing::error!(request_id = %request, reason = fault.reason(), fault = fault.to_string(), "a request failed, and its app is told");
     html::see_other(redirect, [])
 }
 

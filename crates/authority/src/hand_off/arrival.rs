@@ -131,6 +131,15 @@ impl ReturnRefusal {
         }
     }
 
+    /// Whether the same person may be accepted when they come again: it came too late, or before its key was known.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            ReturnRefusal::Assertion(problem) => *problem == ClaimsProblem::Expired,
+            ReturnRefusal::Provider(refusal) => refusal.may_pass(),
+            _ => true,
+        }
+    }
+
     /// Whether the assertion is genuine and this browser is not where it belongs. Its ticket is used then: it lies in a history that
     /// nobody knows, and would be good for five minutes.
     pub fn is_elsewhere(&self) -> bool {

@@ -61,7 +61,7 @@ pub(crate) async fn depart_to_provider(
         Err(fault) => {
             if let Fault::Provider(_) = fault {
                 // Nobody comes back who cannot leave, and whoever watches the counter should see it.
-                doorway.metrics.count_return(outcome_of(&fault));
+                doorway.metrics.count_return(fault.reason());
             }
             Err(fault)
         }
@@ -159,7 +159,7 @@ pub(crate) fn arrived(
             return RefusalPage::from(refusal).answer(doorway, id);
         }
         Err(fault) => {
-            doorway.metrics.count_return(outcome_of(&fault));
+            doorway.metrics.count_return(fault.reason());
             return refusal_pages::fault(doorway, id, &fault);
         }
     };
@@ -183,17 +183,9 @@ pub(crate) fn arrived(
             }
         }
         Arrival::Failed { fault, redirect } => {
-            doorway.metrics.count_return(outcome_of(&fault));
+            doorway.metrics.count_return(fault.reason());
             refusal_pages::fault_to_app(id, &fault, &redirect)
         }
-    }
-}
-
-/// A provider that is down is not a failure of ours.
-fn outcome_of(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Provider(_) => "provider_down",
-        _ => "fault",
     }
 }
 
@@ -262,10 +254,20 @@ impl From<ReturnRefusal> for RefusalPage {
                 "Your e-mail address is not confirmed",
                 "Confirm it where you sign in, then go back to the app and connect again.",
             ),
-            ReturnRefusal::Assertion(_) | ReturnRefusal::Provider(_) => (
+            ReturnRefusal::Provider(_) if refusal.claim() == Some("email") => (
+                StatusCode::FORBIDDEN,
+                "Your sign-in names no e-mail address",
+                "Nobody can be known here without one. Ask whoever manages your company's sign-in to give you one, or to let it be passed on.",
+            ),
+            ReturnRefusal::Assertion(_) | ReturnRefusal::Provider(_) if refusal.may_pass() => (
                 StatusCode::BAD_REQUEST,
                 "The sign-in cannot be accepted",
                 "What came back from signing in is not valid or is too old. Go back to the app and connect again.",
+            ),
+            ReturnRefusal::Assertion(_) | ReturnRefusal::Provider(_) => (
+                StatusCode::BAD_REQUEST,
+                "The sign-in cannot be accepted",
+                "Where you sign in and this service do not fit together, and trying again will not change that. Tell support the request id below.",
             ),
             ReturnRefusal::NotWaiting | ReturnRefusal::OtherBrowser => (
                 StatusCode::FORBIDDEN,

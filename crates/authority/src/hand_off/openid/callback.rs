@@ -98,6 +98,17 @@ impl ProviderRefusal {
         }
     }
 
+    /// Whether another sign-in of the same person may be accepted.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            ProviderRefusal::Claims(problem) => *problem == ClaimsProblem::Expired,
+            ProviderRefusal::UnknownKey | ProviderRefusal::NoCode => true,
+            // The code was too old, or used by a reload.
+            ProviderRefusal::CodeRefused(error) => error.0 == "invalid_grant",
+            _ => false,
+        }
+    }
+
     /// The provider's own word, for the log.
     pub fn error(&self) -> Option<&'static str> {
         match self {

@@ -7,6 +7,7 @@ use keyfob_authority::hand_off::openid::OpenIdSettings;
 use keyfob_authority::hand_off::openid::rules::{AccountRule, RoleRule};
 use keyfob_authority::model::{Role, User, UserStatus};
 use keyfob_authority::store::{Administered, Administration, LedgerFilter, Replacement};
+use keyfob_protocol::Clock;
 use keyfob_testkit::{Browser, Page, TestServer};
 use serde_json::{Value, json};
 
@@ -149,4 +150,20 @@ async fn lg_03_what_an_id_token_leaves_out_the_userinfo_endpoint_says_of_the_sam
     let asked = Asked::of(&browser.get("/connections").await);
     assert_eq!(says(&mut browser, &provider, &asked, &una(&server, &asked)).await.status(), 303);
     assert_eq!(provider.asked("/userinfo"), before);
+}
+
+/// Told to whoever can do nothing about it, so it says who can.
+#[tokio::test]
+async fn in_04_the_page_says_whether_another_try_may_help() {
+    let (server, provider) = server().await;
+    let now = server.clock.now().0;
+    for (more, told) in [
+        (json!({ "email": null }), "Your sign-in names no e-mail address"),
+        (json!({ "iat": now - 300, "exp": now }), "Go back to the app and connect again"),
+        (json!({ "sub": 7 }), "Tell support the request id"),
+        (json!({ "groups": null }), "You may not sign in here"),
+    ] {
+        let page = arrive(&server, &provider, more.clone()).await;
+        assert!(page.text().contains(told), "{more}: {}", page.text());
+    }
 }

@@ -1,6 +1,7 @@
 //! An OpenID provider that is down, changes its keys or says things that are not so: row AZ-16 where people sign in there.
 
 use super::asserting::{assert_page, assert_refused_to_app};
+use super::logs::Captured;
 use super::platform::{CONTINUE, assert_refused, count};
 use super::provider::{self, Asked, PROVIDER, Provider, answered, back, says, server, signed, tokens, una};
 use keyfob_protocol::Dialect;
@@ -40,6 +41,7 @@ async fn az_16_the_app_is_told_when_the_provider_is_down_at_the_departure() {
 
 #[tokio::test]
 async fn az_16_the_app_is_told_when_the_provider_is_down_at_the_return() {
+    let (captured, _guard) = Captured::start();
     let (server, provider) = server().await;
     let app = server.confidential_app("Listing Lantern").await;
     let url = app.authorize_url_with(&[("response_type", "code"), ("state", "s1")]);
@@ -75,6 +77,11 @@ async fn az_16_the_app_is_told_when_the_provider_is_down_at_the_return() {
     let page = says(&mut browser, &provider, &asked, &una(&server, &asked)).await;
     assert_page(&page.answer, 503);
     assert!(count(&server, "provider_down") && !count(&server, "fault"));
+    // To the app and to the user alike.
+    for line in ["a request failed, and its app is told", "a request failed "] {
+        let logged = captured.text().lines().any(|it| it.contains(line) && it.contains("reason=\"provider_down\""));
+        assert!(logged, "{line}: {}", captured.text());
+    }
 }
 
 #[tokio::test]
