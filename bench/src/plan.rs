@@ -221,6 +221,11 @@ impl<'r> Bench<'r> {
                 let load = Load { ports: &gate, ..load };
                 self.line(row, load, Method::Get, 0.80, |_| &mut work)?;
             }
+            if let Some(row) = self.wanted("introspection, repeated tokens") {
+                let basic = Seeded::basic(self.data, seed::RESOURCE_SERVER)?;
+                let mut work = InTurn::introspections(&basic, &self.fixed.access_tokens);
+                self.line(row, load, Method::Post, f64::NAN, |_| &mut work)?;
+            }
             if let Some(row) = self.wanted("refresh, fixed, first in an hour") {
                 self.line(row, load, Method::Post, f64::NAN, |bench| &mut bench.touched)?;
             }

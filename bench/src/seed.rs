@@ -9,7 +9,7 @@ use keyfob_authority::authority::NoGate;
 use keyfob_authority::keys::Keyring;
 use keyfob_authority::model::{
     Account, AccountId, AccountStatus, ActiveGrant, App, AppPolicy, ApprovedGrant, Grant, GrantState, RefreshPolicy,
-    Role, System, SystemId, User, UserId, UserStatus,
+    ResourceServer, ResourceServerId, Role, System, SystemId, User, UserId, UserStatus,
 };
 use keyfob_authority::register::NewApp;
 use keyfob_authority::store::{Administered, Administration, GrantChange, GrantWrite, Store, Written};
@@ -48,6 +48,9 @@ const APPS: [(&str, RefreshPolicy); 4] = [
     ("codes", RefreshPolicy::Rotating),
 ];
 
+/// The name of the one that introspects.
+pub(crate) const RESOURCE_SERVER: &str = "resource-server";
+
 /// What `seed` wrote, as `run` needs it. The files beside the database:
 /// `NAME.basic` holds an app's credentials, `NAME.tokens` its refresh tokens (or codes), one a line.
 pub(crate) struct Seeded {
@@ -59,6 +62,8 @@ impl Seeded {
     /// Reads what an earlier seeding noted, if it was completed.
     pub(crate) fn find(data: &Path) -> Option<Seeded> {
         let text = std::fs::read_to_string(data.join("seeded")).ok()?;
+        // An earlier bench seeded no such.
+        Seeded::basic(data, RESOURCE_SERVER).ok()?;
         let (grants, bytes) = text.trim().split_once(' ')?;
         Some(Seeded { grants: grants.parse().ok()?, bytes_a_grant: bytes.parse().ok()? })
     }
@@ -84,6 +89,7 @@ pub(crate) async fn seed(data: &Path, grants: u64, codes: u64) -> anyhow::Result
     let keyring = parts.keyring().await?;
     let now = parts.clock.now();
     let apps = apps(&parts, data, now).await?;
+    resource_server(&parts, data, now).await?;
     let users = people(&parts.sqlite, (grants / GRANTS_A_USER).max(1), now).await?;
     let mut random = Random(u64::from_be_bytes(entropy::random(&*parts.entropy)?));
 
@@ -129,6 +135,22 @@ async fn apps(parts: &Parts, data: &Path, now: Timestamp) -> anyhow::Result<Vec<
         apps.push(registered.app);
     }
     Ok(apps)
+}
+
+/// One that introspects tokens of the authority's own API.
+async fn resource_server(parts: &Parts, data: &Path, now: Timestamp) -> anyhow::Result<()> {
+    let secret = secrets::system_key(&entropy::random(&*parts.entropy)?);
+    let server = ResourceServer {
+        id: ResourceServerId(0),
+        name: RESOURCE_SERVER.to_owned(),
+        secret_digest: secrets::digest(secret.expose()),
+        enabled: true,
+        resource: None,
+        created_at: now,
+    };
+    added(&*parts.store, Administration::AddResourceServer(server)).await?;
+    let basic = STANDARD.encode(format!("{RESOURCE_SERVER}:{}", secret.expose()));
+    Ok(std::fs::write(data.join(format!("{RESOURCE_SERVER}.basic")), basic)?)
 }
 
 /// Adds users with their accounts; both are numbered from 1.

@@ -31,6 +31,16 @@ impl InTurn {
         InTurn::of(access_tokens.iter().map(request).collect())
     }
 
+    /// Questions about some repeated tokens.
+    pub(crate) fn introspections(basic: &str, access_tokens: &[String]) -> InTurn {
+        let request = |token: &String| {
+            let mut request = Vec::new();
+            Envelope::new("/oauth/introspect", basic, "token=", "", token.len()).around(token.as_bytes(), &mut request);
+            request
+        };
+        InTurn::of(access_tokens.iter().map(request).collect())
+    }
+
     pub(crate) fn of(requests: Vec<Vec<u8>>) -> InTurn {
         InTurn { requests, next: 0 }
     }
@@ -46,7 +56,9 @@ impl Work for InTurn {
     fn answered(&mut self, _: usize, _: &[u8]) {}
 }
 
-/// A token endpoint's request around a token, which is the only part that changes.
+const TOKEN_ENDPOINT: &str = "/oauth/token";
+
+/// A form around a token, which is the only part that changes.
 struct Envelope {
     before: Vec<u8>,
     after: Vec<u8>,
@@ -54,7 +66,7 @@ struct Envelope {
 
 impl Envelope {
     fn refresh(basic: &str, token: &str) -> Envelope {
-        Envelope::new(basic, "grant_type=refresh_token&refresh_token=", "", token.len())
+        Envelope::new(TOKEN_ENDPOINT, basic, "grant_type=refresh_token&refresh_token=", "", token.len())
     }
 
     fn redemption(basic: &str, code: &str) -> Envelope {
@@ -62,13 +74,13 @@ impl Envelope {
         form::encode_into(&mut after, REDIRECT_URI);
         after.push_str("&code_verifier=");
         after.push_str(VERIFIER);
-        Envelope::new(basic, "grant_type=authorization_code&code=", &after, code.len())
+        Envelope::new(TOKEN_ENDPOINT, basic, "grant_type=authorization_code&code=", &after, code.len())
     }
 
-    fn new(basic: &str, before: &str, after: &str, token: usize) -> Envelope {
+    fn new(path: &str, basic: &str, before: &str, after: &str, token: usize) -> Envelope {
         let length = before.len() + token + after.len();
         let head = format!(
-            "POST /oauth/token HTTP/1.1\r\nhost: bench.example.com\r\nauthorization: Basic {basic}\r\n\
+            "POST {path} HTTP/1.1\r\nhost: bench.example.com\r\nauthorization: Basic {basic}\r\n\
              content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n\r\n{before}"
         );
         Envelope { before: head.into_bytes(), after: after.as_bytes().to_vec() }
