@@ -2,7 +2,7 @@
 
 use crate::authority::{Authority, Fault};
 use crate::law::refresh::IDLE_LIFETIME;
-use crate::store::{SweepCutoffs, Swept};
+use crate::store::SweepCutoffs;
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::time::DAY;
 use keyfob_protocol::token_name::GrantId;
@@ -13,25 +13,58 @@ const KEEP_UNREDEEMED: i64 = DAY;
 const KEEP_OVER: i64 = 30 * DAY;
 /// The ledger's retention (seconds).
 const KEEP_LEDGER: i64 = 400 * DAY;
-/// Grants looked at in one step.
+/// Grants looked at in one step; rows of every other kind removed in one.
 const STEP: u32 = 500;
 /// A longer pause between two runs than this is taken for a wrong clock (seconds).
 pub const MAX_PAUSE: i64 = 7 * DAY;
 
+/// Where the next step of a round begins. A round ends when there are no more full steps, so that it keeps up with whatever comes, and comes to
+/// an end while more becomes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SweepPlace {
+    /// At the grants after this one; `None`: at the first.
+    Grants(Option<GrantId>),
+    /// At everything else.
+    Rest,
+}
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweepStep {
+    /// Rows removed.
+    pub removed: u64,
+    /// Where the next begins; `None`: the round is over.
+    pub next: Option<SweepPlace>,
+}
+
+impl SweepPlace {
+    /// The beginning of a round.
+    pub const START: SweepPlace = SweepPlace::Grants(None);
+}
+
 impl Authority {
-    /// One small step through the grants. Returns where the next begins.
-    pub async fn sweep_grants(&self, after: Option<GrantId>, now: Timestamp) -> Result<Swept, Fault> {
+    /// One small step of a round.
+    pub async fn sweep(&self, from: SweepPlace, now: Timestamp) -> Result<SweepStep, Fault> {
+        match from {
+            SweepPlace::Grants(after) => self.sweep_grants(after, now).await,
+            SweepPlace::Rest => self.sweep_rest(now).await,
+        }
+    }
+
+    async fn sweep_grants(&self, after: Option<GrantId>, now: Timestamp) -> Result<SweepStep, Fault> {
         let cutoffs = SweepCutoffs {
             unredeemed_before: now.plus(-KEEP_UNREDEEMED),
             ended_before: now.plus(-KEEP_OVER),
             idle_before: now.plus(-IDLE_LIFETIME - KEEP_OVER),
         };
-        Ok(self.store.sweep_grants(after, STEP, cutoffs).await?)
+        let swept = self.store.sweep_grants(after, STEP, cutoffs).await?;
+        let next = swept.next.map_or(SweepPlace::Rest, |last| SweepPlace::Grants(Some(last)));
+        Ok(SweepStep { removed: swept.removed, next: Some(next) })
     }
 
-    /// One small step through everything else. Returns how many rows went.
-    pub async fn sweep_rest(&self, now: Timestamp) -> Result<u64, Fault> {
+    async fn sweep_rest(&self, now: Timestamp) -> Result<SweepStep, Fault> {
         let sessions_before = now.plus(-self.settings.session_absolute.max(self.settings.session_idle));
-        Ok(self.store.sweep_rest(sessions_before, now, now.plus(-KEEP_LEDGER), STEP).await?)
+        let removed = self.store.sweep_rest(sessions_before, now, now.plus(-KEEP_LEDGER), STEP).await?;
+        Ok(SweepStep { removed, next: (removed >= STEP.into()).then_some(SweepPlace::Rest) })
     }
 }

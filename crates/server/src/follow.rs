@@ -12,7 +12,7 @@ use crate::doorway::Doorway;
 use crate::feed::FeedHead;
 use keyfob_authority::Fault;
 use keyfob_authority::open::{CLOCK_TOLERANCE, OpenError, Opener};
-use keyfob_authority::sweep::MAX_PAUSE;
+use keyfob_authority::sweep::{MAX_PAUSE, SweepPlace};
 use keyfob_protocol::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -216,7 +216,7 @@ impl Follower {
     async fn sweep(self: Arc<Self>) {
         let mut pace = interval(SWEEP);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut next = None;
+        let mut next = SweepPlace::START;
         let mut round_done_at: Option<Timestamp> = None;
         loop {
             pace.tick().await;
@@ -234,26 +234,17 @@ impl Follower {
                 round_done_at = Some(now);
                 continue;
             }
-            match self.sweep_step(next, now).await {
-                Ok(Some(after)) => next = Some(after),
-                Ok(None) => (next, round_done_at) = (None, Some(now)),
+            match self.doorway.authority.sweep(next, now).await {
+                Ok(step) => {
+                    self.doorway.metrics.swept.inc_by(step.removed);
+                    if step.next.is_none() {
+                        round_done_at = Some(now);
+                    }
+                    next = step.next.unwrap_or(SweepPlace::START);
+                }
                 Err(error) => tracing::warn!(%error, "a step of the sweeper failed"),
             }
         }
-    }
-
-    async fn sweep_step(
-        &self,
-        after: Option<keyfob_protocol::token_name::GrantId>,
-        now: Timestamp,
-    ) -> Result<Option<keyfob_protocol::token_name::GrantId>, Fault> {
-        let Doorway { authority, metrics, .. } = &*self.doorway;
-        let swept = authority.sweep_grants(after, now).await?;
-        metrics.swept.inc_by(swept.removed);
-        if swept.next.is_none() {
-            metrics.swept.inc_by(authority.sweep_rest(now).await?);
-        }
-        Ok(swept.next)
     }
 }
 

@@ -23,6 +23,7 @@ mod restarts;
 mod rotation;
 mod scope;
 mod second_use;
+mod sweeping;
 mod table_t;
 mod table_t_grants;
 mod usage;
