@@ -17,6 +17,8 @@ pub struct Connection {
     pub last_used: Option<String>,
     /// Titles of what was granted; empty means the whole role.
     pub permissions: Vec<String>,
+    /// The APIs that it is for (RFC 8707); empty means the platform's own.
+    pub resources: Vec<String>,
 }
 
 /// The list. "Revoke" posts `grant` and `csrf` to `/connections/revoke`, "Sign out" posts `csrf` to `/sign-out`.

@@ -213,6 +213,13 @@ fn connections() -> Connections {
         connected_on: "12 November 2026".to_owned(),
         last_used: last_used.map(str::to_owned),
         permissions: permissions.iter().map(|p| (*p).to_owned()).collect(),
+        resources: Vec::new(),
+    };
+    let at =
+        vec!["https://api.example.com/crm".to_owned(), format!("https://{}.example.com/notes", "long-".repeat(12))];
+    let bound = Connection {
+        resources: at,
+        ..connection("Doorbell", "Front Porch Software", &["See your people", "Add notes"], None)
     };
     Connections {
         brand: brand(),
@@ -221,7 +228,7 @@ fn connections() -> Connections {
         account_name: "Reyes & Partners Realty".to_owned(),
         connections: vec![
             connection("Listing Lantern", "Lantern Labs", &[], Some("4 minutes ago")),
-            connection("Doorbell", "Front Porch Software", &["See your people", "Add notes"], None),
+            bound,
             connection(HOSTILE_NAME, "שלום עולם", &["See your people"], Some("yesterday")),
         ],
         notice: Some("Open House Helper was disconnected.".to_owned()),

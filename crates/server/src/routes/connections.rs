@@ -119,5 +119,6 @@ fn connection(doorway: &Doorway, grant: &Grant, app_name: String, system_name: S
             _ => None,
         },
         permissions: consent::permissions(doorway, &grant.scope).into_iter().map(|granted| granted.title).collect(),
+        resources: grant.resources.iter().map(str::to_owned).collect(),
     }
 }

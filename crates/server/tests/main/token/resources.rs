@@ -160,10 +160,15 @@ async fn ri_02_a_grant_without_resources_is_for_the_authoritys_own_api() {
 }
 
 #[tokio::test]
-async fn ri_02_the_consent_page_names_the_apis() {
+async fn ri_02_the_consent_page_and_the_list_of_connections_name_the_apis() {
     let (server, app) = start().await;
-    let page = Browser::new(&server).consent(&url(&app, &[NOTES, PEOPLE])).await.text();
+    let mut browser = Browser::new(&server);
+    let page = browser.consent(&url(&app, &[NOTES, PEOPLE])).await.text();
     assert!(page.contains(NOTES) && page.contains(PEOPLE), "{page}");
+    let code = browser.connect(&url(&app, &[NOTES])).await.code();
+    assert_eq!(exchange(&server, &app, &code, &[]).await.status(), 200);
+    let page = browser.get("/connections").await.text();
+    assert!(page.contains(NOTES) && !page.contains(PEOPLE), "{page}");
     let page = Browser::new(&server).consent(&url(&app, &[])).await.text();
     assert!(!page.contains(NOTES) && !page.contains(OWN), "{page}");
 }
