@@ -17,7 +17,7 @@ use keyfob_protocol::bearer::{self, PresentedBearer};
 use keyfob_protocol::{Clock, Timestamp};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// Verified tokens that are remembered. When full about 10 MiB.
 const CACHED_TOKENS: usize = 10_000;
@@ -84,6 +84,8 @@ pub struct Gate {
     key_epoch: AtomicU64,
     revocations: RevocationSet,
     cache: TokenCache,
+    /// Tokens that were asked about, whomever they are meant for; apart, so that none of them passes here. Made when the first comes: few gates are asked.
+    asked_about: OnceLock<TokenCache>,
 }
 
 impl fmt::Debug for Gate {
@@ -105,6 +107,7 @@ impl Gate {
             key_epoch: AtomicU64::new(0),
             revocations: RevocationSet::default(),
             cache: TokenCache::new(CACHED_TOKENS),
+            asked_about: OnceLock::new(),
         }
     }
 
@@ -166,6 +169,7 @@ impl Gate {
         let now = self.clock.now();
         self.revocations.forget_expired(now);
         self.cache.forget_expired(now);
+        self.asked_about.get().into_iter().for_each(|cache| cache.forget_expired(now));
     }
 
     /// Who sends these headers.
@@ -181,7 +185,7 @@ impl Gate {
         let header = header.as_bytes();
         // A remembered text was well-formed when it was verified: no need to read it letter by letter again.
         if let Some(text) = after_bearer(header)
-            && let Some(known) = self.known(text)
+            && let Some(known) = self.known(&self.cache, text)
         {
             let now = self.clock.now();
             self.can_decide(now)?;
@@ -193,26 +197,27 @@ impl Gate {
             PresentedBearer::Token(token) => {
                 let now = self.clock.now();
                 self.can_decide(now)?;
-                self.first_sight(token, now).map_err(|problem| self.challenge(problem))
+                self.first_sight(&self.cache, &self.expected, token, now).map_err(|problem| self.challenge(problem))
             }
         }
     }
 
     /// Who holds this token, whomever it is meant for: for those who ask about it, as introspection does, and never let anybody in by it.
-    /// Remembers nothing, so that no answer to one who asks is an answer to another.
     ///
     /// # Errors
     /// The [`Challenge`] that the token would get in a header of its own API.
-    pub fn holder_of(&self, token: &str) -> Result<Caller, Challenge> {
+    pub fn holder_of(&self, token: &str) -> Result<Arc<Caller>, Challenge> {
         let now = self.clock.now();
         self.can_decide(now)?;
-        let anywhere = Expectations { audience: None, ..self.expected.clone() };
-        let caller = verify(token, &self.keys_in_force().keys, &anywhere, now);
-        let caller = caller.map_err(|problem| self.challenge(problem))?;
-        match self.revocations.refuses(&caller) {
-            true => Err(self.challenge(InvalidReason::Revoked.into())),
-            false => Ok(caller),
-        }
+        let asked_about = self.asked_about.get_or_init(|| TokenCache::new(CACHED_TOKENS));
+        let found = match self.known(asked_about, token.as_bytes()) {
+            Some(known) => self.still_good(&known, now),
+            None => {
+                let anywhere = Expectations { audience: None, ..self.expected.clone() };
+                self.first_sight(asked_about, &anywhere, token, now)
+            }
+        };
+        found.map_err(|problem| self.challenge(problem))
     }
 
     /// The holder of a genuine, unexpired token that only the revocation set refuses. For the one question that a revoked token may
@@ -232,17 +237,23 @@ impl Gate {
         }
     }
 
-    fn known(&self, text: &[u8]) -> Option<Arc<VerifiedToken>> {
-        self.cache.get(text).filter(|known| known.key_epoch == self.key_epoch.load(Ordering::Acquire))
+    fn known(&self, cache: &TokenCache, text: &[u8]) -> Option<Arc<VerifiedToken>> {
+        cache.get(text).filter(|known| known.key_epoch == self.key_epoch.load(Ordering::Acquire))
     }
 
-    fn first_sight(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenProblem> {
+    fn first_sight(
+        &self,
+        cache: &TokenCache,
+        expected: &Expectations,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Caller>, TokenProblem> {
         // One set of keys for the whole check: if it is replaced meanwhile, the token is remembered under the old epoch and is
         // verified again next time.
         let in_force = self.keys_in_force();
-        let caller = verify(token, &in_force.keys, &self.expected, now)?;
+        let caller = verify(token, &in_force.keys, expected, now)?;
         let verified = Arc::new(VerifiedToken::new(token, in_force.epoch, Arc::new(caller)));
-        self.cache.insert(verified.clone());
+        cache.insert(verified.clone());
         self.still_good(&verified, now)
     }
 

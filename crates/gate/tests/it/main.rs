@@ -4,6 +4,7 @@
 
 mod announced;
 mod answers;
+mod asked;
 mod follow;
 mod forward_auth;
 mod header;

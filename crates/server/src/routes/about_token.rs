@@ -97,12 +97,12 @@ async fn revoked(doorway: &Doorway, presented: &PresentedTokenRequest<'_>, now: 
     let came_to = match authority.revoke_refresh_token(&app.app, token, now).await? {
         TokenRevocation::NothingToRevoke => match live(doorway, token)? {
             Some(caller) if caller.app != app.app.id.0 => TokenRevocation::AnotherClients,
-            Some(Caller { holder: Some(holder), jti, expires_at, .. }) => {
-                authority.revoke_access_token(holder.grant, &jti, expires_at, now).await?
-            }
-            Some(Caller { holder: None, jti, expires_at, .. }) => {
-                authority.revoke_own_token(&app.app, &jti, expires_at, now).await?
-            }
+            Some(caller) => match caller.holder {
+                Some(holder) => {
+                    authority.revoke_access_token(holder.grant, &caller.jti, caller.expires_at, now).await?
+                }
+                None => authority.revoke_own_token(&app.app, &caller.jti, caller.expires_at, now).await?,
+            },
             None => TokenRevocation::NothingToRevoke,
         },
         came_to => came_to,
@@ -165,7 +165,7 @@ async fn introspected(doorway: &Doorway, presented: &PresentedTokenRequest<'_>, 
 }
 
 /// The holder of an access token that works now, at whichever API.
-fn live(doorway: &Doorway, token: &str) -> Result<Option<Caller>, Stop> {
+fn live(doorway: &Doorway, token: &str) -> Result<Option<Arc<Caller>>, Stop> {
     match doorway.gate.holder_of(token) {
         Ok(caller) => Ok(Some(caller)),
         Err(Challenge::CannotDecide) => Err(Stop::CannotDecide),
