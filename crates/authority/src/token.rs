@@ -56,7 +56,7 @@ impl Authority {
         let app = match self.authenticate(request.client(), request.shape, now).await? {
             Decision::Granted(app) => app,
             Decision::Refused(refusal) => {
-                return Ok(TokenAnswer { decision: Decision::Refused(refusal.into()), notice: None });
+                return Ok(TokenAnswer { decision: Decision::Refused(refusal), notice: None });
             }
         };
         let by_get = request.shape == ReplyShape::Legacy;

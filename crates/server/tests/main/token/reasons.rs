@@ -3,6 +3,8 @@
 use super::{
     DAY, STATE, code, connect, connect_public, exchange_fields, pkce_code, post_form, rotating, standard_code,
 };
+use crate::browser_side::logs::Captured;
+use keyfob_authority::Decision;
 use keyfob_authority::model::{AppPolicy, EndReason, ReusePolicy};
 use keyfob_protocol::token_name::{PresentedToken, TokenKind};
 use keyfob_testkit::{Answer, TestApp, TestServer};
@@ -150,4 +152,94 @@ async fn tk_08_a_second_use_says_which_it_was() {
     assert_eq!(app.exchange(&server, &unbound).await.status(), 200);
     because(&app.exchange(&server, &unbound).await, "code_reused");
     because(&app.exchange(&server, &unbound).await, "code_reused");
+}
+
+/// The one line of the log that tells of a refused request to the token endpoint.
+fn line_of(captured: &Captured, answer: &Answer) -> String {
+    let id = answer.header("x-request-id").expect("an id").to_owned();
+    let text = captured.text();
+    let mut lines = text.lines().filter(|line| line.contains("refused") && line.contains(&id) && line.contains("row="));
+    let line = lines.next().unwrap_or_else(|| panic!("no line of {id}: {text}")).to_owned();
+    assert_eq!(lines.next(), None, "told once");
+    line
+}
+
+fn without_reason(answer: &Answer) -> serde_json::Value {
+    let mut body = answer.json();
+    body.as_object_mut().expect("an object").remove("reason");
+    body
+}
+
+#[tokio::test]
+async fn t_08_a_disabled_app_with_its_secret_is_told_so_and_nobody_else() {
+    let (server, app) = start().await;
+    let refresh_token = connect(&server, &app).await.refresh_token;
+    let stranger = TestApp { secret: Some("wrong".into()), ..app.clone() };
+    let wrong =
+        [stranger.refresh(&server, &refresh_token).await, stranger.refresh_by_get(&server, &refresh_token).await];
+    server.authority().set_app_enabled(app.app.id, false, server.clock_now()).await.expect("no fault");
+    let (captured, _guard) = Captured::start();
+
+    let told = [app.refresh(&server, &refresh_token).await, app.refresh_by_get(&server, &refresh_token).await];
+    for (told, wrong) in told.iter().zip(&wrong) {
+        because(told, "app_disabled");
+        assert_eq!((told.status(), without_reason(told)), (wrong.status(), wrong.json()), "the row answers as ever");
+        let line = line_of(&captured, told);
+        assert!(line.contains("app_disabled") && line.contains(&format!("app={}", app.app.id)), "{line}");
+        assert!(!line.contains("unknown client"), "{line}");
+    }
+    assert_eq!(stranger.refresh(&server, &refresh_token).await.text(), wrong[0].text());
+    assert_eq!(stranger.refresh_by_get(&server, &refresh_token).await.text(), wrong[1].text());
+    // Giving a token back is proven alike.
+    let form = keyfob_protocol::form::encode([("token", refresh_token.as_str())]);
+    let revoke = |app: &TestApp| {
+        http::Request::post("/oauth/revoke")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("authorization", app.basic())
+            .body(form.clone())
+            .expect("a request")
+    };
+    because(&server.send(revoke(&app)).await, "app_disabled");
+    assert_eq!(reason(&server.send(revoke(&stranger)).await), None);
+}
+
+#[tokio::test]
+async fn t_08_of_a_disabled_public_app_the_log_alone_has_the_reason() {
+    let server = TestServer::start().await;
+    let app = server.public_app("Porch Light").await;
+    let refresh_token = connect_public(&server, &app).await.refresh_token;
+    server.authority().set_app_enabled(app.app.id, false, server.clock_now()).await.expect("no fault");
+    let (captured, _guard) = Captured::start();
+    let answer = app.refresh(&server, &refresh_token).await;
+    assert_eq!(reason(&answer), None);
+    assert!(line_of(&captured, &answer).contains("app_disabled"));
+}
+
+#[tokio::test]
+async fn ca_03_a_right_secret_in_a_body_where_it_may_not_be_says_so() {
+    let server = TestServer::start().await;
+    let app = server.app("App", AppPolicy { secret_in_body: false, ..AppPolicy::default() }).await;
+    let refresh = |secret| {
+        let own = [("client_id", app.client_id()), ("client_secret", secret)];
+        [("grant_type", "refresh_token"), ("refresh_token", "x"), own[0], own[1]]
+    };
+    let secret = app.secret.as_ref().expect("confidential").expose().as_str();
+    because(&post_form(&server, &[], &refresh(secret)).await, "secret_in_body_off");
+    assert_eq!(reason(&post_form(&server, &[], &refresh("wrong")).await), None);
+}
+
+#[tokio::test]
+async fn lg_02_the_line_of_a_retired_secret_has_the_request_id_and_the_app() {
+    let (server, app) = start().await;
+    let (authority, now) = (server.authority(), server.clock_now());
+    let stored = server.store().app(app.app.id).await.expect("no fault").expect("the app");
+    let Decision::Granted(_) = authority.add_secret(app.app.id, "second", None, now).await.expect("no fault") else {
+        panic!("a second secret");
+    };
+    authority.retire_secret(app.app.id, stored.secrets[0].id, now, now).await.expect("no fault");
+    let (captured, _guard) = Captured::start();
+    let answer = app.refresh(&server, "x").await;
+    assert_eq!((answer.status(), reason(&answer)), (401, None));
+    let line = line_of(&captured, &answer);
+    assert!(line.contains("secret_retired") && line.contains(&format!("app={}", app.app.id)), "{line}");
 }
