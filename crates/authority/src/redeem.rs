@@ -66,8 +66,9 @@ impl Authority {
                     if let Some(problem) = law::holder::problem(&holder) {
                         return self.refuse_genuine(&grant, TokenRefusal::Holder(problem).into(), now).await;
                     }
-                    let Some(audience) = self.audience(target, &grant).await? else {
-                        return refuse(TokenRefusal::InvalidTarget);
+                    let audience = match self.audience(target, &grant).await? {
+                        Decision::Granted(audience) => audience,
+                        Decision::Refused(refusal) => return self.refuse_genuine(&grant, refusal, now).await,
                     };
                     let terms = Terms {
                         app,

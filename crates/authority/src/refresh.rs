@@ -70,10 +70,12 @@ impl Authority {
                 return self.refuse_genuine(&grant, TokenRefusal::Holder(problem).into(), now).await;
             }
             let Some(scope) = narrowed(&grant.scope, presented.scope) else {
-                return refuse(TokenRefusal::InvalidScope);
+                let refusal = TokenRefusal::InvalidScope.because(Reason::ScopeExceedsGrant);
+                return self.refuse_genuine(&grant, refusal, now).await;
             };
-            let Some(audience) = self.audience(target, &grant).await? else {
-                return refuse(TokenRefusal::InvalidTarget);
+            let audience = match self.audience(target, &grant).await? {
+                Decision::Granted(audience) => audience,
+                Decision::Refused(refusal) => return self.refuse_genuine(&grant, refusal, now).await,
             };
             let current = next.as_ref().unwrap_or(&row);
             let terms = Terms {

@@ -67,6 +67,10 @@ impl Authority {
             Err(Stop::Refused(refusal)) => Decision::Refused(refusal),
             Err(Stop::Fault(fault)) => return Err(fault),
         };
+        let decision = match decision {
+            Decision::Refused(refusal) => Decision::Refused(refusal.of_app(app.app.id.0)),
+            granted => granted,
+        };
         Ok(TokenAnswer { decision, notice: LegacyGetNotice::to(&app.app).filter(|_| by_get) })
     }
 
@@ -99,20 +103,30 @@ impl Authority {
 pub(crate) struct Target(Result<Resources, TokenRefusal>);
 
 impl Authority {
-    /// The `aud` of a token under this grant; `None`: row T-20.
-    pub(crate) async fn audience(&self, target: &Target, grant: &Grant) -> Result<Option<Audience>, Fault> {
-        let Ok(asked) = &target.0 else { return Ok(None) };
+    /// The `aud` of a token under this grant, or row T-20.
+    pub(crate) async fn audience(
+        &self,
+        target: &Target,
+        grant: &Grant,
+    ) -> Result<Decision<Audience, ExplainedRefusal>, Fault> {
+        let Ok(asked) = &target.0 else { return Ok(beyond(Reason::ResourceExceedsGrant)) };
         // Most grants name no resource, and then nobody has to know which there are.
         let known = if grant.resources.is_empty() { Arc::default() } else { self.known_resources().await? };
-        Ok(law::target::audience(asked, &grant.resources, &known, &self.settings.audience))
+        let audience = law::target::audience(asked, &grant.resources, &known, &self.settings.audience);
+        Ok(audience.map_or_else(beyond, Decision::Granted))
     }
 
-    /// The `aud` of a token that an app has for itself; `None`: row T-20.
-    pub(crate) async fn own_audience(&self, target: &Target) -> Result<Option<Audience>, Fault> {
-        let Ok(asked) = &target.0 else { return Ok(None) };
+    /// The `aud` of a token that an app has for itself, or row T-20.
+    pub(crate) async fn own_audience(&self, target: &Target) -> Result<Decision<Audience, ExplainedRefusal>, Fault> {
+        let Ok(asked) = &target.0 else { return Ok(beyond(Reason::ResourceUnknown)) };
         let known = if asked.is_empty() { Arc::default() } else { self.known_resources().await? };
-        Ok(law::target::own_audience(asked, &known, &self.settings.audience))
+        let audience = law::target::own_audience(asked, &known, &self.settings.audience);
+        Ok(audience.map_or_else(beyond, Decision::Granted))
     }
+}
+
+fn beyond(reason: Reason) -> Decision<Audience, ExplainedRefusal> {
+    Decision::Refused(TokenRefusal::InvalidTarget.because(reason))
 }
 
 /// Lets `?` read one row of table T after the other. Everything before a write: a refusal that commits something is a `Decision`.

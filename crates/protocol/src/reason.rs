@@ -65,6 +65,11 @@ reasons! {
     UserDisabled => "user_disabled", App, "The user is disabled. The grant works again if they are enabled.";
     AccountDeleted => "account_deleted", App, "The account no longer exists.";
     AccountSuspended => "account_suspended", App, "The account is suspended. The grant works again when it is active.";
+    ScopeExceedsGrant => "scope_exceeds_grant", App, "A scope is asked for that the user did not consent to. Leave `scope` out, or ask for less.";
+    ResourceExceedsGrant => "resource_exceeds_grant", App, "A resource is asked for that the user did not consent to. Leave `resource` out, or ask for one of the grant's.";
+    ResourceUnknown => "resource_unknown", App, "The resource is not registered at this authority, or no longer.";
+    ScopeNotAllowed => "scope_not_allowed", App, "The app may not have this scope for itself, or asked for none and has no default scope.";
+    ClientCredentialsOff => "client_credentials_off", App, "Tokens for the app itself are switched off for it. The operator can switch them on.";
     Denied => "denied", App, "The user said no.";
     LegacyGetOff => "legacy_get_off", App, "The legacy GET is switched off for this app. Send the same parameters by POST.";
     AppDisabled => "app_disabled", App, "The operator has disabled the app. Its grants work again when it is enabled.";

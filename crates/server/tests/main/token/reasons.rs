@@ -6,6 +6,7 @@ use super::{
 use crate::browser_side::logs::Captured;
 use keyfob_authority::Decision;
 use keyfob_authority::model::{AppPolicy, EndReason, ReusePolicy};
+use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::{PresentedToken, TokenKind};
 use keyfob_testkit::{Answer, TestApp, TestServer};
 
@@ -242,4 +243,74 @@ async fn lg_02_the_line_of_a_retired_secret_has_the_request_id_and_the_app() {
     assert_eq!((answer.status(), reason(&answer)), (401, None));
     let line = line_of(&captured, &answer);
     assert!(line.contains("secret_retired") && line.contains(&format!("app={}", app.app.id)), "{line}");
+}
+
+/// The grant of a code or refresh token, as the log and the ledger name it.
+fn grant_of(kind: TokenKind, token: &str) -> String {
+    PresentedToken::parse(kind, token).expect("ours").claimed_name().grant.to_text()
+}
+
+/// The kind and detail of what the request wrote, and of which grant.
+async fn entry_of(server: &TestServer, answer: &Answer) -> Option<(&'static str, String, Option<String>)> {
+    let id = answer.header("x-request-id").expect("an id");
+    let mut entries = server.store().ledger_of_request(id).await.expect("a working store");
+    assert!(entries.len() <= 1, "{entries:?}");
+    entries.pop().map(|entry| (entry.kind.name(), entry.detail, entry.grant.map(|grant| grant.to_text())))
+}
+
+#[tokio::test]
+async fn t_20_what_exceeds_a_genuine_grant_says_so_in_answer_log_and_ledger() {
+    let (server, app) = start().await;
+    let refresh_token = connect(&server, &app).await.refresh_token;
+    let code = code(&server, &app).await;
+    let (captured, _guard) = Captured::start();
+    let beyond_scope = ("scope", "people");
+    let beyond_target = ("resource", "https://elsewhere.example");
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
+    let exchange = exchange_fields(&app, &code, &[beyond_target]);
+    for (fields, kind, token, word) in [
+        ([refresh[0], refresh[1], beyond_scope].as_slice(), TokenKind::Refresh, &refresh_token, "scope_exceeds_grant"),
+        (&[refresh[0], refresh[1], beyond_target], TokenKind::Refresh, &refresh_token, "resource_exceeds_grant"),
+        (
+            &[refresh[0], refresh[1], ("resource", "no uri")],
+            TokenKind::Refresh,
+            &refresh_token,
+            "resource_exceeds_grant",
+        ),
+        (&exchange, TokenKind::Code, &code, "resource_exceeds_grant"),
+    ] {
+        let (answer, grant) = (app.post(&server, fields).await, grant_of(kind, token));
+        because(&answer, word);
+        let line = line_of(&captured, &answer);
+        assert!(line.contains(word) && line.contains(&grant), "{line}");
+        match entry_of(&server, &answer).await {
+            Some(entry) => assert_eq!(entry, ("refused", format!("T-20 {word}"), Some(grant))),
+            None => assert!(fields.contains(&("resource", "no uri")), "told in this hour already"),
+        }
+        // A stranger gets what an unknown one gets.
+        let other = server.confidential_app("Other").await;
+        assert_eq!(reason(&other.post(&server, fields).await), None);
+    }
+    assert_eq!(app.exchange(&server, &code).await.status(), 200, "T-20 burns nothing");
+}
+
+#[tokio::test]
+async fn tk_16_a_refused_client_credentials_grant_says_why() {
+    let (server, app) = start().await;
+    let ask = [("grant_type", "client_credentials")];
+    let (captured, _guard) = Captured::start();
+    let off = app.post(&server, &ask).await;
+    because(&off, "client_credentials_off");
+    let line = line_of(&captured, &off);
+    assert!(line.contains("client_credentials_off") && line.contains(&format!("app={}", app.app.id)), "{line}");
+    let public = server.public_app("Pocket").await;
+    assert_eq!(reason(&public.post(&server, &ask).await), None, "a client id proves nothing");
+
+    let people = Scope::parse("people").expect("a scope");
+    let policy = AppPolicy { client_credentials: true, allowed_scope: people, ..AppPolicy::default() };
+    let app = server.app("Nightly Export", policy).await;
+    because(&app.post(&server, &ask).await, "scope_not_allowed");
+    because(&app.post(&server, &[ask[0], ("scope", "admin")]).await, "scope_not_allowed");
+    let elsewhere = [ask[0], ("scope", "people"), ("resource", "https://elsewhere.example")];
+    because(&app.post(&server, &elsewhere).await, "resource_unknown");
 }
