@@ -22,20 +22,12 @@ impl Authority {
         target: &Target,
         now: Timestamp,
     ) -> Result<TokenDecision, Fault> {
-        let Some(code) = PresentedToken::parse(TokenKind::Code, presented.code) else {
-            return refuse(TokenRefusal::InvalidCode);
-        };
+        let code = PresentedToken::parse(TokenKind::Code, presented.code);
         let keys = self.keys.load();
         for _ in 0..ATTEMPTS {
-            let Some(HeldGrant { grant, holder }) = self.store.held_grant(code.claimed_name().grant).await? else {
+            let Some((HeldGrant { grant, holder }, key)) = self.genuine(app, code, &keys).await? else {
                 return refuse(TokenRefusal::InvalidCode);
             };
-            let Some(key) = keys.grant_key(&grant).filter(|key| key.proves(&code)) else {
-                return refuse(TokenRefusal::InvalidCode);
-            };
-            if grant.app != app.id {
-                return refuse(TokenRefusal::InvalidCode);
-            }
             match law::redeem::rule(now, app, &grant, presented) {
                 RedeemRuling::Refuse(refusal) => {
                     let refusal = match (refusal, &grant.state) {

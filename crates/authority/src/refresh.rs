@@ -29,15 +29,9 @@ impl Authority {
         let position = PresentedPosition { generation: name.generation, branch: name.branch };
         let keys = self.keys.load();
         for _ in 0..ATTEMPTS {
-            let Some(HeldGrant { grant, holder }) = self.store.held_grant(name.grant).await? else {
+            let Some((HeldGrant { grant, holder }, key)) = self.genuine(app, Some(token), &keys).await? else {
                 return refuse(TokenRefusal::InvalidRefreshToken);
             };
-            let Some(key) = keys.grant_key(&grant).filter(|key| key.proves(&token)) else {
-                return refuse(TokenRefusal::InvalidRefreshToken);
-            };
-            if grant.app != app.id {
-                return refuse(TokenRefusal::InvalidRefreshToken);
-            }
             let row = match &grant.state {
                 GrantState::Active(active) => active.clone(),
                 GrantState::Approved(_) => law::refresh::caught_up_from_approved(now),

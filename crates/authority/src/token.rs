@@ -2,12 +2,15 @@
 
 use crate::app_cache::CachedApp;
 use crate::authority::{Authority, Decision, Fault};
+use crate::keys::{GrantKey, Keyring};
 use crate::law;
 use crate::model::{App, Grant, LegacyGet, UsageKind};
+use crate::store::HeldGrant;
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::access_token::Audience;
 use keyfob_protocol::reason::{ExplainedRefusal, Reason};
 use keyfob_protocol::resource::Resources;
+use keyfob_protocol::token_name::PresentedToken;
 use keyfob_protocol::token_refusal::TokenRefusal;
 use keyfob_protocol::token_reply::IssuedTokens;
 use keyfob_protocol::token_request::{GrantType, PresentedTokenRequest, ReplyShape};
@@ -85,7 +88,12 @@ impl Authority {
             && now >= date
         {
             let refusal = TokenRefusal::UnauthorizedClient("the legacy GET is switched off for it; use POST");
-            return Err(Stop::Refused(refusal.because(Reason::LegacyGetOff)));
+            let refusal = refusal.because(Reason::LegacyGetOff);
+            let token = request.code_or_refresh_token(grant_type);
+            return Ok(match self.genuine(&app.app, token, &self.keys.load()).await? {
+                Some((held, _)) => self.refuse_genuine(&held.grant, refusal, now).await?,
+                None => Decision::Refused(refusal),
+            });
         }
         let target = Target(request.resources());
         Ok(match grant_type {
@@ -96,6 +104,21 @@ impl Authority {
             GrantType::RefreshToken => self.refresh(&app.app, &request.refresh()?, &target, now).await?,
             GrantType::ClientCredentials => self.client_credentials(&app.app, request.scope(), &target, now).await?,
         })
+    }
+}
+
+impl Authority {
+    /// The grant of a code or refresh token that is genuine and this app's. Everything else looks alike: like one that never was.
+    pub(crate) async fn genuine(
+        &self,
+        app: &App,
+        token: Option<PresentedToken<'_>>,
+        keys: &Keyring,
+    ) -> Result<Option<(HeldGrant, GrantKey)>, Fault> {
+        let Some(token) = token else { return Ok(None) };
+        let Some(held) = self.store.held_grant(token.claimed_name().grant).await? else { return Ok(None) };
+        let key = keys.grant_key(&held.grant).filter(|key| key.proves(&token));
+        Ok(key.filter(|_| held.grant.app == app.id).map(|key| (held, key)))
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::browser_side::logs::Captured;
 use keyfob_authority::Decision;
-use keyfob_authority::model::{AppPolicy, EndReason, ReusePolicy};
+use keyfob_authority::model::{AppPolicy, EndReason, LegacyGet, ReusePolicy};
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::{PresentedToken, TokenKind};
 use keyfob_testkit::{Answer, TestApp, TestServer};
@@ -313,4 +313,35 @@ async fn tk_16_a_refused_client_credentials_grant_says_why() {
     because(&app.post(&server, &[ask[0], ("scope", "admin")]).await, "scope_not_allowed");
     let elsewhere = [ask[0], ("scope", "people"), ("resource", "https://elsewhere.example")];
     because(&app.post(&server, &elsewhere).await, "resource_unknown");
+}
+
+#[tokio::test]
+async fn lg_02_a_refused_legacy_get_with_a_genuine_token_names_its_grant_in_log_and_ledger_once_an_hour() {
+    let server = TestServer::start().await;
+    let off = LegacyGet::OffAfter(server.clock_now());
+    let app = server.app("Late", AppPolicy { legacy_get: off, ..AppPolicy::default() }).await;
+    let refresh_token = connect(&server, &app).await.refresh_token;
+    let code = code(&server, &app).await;
+    let (captured, _guard) = Captured::start();
+    let by_code = app.get(&server, &[("grant_type", "auth_code"), ("code", &code)]).await;
+    let by_token = app.refresh_by_get(&server, &refresh_token).await;
+    for (answer, kind, token) in [(&by_code, TokenKind::Code, &code), (&by_token, TokenKind::Refresh, &refresh_token)] {
+        because(answer, "legacy_get_off");
+        let grant = grant_of(kind, token);
+        assert!(line_of(&captured, answer).contains(&grant));
+        let entry = entry_of(&server, answer).await;
+        assert_eq!(entry, Some(("refused", "T-11 legacy_get_off".to_owned(), Some(grant))));
+    }
+    // Later ones of the hour write nothing more; the line has the grant, which the ledger knows.
+    let again = app.refresh_by_get(&server, &refresh_token).await;
+    assert_eq!(entry_of(&server, &again).await, None);
+    assert!(line_of(&captured, &again).contains(&grant_of(TokenKind::Refresh, &refresh_token)));
+    // Of a token that is not its own nothing is written, and the answer is the same.
+    let other = server.app("Other", AppPolicy { legacy_get: off, ..AppPolicy::default() }).await;
+    let foreign = other.refresh_by_get(&server, &refresh_token).await;
+    assert_eq!(foreign.text(), by_token.text());
+    assert_eq!(other.refresh_by_get(&server, "nothing").await.text(), by_token.text());
+    assert_eq!(entry_of(&server, &foreign).await, None);
+    // Nothing was used up.
+    assert_eq!(app.exchange(&server, &code).await.status(), 200);
 }
