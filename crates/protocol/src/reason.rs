@@ -49,6 +49,7 @@ reasons! {
     RevokedByUser => "revoked_by_user", App, "The user took the connection back. Ask them before you connect again.";
     RevokedByApp => "revoked_by_app", App, "The app gave the token back itself.";
     RevokedByAdmin => "revoked_by_admin", App, "An administrator ended the grant. The user can connect again if the administrator agrees.";
+    UserMoved => "user_moved", App, "The user moved to another account, so their grants ended. They connect again, for the data of that account.";
     Superseded => "superseded", App, "A newer connection of the same user replaced this one. Use that one's token.";
     ReuseDetected => "reuse_detected", App, "A replaced refresh token came back, so the grant ended. Store each new refresh token before you use it; the user connects again.";
     RotatedOut => "rotated_out", App, "The refresh token was replaced by a newer one, which still works. Read your store again.";

@@ -68,7 +68,7 @@ impl Authority {
             // What was consented to were the data of the account that they leave. Before the change, so that a crash in between delegates nothing
             // else, and after it, for what was consented to meanwhile.
             if moves {
-                self.end_grants_of(user.id, EndReason::RevokedByAdmin, now).await?;
+                self.end_grants_of(user.id, EndReason::UserMoved, now).await?;
             }
             let entry = user_entry(&row, now).with_detail(self.follows());
             let replacement = Replacement { row, read_at };
@@ -80,7 +80,7 @@ impl Authority {
                 return Ok(Decision::Refused(self.email_taken(person).await?));
             }
             if moves {
-                self.end_grants_of(user.id, EndReason::RevokedByAdmin, now).await?;
+                self.end_grants_of(user.id, EndReason::UserMoved, now).await?;
             }
         }
         Err(Fault::Contended)

@@ -120,11 +120,13 @@ pub enum EndReason {
     RevokedByAdmin,
     /// A newer grant of the same user to the same app replaced it (decision D19).
     Superseded,
+    /// The user came from another account: what they had consented to were the data of the one they left.
+    UserMoved,
 }
 
 impl EndReason {
     /// Every reason, for stores that keep them as text.
-    pub const ALL: [EndReason; 8] = [
+    pub const ALL: [EndReason; 9] = [
         EndReason::Denied,
         EndReason::CodeBurned,
         EndReason::CodeReused,
@@ -133,6 +135,7 @@ impl EndReason {
         EndReason::RevokedByApp,
         EndReason::RevokedByAdmin,
         EndReason::Superseded,
+        EndReason::UserMoved,
     ];
 
     /// What a client is told that comes with a code or token of the grant.
@@ -146,6 +149,7 @@ impl EndReason {
             EndReason::RevokedByApp => Reason::RevokedByApp,
             EndReason::RevokedByAdmin => Reason::RevokedByAdmin,
             EndReason::Superseded => Reason::Superseded,
+            EndReason::UserMoved => Reason::UserMoved,
         }
     }
 
@@ -160,6 +164,7 @@ impl EndReason {
             EndReason::RevokedByApp => "revoked_by_app",
             EndReason::RevokedByAdmin => "revoked_by_admin",
             EndReason::Superseded => "superseded",
+            EndReason::UserMoved => "user_moved",
         }
     }
 }

@@ -39,6 +39,7 @@ async fn t_17_an_app_is_told_who_ended_its_grant_in_both_shapes() {
         (EndReason::RevokedByAdmin, "revoked_by_admin"),
         (EndReason::RevokedByApp, "revoked_by_app"),
         (EndReason::Superseded, "superseded"),
+        (EndReason::UserMoved, "user_moved"),
     ] {
         let (server, app) = start().await;
         let refresh_token = connect(&server, &app).await.refresh_token;
