@@ -49,7 +49,7 @@ impl Authority {
                 }
             };
             if user.status != UserStatus::Active || account.status != AccountStatus::Active {
-                return Ok(Decision::Refused(ReturnRefusal::Inactive));
+                return Ok(Decision::Refused(ReturnRefusal::Inactive { user: user.id, account: user.account }));
             }
             let (name, domain) = (person.account.name.clone(), person.account.domain.clone());
             let described = Account { name, domain, ..account.clone() };
@@ -100,7 +100,7 @@ impl Authority {
         let active = account.is_some_and(|account| account.status == AccountStatus::Active);
         Ok(match active && user.status == UserStatus::Active {
             true => Decision::Granted(user),
-            false => Decision::Refused(ReturnRefusal::Inactive),
+            false => Decision::Refused(ReturnRefusal::Inactive { user: user.id, account: user.account }),
         })
     }
 

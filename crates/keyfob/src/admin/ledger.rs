@@ -42,7 +42,7 @@ pub(crate) async fn run(filter: Filter, opened: &Opened, json: bool) -> anyhow::
     };
     let documents: Vec<Value> = entries.iter().map(document).collect();
     output::data(json, &documents, || {
-        table(&["AT", "WHAT", "GRANT", "APP", "USER", "REQUEST", "DETAIL"], entries.iter().map(row))
+        table(&["AT", "WHAT", "GRANT", "APP", "USER", "ACCOUNT", "REQUEST", "DETAIL"], entries.iter().map(row))
     })
 }
 
@@ -87,6 +87,7 @@ fn row(entry: &LedgerEntry) -> Vec<String> {
         entry.grant.map_or("-".to_owned(), GrantId::to_text),
         number(entry.app.map(|id| id.0)),
         number(entry.user.map(|id| id.0)),
+        number(entry.account.map(|id| id.0)),
         entry.request.clone().unwrap_or("-".to_owned()),
         entry.detail.clone(),
     ]

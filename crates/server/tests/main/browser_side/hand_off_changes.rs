@@ -52,6 +52,11 @@ async fn rf_10_the_platform_suspends_a_user_and_an_account_and_tokens_stop() {
         let (_, asked) = ticket(&returning.get("/connections").await);
         let page = back(&mut returning, &assertion(&una(&server, &asked))).await;
         assert_refused(&server, &returning, &page, (403, "inactive"));
+        let store = server.doorway.authority.store();
+        let user = store.user_by_external("u-1").await.expect("no fault").expect("there");
+        let told = store.ledger(LedgerFilter { user: Some(user.id), ..LedgerFilter::default() }, 20).await;
+        let told = told.expect("no fault").into_iter().find(|entry| entry.detail == "sign-in: inactive");
+        assert_eq!(told.expect("told").account, Some(user.account));
         // What was recorded on the way undoes nothing.
         assert_eq!(put(&server, path, &suspend, "active").await.status(), 401);
         let reopen = platform_token(&server, &format!("r{number}"), path, "active", json!({}));

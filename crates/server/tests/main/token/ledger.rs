@@ -2,7 +2,9 @@
 
 use super::watched_store::WatchedStore;
 use super::{code, connected, exchange_fields, rotating};
-use keyfob_authority::model::{LedgerEntry, LedgerKind};
+use keyfob_authority::Decision;
+use keyfob_authority::model::{AppPolicy, LedgerEntry, LedgerKind, LegacyGet, ReusePolicy};
+use keyfob_authority::register::NewApp;
 use keyfob_authority::store::{LedgerFilter, StoreError};
 use keyfob_testkit::{Browser, TestServer, TestServerOptions};
 
@@ -87,4 +89,34 @@ async fn lg_03_where_the_entry_cannot_be_written_nothing_else_is() {
     let told = kinds(&server).await;
     assert_eq!(told.len(), before.len() + 1, "{told:?}");
     assert_eq!(told.last(), Some(&LedgerKind::Redeemed.name()));
+}
+
+#[tokio::test]
+async fn lg_03_a_change_of_an_app_says_what_was_and_what_is() {
+    let server = TestServer::start().await;
+    let app = server.confidential_app("Listing Lantern").await;
+    let uri = app.app.redirect_uris[0].as_str();
+    let change = async |name: &str, uris: Vec<String>, policy: AppPolicy| {
+        let (store, authority) = (server.store(), server.authority());
+        let read_at = store.settings_version().await.expect("no fault");
+        let new = NewApp { name: name.to_owned(), redirect_uris: uris, policy };
+        let done = authority.update_app(app.app.id, new, read_at, server.clock_now()).await.expect("no fault");
+        assert!(matches!(done, Decision::Granted(_)), "{done:?}");
+        entries(&server).await.pop().expect("an entry").detail
+    };
+    let kept = || vec![uri.to_owned()];
+    let policy = AppPolicy { reuse: ReusePolicy::End, legacy_get: LegacyGet::Warn, ..app.app.policy.clone() };
+    let told = change("Listing Lantern", kept(), policy.clone()).await;
+    assert_eq!(told, r#"policy.reuse: "heal" -> "end"; policy.legacyGet: "allow" -> "warn""#);
+    let told = change("Lamp", kept(), AppPolicy { client_credentials: true, ..policy.clone() }).await;
+    assert_eq!(told, r#"name: "Listing Lantern" -> "Lamp"; policy.clientCredentials: "default" -> true"#);
+    let moved = "https://lamp.example/back".to_owned();
+    let told = change("Lamp", vec![moved.clone()], policy.clone()).await;
+    let uris = format!(r#"redirectUris: ["{uri}"] -> ["{moved}"]"#);
+    assert_eq!(told, format!(r#"policy.clientCredentials: true -> "default"; {uris}"#));
+    assert_eq!(change("Lamp", vec![moved], policy.clone()).await, "nothing changed");
+    // Nobody fills the ledger with addresses.
+    let long = |n: usize| format!("https://lamp.example/{n}/{}", "a".repeat(1900));
+    let told = change("Lamp", (0..50).map(long).collect(), policy).await;
+    assert!(told.chars().count() == 2001 && told.ends_with('…'), "{}", told.len());
 }
