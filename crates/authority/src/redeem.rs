@@ -32,7 +32,7 @@ impl Authority {
                 RedeemRuling::Refuse(refusal) => {
                     let refusal = match (refusal, &grant.state) {
                         (TokenRefusal::InvalidCode, GrantState::Ended { reason, .. }) => {
-                            TokenRefusal::InvalidCode.because(reason.reason())
+                            reason.explain(TokenRefusal::InvalidCode)
                         }
                         (TokenRefusal::InvalidCode, _) => TokenRefusal::InvalidCode.because(Reason::CodeUsed),
                         (refusal, _) => refusal.into(),
@@ -48,7 +48,7 @@ impl Authority {
                 RedeemRuling::End(reason, refusal) => {
                     if self.end(&grant, reason, now).await? == Written::Won {
                         let refusal = match refusal {
-                            TokenRefusal::InvalidCode => refusal.because(reason.reason()),
+                            TokenRefusal::InvalidCode => reason.explain(refusal),
                             refusal => refusal.into(),
                         };
                         return refuse(refusal.of_grant(grant.id));

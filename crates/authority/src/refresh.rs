@@ -36,9 +36,7 @@ impl Authority {
                 GrantState::Active(active) => active.clone(),
                 GrantState::Approved(_) => law::refresh::caught_up_from_approved(now),
                 GrantState::Ended { reason, .. } => {
-                    return self
-                        .refuse_genuine(&grant, TokenRefusal::InvalidRefreshToken.because(reason.reason()), now)
-                        .await;
+                    return self.refuse_genuine(&grant, reason.explain(TokenRefusal::InvalidRefreshToken), now).await;
                 }
             };
             let (next, note) = match law::refresh::rule(now, RefreshTerms::from(&app.policy), &row, position) {

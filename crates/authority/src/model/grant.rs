@@ -2,10 +2,11 @@
 
 use super::{AppId, UserId};
 use keyfob_protocol::pkce::CodeChallenge;
-use keyfob_protocol::reason::Reason;
+use keyfob_protocol::reason::{ExplainedRefusal, Reason};
 use keyfob_protocol::resource::Resources;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::GrantId;
+use keyfob_protocol::token_refusal::TokenRefusal;
 use keyfob_protocol::{Dialect, Timestamp};
 
 /// What a user gave an app.
@@ -139,9 +140,10 @@ impl EndReason {
     ];
 
     /// What a client is told that comes with a code or token of the grant.
-    pub fn reason(self) -> Reason {
-        match self {
-            EndReason::Denied => Reason::Denied,
+    pub fn explain(self, refusal: TokenRefusal) -> ExplainedRefusal {
+        let reason = match self {
+            // Nobody comes with one: a denied grant is born ended, and no code of it was ever sent. The app learned of it by redirect.
+            EndReason::Denied => return refusal.into(),
             EndReason::CodeBurned => Reason::CodeBurned,
             EndReason::CodeReused => Reason::CodeReused,
             EndReason::RefreshReused => Reason::ReuseDetected,
@@ -150,7 +152,8 @@ impl EndReason {
             EndReason::RevokedByAdmin => Reason::RevokedByAdmin,
             EndReason::Superseded => Reason::Superseded,
             EndReason::UserMoved => Reason::UserMoved,
-        }
+        };
+        refusal.because(reason)
     }
 
     /// The reason's stable name.
