@@ -36,7 +36,7 @@ fn policy(app: &App) -> Map<String, Value> {
     match serde_json::to_value(&app.policy) {
         Ok(Value::Object(mut fields)) => {
             // Follows from when `legacyGet` was set, which the entry says.
-            fields.remove("legacyGetSince");
+            fields.shift_remove("legacyGetSince");
             fields
         }
         _ => Map::new(),

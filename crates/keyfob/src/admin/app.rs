@@ -187,7 +187,10 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 None => None,
             };
             let apps = opened.store.apps(system).await?;
-            output::data(json, &apps, || table(&["ID", "STATUS", "SYSTEM", "NAME", "CLIENT ID"], apps.iter().map(row)))
+            let documents = apps.iter().map(document).collect::<anyhow::Result<Vec<_>>>()?;
+            output::data(json, &documents, || {
+                table(&["ID", "STATUS", "SYSTEM", "NAME", "CLIENT ID"], apps.iter().map(row))
+            })
         }
         Command::Show { app } => show(&find(opened, &app).await?, json),
         Command::Update { app, name, redirect_uris, policy } => {
@@ -288,7 +291,7 @@ fn granted<T>(decision: Decision<T, RegisterRefusal>) -> anyhow::Result<T> {
 }
 
 fn with_secret(app: &App, secret: Option<&Secret<String>>, json: bool) -> anyhow::Result<()> {
-    let mut document = serde_json::to_value(app)?;
+    let mut document = document(app)?;
     document["clientSecret"] = json!(secret.map(|secret| secret.expose()));
     output::data(json, &document, || match secret {
         Some(secret) => format!(
@@ -305,8 +308,18 @@ fn with_secret(app: &App, secret: Option<&Secret<String>>, json: bool) -> anyhow
     })
 }
 
+/// The app, without what it does not follow: nobody should look for a secret's rules where there is no secret.
+fn document(app: &App) -> anyhow::Result<Value> {
+    let mut document = serde_json::to_value(app)?;
+    if let Some(policy) = document["policy"].as_object_mut().filter(|_| app.policy.public) {
+        AppPolicy::NOT_OF_PUBLIC_APPS.iter().for_each(|field| drop(policy.shift_remove(*field)));
+    }
+    Ok(document)
+}
+
 fn show(app: &App, json: bool) -> anyhow::Result<()> {
-    output::data(json, app, || {
+    let document = document(app)?;
+    output::data(json, &document, || {
         let mut lines = vec![
             format!("app {}: {} ({})", app.id, app.name, if app.enabled { "enabled" } else { "disabled" }),
             format!("system:    {}", app.system_name),
@@ -323,7 +336,7 @@ fn show(app: &App, json: bool) -> anyhow::Result<()> {
                 day(secret.last_used_at)
             )
         }));
-        lines.push(format!("policy:    {}", serde_json::to_string(&app.policy).unwrap_or_default()));
+        lines.push(format!("policy:    {}", document["policy"]));
         lines.join("\n")
     })
 }

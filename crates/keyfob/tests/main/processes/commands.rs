@@ -66,6 +66,12 @@ fn az_04_a_native_app_is_public_and_may_have_a_scheme_of_its_own() {
     let shown = place.json(&["app", "show", app["clientId"].as_str().expect("a client id")]);
     assert_eq!((&shown["policy"]["public"], &shown["policy"]["redirectUris"]), (&true.into(), &"native".into()));
     assert!(app["clientSecret"].is_null(), "{app}");
+    for not_its_own in ["refresh", "reuse", "legacyGet", "secretInBody", "requirePkce"] {
+        assert!(shown["policy"].get(not_its_own).is_none(), "a public app does not follow it: {shown}");
+    }
+    assert_eq!(shown["policy"]["replayWindow"], 45);
+    let told = place.run(&["app", "show", app["clientId"].as_str().expect("a client id")]);
+    assert!(told.stdout.contains("policy:") && !told.stdout.contains("secret"), "{}", told.stdout);
     let web = ["app", "add", "--system", "Partner One", "--name", "Web", "--redirect-uri", "com.example.pocket:/back"];
     assert_eq!(place.run(&web).code, Some(3));
 }
