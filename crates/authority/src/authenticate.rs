@@ -1,14 +1,15 @@
 //! Client authentication (RFC 6749 section 2.3.1; rows T-05 and T-08; matrix CA-01 to CA-07).
 //!
-//! An unknown client costs as many digests as a wrong secret and gets the same answer.
+//! An unknown client costs as many digests as a wrong secret and gets the same answer. Only whoever has a secret that works is told more: that the
+//! app is disabled, say.
 
 use crate::app_cache::CachedApp;
 use crate::authority::{Authority, Decision, Fault};
-use crate::model::{AppSecret, UsageKind};
+use crate::model::{App, AppSecret, UsageKind};
 use aws_lc_rs::{constant_time, digest};
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::basic::PresentedSecret;
-use keyfob_protocol::reason::Reason;
+use keyfob_protocol::reason::{ExplainedRefusal, Reason};
 use keyfob_protocol::time::HOUR;
 use keyfob_protocol::token_refusal::TokenRefusal;
 use keyfob_protocol::token_request::{PresentedClient, ReplyShape, SecretMethod};
@@ -24,61 +25,75 @@ impl Authority {
         client: PresentedClient<'_>,
         shape: ReplyShape,
         now: Timestamp,
-    ) -> Result<Decision<Arc<CachedApp>, TokenRefusal>, Fault> {
+    ) -> Result<Decision<Arc<CachedApp>, ExplainedRefusal>, Fault> {
         match client {
             PresentedClient::Public { client_id } => {
                 let app = self.apps.get(&*self.store, client_id).await?;
                 Ok(match app {
                     Some(app) if app.app.policy.public && shape == ReplyShape::Rfc6749 => match app.app.enabled {
                         true => Decision::Granted(app),
-                        false => Decision::Refused(TokenRefusal::ClientAuthenticationFailed),
+                        // The client id proves nothing: everybody who sees the app knows it.
+                        false => {
+                            let refusal = TokenRefusal::ClientAuthenticationFailed.because(Reason::AppDisabled);
+                            Decision::Refused(refusal.of_app(app.app.id.0).to_operator_alone())
+                        }
                     },
-                    _ => Decision::Refused(TokenRefusal::MissingAuthentication),
+                    _ => Decision::Refused(TokenRefusal::MissingAuthentication.into()),
                 })
             }
             PresentedClient::Secret { client_id, secret, method } => {
                 let app = self.apps.get(&*self.store, client_id).await?;
                 let digests = SecretDigests::of(secret);
-                let Some(mut app) = app else {
-                    return Ok(Decision::Refused(TokenRefusal::ClientAuthenticationFailed));
-                };
+                let Some(mut app) = app else { return Ok(unknown_or_wrong()) };
                 let mut matching = digests.among(&app.app.secrets, now);
                 if matching.is_none() {
                     // It may have been added a moment ago. An unknown client costs a look at the store, too.
                     let Some(read_again) = self.apps.read_again(&*self.store, client_id).await? else {
-                        return Ok(Decision::Refused(TokenRefusal::ClientAuthenticationFailed));
+                        return Ok(unknown_or_wrong());
                     };
                     app = read_again;
                     matching = digests.among(&app.app.secrets, now);
                 }
-                let allowed = app.app.enabled
-                    && !app.app.policy.public
-                    && (method == SecretMethod::Basic || app.app.policy.secret_in_body);
                 let in_body = (method == SecretMethod::Body).then_some(UsageKind::SecretInBody);
-                match matching {
-                    Some(index) if allowed => {
-                        if app.should_note(index, now.0, NOTE_EVERY) {
-                            self.store.touch_secret(app.app.secrets[index].id, now).await?;
-                        }
-                        let odd = digests.is_raw(&app.app.secrets[index].digest).then_some(UsageKind::BasicNotEncoded);
-                        self.usage.count(app.app.id, in_body.into_iter().chain(odd), now);
-                        Ok(Decision::Granted(app))
-                    }
-                    _ => {
-                        // Also where that is refused, so that who refused it sees whom it hits.
-                        self.usage.count(app.app.id, in_body.filter(|_| matching.is_some()), now);
-                        // Whoever asks gets the one answer for all, in the same time: nothing is written.
-                        if matching.is_none() && app.app.secrets.iter().any(|secret| digests.matches(&secret.digest)) {
-                            let reason = Reason::SecretRetired.word();
-                            tracing::info!(app = %app.app.id, reason, "an app came with a secret that no longer works");
+                let Some(index) = matching.filter(|_| !app.app.policy.public) else {
+                    // Whoever asks gets the one answer for all, in the same time: nothing is written.
+                    return Ok(match app.app.secrets.iter().any(|secret| digests.matches(&secret.digest)) {
+                        true => {
                             self.usage.count(app.app.id, [UsageKind::RetiredSecret], now);
+                            refused_because(&app.app, Reason::SecretRetired)
                         }
-                        Ok(Decision::Refused(TokenRefusal::ClientAuthenticationFailed))
-                    }
+                        false => unknown_or_wrong(),
+                    });
+                };
+                let refused = match &app.app {
+                    app if !app.enabled => Some(Reason::AppDisabled),
+                    app if method == SecretMethod::Body && !app.policy.secret_in_body => Some(Reason::SecretInBodyOff),
+                    _ => None,
+                };
+                if let Some(reason) = refused {
+                    // Also where that is refused, so that who refused it sees whom it hits.
+                    self.usage.count(app.app.id, in_body, now);
+                    return Ok(refused_because(&app.app, reason));
                 }
+                if app.should_note(index, now.0, NOTE_EVERY) {
+                    self.store.touch_secret(app.app.secrets[index].id, now).await?;
+                }
+                let odd = digests.is_raw(&app.app.secrets[index].digest).then_some(UsageKind::BasicNotEncoded);
+                self.usage.count(app.app.id, in_body.into_iter().chain(odd), now);
+                Ok(Decision::Granted(app))
             }
         }
     }
+}
+
+/// One answer for both: whoever asks has not proven that the app exists.
+fn unknown_or_wrong() -> Decision<Arc<CachedApp>, ExplainedRefusal> {
+    Decision::Refused(TokenRefusal::ClientAuthenticationFailed.into())
+}
+
+/// The same answer, and why.
+fn refused_because(app: &App, reason: Reason) -> Decision<Arc<CachedApp>, ExplainedRefusal> {
+    Decision::Refused(TokenRefusal::ClientAuthenticationFailed.because(reason).of_app(app.id.0))
 }
 
 /// The digests of a presented secret's readings.

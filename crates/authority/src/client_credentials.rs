@@ -7,6 +7,7 @@ use crate::law;
 use crate::model::App;
 use crate::token::{Target, TokenDecision, refuse};
 use keyfob_protocol::Timestamp;
+use keyfob_protocol::reason::Reason;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_refusal::TokenRefusal;
 
@@ -19,18 +20,22 @@ impl Authority {
         now: Timestamp,
     ) -> Result<TokenDecision, Fault> {
         if app.policy.public || !app.policy.client_credentials {
-            return refuse(TokenRefusal::UnauthorizedClient("client_credentials is not enabled for it"));
+            let refusal = TokenRefusal::UnauthorizedClient("client_credentials is not enabled for it");
+            let refusal = refusal.because(Reason::ClientCredentialsOff);
+            return refuse(if app.policy.public { refusal.to_operator_alone() } else { refusal });
         }
+        let not_allowed = || refuse(TokenRefusal::InvalidScope.because(Reason::ScopeNotAllowed));
         let asked = match scope.map(Scope::parse).transpose() {
             Ok(asked) => asked.filter(|scope| !scope.is_empty()),
-            Err(_) => return refuse(TokenRefusal::InvalidScope),
+            Err(_) => return not_allowed(),
         };
         let scope = asked.as_ref().unwrap_or(&app.policy.default_scope);
         if !law::authorize::is_allowed(&app.policy, scope) {
-            return refuse(TokenRefusal::InvalidScope);
+            return not_allowed();
         }
-        let Some(audience) = self.own_audience(target).await? else {
-            return refuse(TokenRefusal::InvalidTarget);
+        let audience = match self.own_audience(target).await? {
+            Decision::Granted(audience) => audience,
+            Decision::Refused(refusal) => return refuse(refusal),
         };
         let terms = Terms { app, subject: Subject::App, scope, audience, refresh_token: None };
         Ok(Decision::Granted(self.access_tokens.issue(now, &self.keys.load(), &*self.entropy, terms)?))

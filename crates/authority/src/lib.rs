@@ -6,6 +6,7 @@
 mod access_tokens;
 mod administer;
 mod app_cache;
+mod app_changes;
 mod authenticate;
 pub mod authority;
 pub mod authorize;

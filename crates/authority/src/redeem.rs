@@ -22,25 +22,17 @@ impl Authority {
         target: &Target,
         now: Timestamp,
     ) -> Result<TokenDecision, Fault> {
-        let Some(code) = PresentedToken::parse(TokenKind::Code, presented.code) else {
-            return refuse(TokenRefusal::InvalidCode);
-        };
+        let code = PresentedToken::parse(TokenKind::Code, presented.code);
         let keys = self.keys.load();
         for _ in 0..ATTEMPTS {
-            let Some(HeldGrant { grant, holder }) = self.store.held_grant(code.claimed_name().grant).await? else {
+            let Some((HeldGrant { grant, holder }, key)) = self.genuine(app, code, &keys).await? else {
                 return refuse(TokenRefusal::InvalidCode);
             };
-            let Some(key) = keys.grant_key(&grant).filter(|key| key.proves(&code)) else {
-                return refuse(TokenRefusal::InvalidCode);
-            };
-            if grant.app != app.id {
-                return refuse(TokenRefusal::InvalidCode);
-            }
             match law::redeem::rule(now, app, &grant, presented) {
                 RedeemRuling::Refuse(refusal) => {
                     let refusal = match (refusal, &grant.state) {
                         (TokenRefusal::InvalidCode, GrantState::Ended { reason, .. }) => {
-                            TokenRefusal::InvalidCode.because(reason.reason())
+                            reason.explain(TokenRefusal::InvalidCode)
                         }
                         (TokenRefusal::InvalidCode, _) => TokenRefusal::InvalidCode.because(Reason::CodeUsed),
                         (refusal, _) => refusal.into(),
@@ -56,7 +48,7 @@ impl Authority {
                 RedeemRuling::End(reason, refusal) => {
                     if self.end(&grant, reason, now).await? == Written::Won {
                         let refusal = match refusal {
-                            TokenRefusal::InvalidCode => refusal.because(reason.reason()),
+                            TokenRefusal::InvalidCode => reason.explain(refusal),
                             refusal => refusal.into(),
                         };
                         return refuse(refusal.of_grant(grant.id));
@@ -66,8 +58,9 @@ impl Authority {
                     if let Some(problem) = law::holder::problem(&holder) {
                         return self.refuse_genuine(&grant, TokenRefusal::Holder(problem).into(), now).await;
                     }
-                    let Some(audience) = self.audience(target, &grant).await? else {
-                        return refuse(TokenRefusal::InvalidTarget);
+                    let audience = match self.audience(target, &grant).await? {
+                        Decision::Granted(audience) => audience,
+                        Decision::Refused(refusal) => return self.refuse_genuine(&grant, refusal, now).await,
                     };
                     let terms = Terms {
                         app,

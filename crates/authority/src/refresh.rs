@@ -29,22 +29,14 @@ impl Authority {
         let position = PresentedPosition { generation: name.generation, branch: name.branch };
         let keys = self.keys.load();
         for _ in 0..ATTEMPTS {
-            let Some(HeldGrant { grant, holder }) = self.store.held_grant(name.grant).await? else {
+            let Some((HeldGrant { grant, holder }, key)) = self.genuine(app, Some(token), &keys).await? else {
                 return refuse(TokenRefusal::InvalidRefreshToken);
             };
-            let Some(key) = keys.grant_key(&grant).filter(|key| key.proves(&token)) else {
-                return refuse(TokenRefusal::InvalidRefreshToken);
-            };
-            if grant.app != app.id {
-                return refuse(TokenRefusal::InvalidRefreshToken);
-            }
             let row = match &grant.state {
                 GrantState::Active(active) => active.clone(),
                 GrantState::Approved(_) => law::refresh::caught_up_from_approved(now),
                 GrantState::Ended { reason, .. } => {
-                    return self
-                        .refuse_genuine(&grant, TokenRefusal::InvalidRefreshToken.because(reason.reason()), now)
-                        .await;
+                    return self.refuse_genuine(&grant, reason.explain(TokenRefusal::InvalidRefreshToken), now).await;
                 }
             };
             let (next, note) = match law::refresh::rule(now, RefreshTerms::from(&app.policy), &row, position) {
@@ -70,10 +62,12 @@ impl Authority {
                 return self.refuse_genuine(&grant, TokenRefusal::Holder(problem).into(), now).await;
             }
             let Some(scope) = narrowed(&grant.scope, presented.scope) else {
-                return refuse(TokenRefusal::InvalidScope);
+                let refusal = TokenRefusal::InvalidScope.because(Reason::ScopeExceedsGrant);
+                return self.refuse_genuine(&grant, refusal, now).await;
             };
-            let Some(audience) = self.audience(target, &grant).await? else {
-                return refuse(TokenRefusal::InvalidTarget);
+            let audience = match self.audience(target, &grant).await? {
+                Decision::Granted(audience) => audience,
+                Decision::Refused(refusal) => return self.refuse_genuine(&grant, refusal, now).await,
             };
             let current = next.as_ref().unwrap_or(&row);
             let terms = Terms {

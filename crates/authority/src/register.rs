@@ -1,5 +1,6 @@
 //! Systems and their apps: registration, listing, redirect URIs, secrets (matrix RG-01 to RG-03, RG-07).
 
+use crate::app_changes;
 use crate::authority::{Authority, Decision, Fault};
 use crate::model::{App, AppId, AppPolicy, AppSecret, LedgerEntry, LedgerKind, LegacyGet, System};
 use crate::secrets;
@@ -160,10 +161,12 @@ impl Authority {
             return Ok(Decision::Refused(RegisterRefusal::Policy(why)));
         }
         let policy = new.policy.replacing(&app.policy, now);
+        let was = app.clone();
         let app = App { name, redirect_uris, policy, updated_at: now, ..app };
         let entry = LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::AppChanged) };
+        let entry = entry.with_detail(app_changes::told(&was, &app));
         let change = Administration::UpdateApp(Replacement { row: app.clone(), read_at });
-        Ok(match self.administer(change, vec![entry.with_detail("changed")], Vec::new()).await? {
+        Ok(match self.administer(change, vec![entry], Vec::new()).await? {
             Administered::Done(_) => Decision::Granted(app),
             Administered::Outdated => Decision::Refused(RegisterRefusal::Outdated),
             Administered::Conflict | Administered::Missing => Decision::Refused(RegisterRefusal::Missing),

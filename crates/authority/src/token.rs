@@ -2,12 +2,15 @@
 
 use crate::app_cache::CachedApp;
 use crate::authority::{Authority, Decision, Fault};
+use crate::keys::{GrantKey, Keyring};
 use crate::law;
 use crate::model::{App, Grant, LegacyGet, UsageKind};
+use crate::store::HeldGrant;
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::access_token::Audience;
 use keyfob_protocol::reason::{ExplainedRefusal, Reason};
 use keyfob_protocol::resource::Resources;
+use keyfob_protocol::token_name::PresentedToken;
 use keyfob_protocol::token_refusal::TokenRefusal;
 use keyfob_protocol::token_reply::IssuedTokens;
 use keyfob_protocol::token_request::{GrantType, PresentedTokenRequest, ReplyShape};
@@ -56,7 +59,7 @@ impl Authority {
         let app = match self.authenticate(request.client(), request.shape, now).await? {
             Decision::Granted(app) => app,
             Decision::Refused(refusal) => {
-                return Ok(TokenAnswer { decision: Decision::Refused(refusal.into()), notice: None });
+                return Ok(TokenAnswer { decision: Decision::Refused(refusal), notice: None });
             }
         };
         let by_get = request.shape == ReplyShape::Legacy;
@@ -66,6 +69,10 @@ impl Authority {
             Ok(decision) => decision,
             Err(Stop::Refused(refusal)) => Decision::Refused(refusal),
             Err(Stop::Fault(fault)) => return Err(fault),
+        };
+        let decision = match decision {
+            Decision::Refused(refusal) => Decision::Refused(refusal.of_app(app.app.id.0)),
+            granted => granted,
         };
         Ok(TokenAnswer { decision, notice: LegacyGetNotice::to(&app.app).filter(|_| by_get) })
     }
@@ -81,7 +88,12 @@ impl Authority {
             && now >= date
         {
             let refusal = TokenRefusal::UnauthorizedClient("the legacy GET is switched off for it; use POST");
-            return Err(Stop::Refused(refusal.because(Reason::LegacyGetOff)));
+            let refusal = refusal.because(Reason::LegacyGetOff);
+            let token = request.code_or_refresh_token(grant_type);
+            return Ok(match self.genuine(&app.app, token, &self.keys.load()).await? {
+                Some((held, _)) => self.refuse_genuine(&held.grant, refusal, now).await?,
+                None => Decision::Refused(refusal),
+            });
         }
         let target = Target(request.resources());
         Ok(match grant_type {
@@ -95,24 +107,49 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// The grant of a code or refresh token that is genuine and this app's. Everything else looks alike: like one that never was.
+    pub(crate) async fn genuine(
+        &self,
+        app: &App,
+        token: Option<PresentedToken<'_>>,
+        keys: &Keyring,
+    ) -> Result<Option<(HeldGrant, GrantKey)>, Fault> {
+        let Some(token) = token else { return Ok(None) };
+        let Some(held) = self.store.held_grant(token.claimed_name().grant).await? else { return Ok(None) };
+        let key = keys.grant_key(&held.grant).filter(|key| key.proves(&token));
+        Ok(key.filter(|_| held.grant.app == app.id).map(|key| (held, key)))
+    }
+}
+
 /// For which APIs the token is asked for: an error where one of them is none. It is refused in its place of table T, after the grant.
 pub(crate) struct Target(Result<Resources, TokenRefusal>);
 
 impl Authority {
-    /// The `aud` of a token under this grant; `None`: row T-20.
-    pub(crate) async fn audience(&self, target: &Target, grant: &Grant) -> Result<Option<Audience>, Fault> {
-        let Ok(asked) = &target.0 else { return Ok(None) };
+    /// The `aud` of a token under this grant, or row T-20.
+    pub(crate) async fn audience(
+        &self,
+        target: &Target,
+        grant: &Grant,
+    ) -> Result<Decision<Audience, ExplainedRefusal>, Fault> {
+        let Ok(asked) = &target.0 else { return Ok(beyond(Reason::ResourceExceedsGrant)) };
         // Most grants name no resource, and then nobody has to know which there are.
         let known = if grant.resources.is_empty() { Arc::default() } else { self.known_resources().await? };
-        Ok(law::target::audience(asked, &grant.resources, &known, &self.settings.audience))
+        let audience = law::target::audience(asked, &grant.resources, &known, &self.settings.audience);
+        Ok(audience.map_or_else(beyond, Decision::Granted))
     }
 
-    /// The `aud` of a token that an app has for itself; `None`: row T-20.
-    pub(crate) async fn own_audience(&self, target: &Target) -> Result<Option<Audience>, Fault> {
-        let Ok(asked) = &target.0 else { return Ok(None) };
+    /// The `aud` of a token that an app has for itself, or row T-20.
+    pub(crate) async fn own_audience(&self, target: &Target) -> Result<Decision<Audience, ExplainedRefusal>, Fault> {
+        let Ok(asked) = &target.0 else { return Ok(beyond(Reason::ResourceUnknown)) };
         let known = if asked.is_empty() { Arc::default() } else { self.known_resources().await? };
-        Ok(law::target::own_audience(asked, &known, &self.settings.audience))
+        let audience = law::target::own_audience(asked, &known, &self.settings.audience);
+        Ok(audience.map_or_else(beyond, Decision::Granted))
     }
+}
+
+fn beyond(reason: Reason) -> Decision<Audience, ExplainedRefusal> {
+    Decision::Refused(TokenRefusal::InvalidTarget.because(reason))
 }
 
 /// Lets `?` read one row of table T after the other. Everything before a write: a refusal that commits something is a `Decision`.

@@ -43,6 +43,13 @@ fn missing(what: &str) -> anyhow::Error {
     Exit::NotFound.because(format!("there is no such {what}"))
 }
 
+/// The same of what somebody named: what would name it, and where that stands.
+fn not_named(what: &str, named: &str, names: &str) -> anyhow::Error {
+    let list = what.replace(' ', "-");
+    Exit::NotFound
+        .because(format!("there is no {what} {named:?}; name it by {names}, as `keyfob {list} list` shows them"))
+}
+
 /// Says that a change was made.
 fn changed(json: bool, what: &str, id: impl std::fmt::Display + serde::Serialize, how: &str) -> anyhow::Result<()> {
     output::data(json, &json!({ "id": id, "changed": how }), || format!("{what} {id}: {how}"))

@@ -49,6 +49,7 @@ reasons! {
     RevokedByUser => "revoked_by_user", App, "The user took the connection back. Ask them before you connect again.";
     RevokedByApp => "revoked_by_app", App, "The app gave the token back itself.";
     RevokedByAdmin => "revoked_by_admin", App, "An administrator ended the grant. The user can connect again if the administrator agrees.";
+    UserMoved => "user_moved", App, "The user moved to another account, so their grants ended. They connect again, for the data of that account.";
     Superseded => "superseded", App, "A newer connection of the same user replaced this one. Use that one's token.";
     ReuseDetected => "reuse_detected", App, "A replaced refresh token came back, so the grant ended. Store each new refresh token before you use it; the user connects again.";
     RotatedOut => "rotated_out", App, "The refresh token was replaced by a newer one, which still works. Read your store again.";
@@ -65,8 +66,14 @@ reasons! {
     UserDisabled => "user_disabled", App, "The user is disabled. The grant works again if they are enabled.";
     AccountDeleted => "account_deleted", App, "The account no longer exists.";
     AccountSuspended => "account_suspended", App, "The account is suspended. The grant works again when it is active.";
-    Denied => "denied", App, "The user said no.";
+    ScopeExceedsGrant => "scope_exceeds_grant", App, "A scope is asked for that the user did not consent to. Leave `scope` out, or ask for less.";
+    ResourceExceedsGrant => "resource_exceeds_grant", App, "A resource is asked for that the user did not consent to. Leave `resource` out, or ask for one of the grant's.";
+    ResourceUnknown => "resource_unknown", App, "The resource is not registered at this authority, or no longer.";
+    ScopeNotAllowed => "scope_not_allowed", App, "The app may not have this scope for itself, or asked for none and has no default scope.";
+    ClientCredentialsOff => "client_credentials_off", App, "Tokens for the app itself are switched off for it. The operator can switch them on.";
     LegacyGetOff => "legacy_get_off", App, "The legacy GET is switched off for this app. Send the same parameters by POST.";
+    AppDisabled => "app_disabled", App, "The operator has disabled the app. Its grants work again when it is enabled.";
+    SecretInBodyOff => "secret_in_body_off", App, "The secret is right, and this app may not send it in the body. Send it by HTTP Basic.";
     SecretRetired => "secret_retired", Operator, "A secret of the app came that no longer works. The app still uses it somewhere.";
 }
 
@@ -116,6 +123,10 @@ pub struct ExplainedRefusal {
     pub refusal: TokenRefusal,
     /// The precise reason, where there is one.
     pub reason: Option<Reason>,
+    /// Who gets to know it.
+    pub told_to: ToldTo,
+    /// The number of the app that was named, for the log: where it has not proven itself, there is no other way to learn whom a refusal hits.
+    pub app: Option<i64>,
     /// The grant behind a genuine code or token, for the log.
     pub grant: Option<GrantId>,
 }
@@ -123,7 +134,24 @@ pub struct ExplainedRefusal {
 impl ExplainedRefusal {
     /// The word that the client gets.
     pub fn word(&self) -> Option<&'static str> {
-        self.reason.filter(|reason| reason.told_to() == ToldTo::App).map(Reason::word)
+        self.reason.filter(|_| self.told_to == ToldTo::App).map(Reason::word)
+    }
+
+    /// What happened, for the log: the developer may be told less.
+    pub fn why(&self) -> String {
+        self.reason.map_or_else(|| self.refusal.message(), |reason| reason.says().to_owned())
+    }
+
+    /// The same, where whoever asked has not proven to be the app.
+    #[must_use]
+    pub fn to_operator_alone(self) -> ExplainedRefusal {
+        ExplainedRefusal { told_to: ToldTo::Operator, ..self }
+    }
+
+    /// The same of this app.
+    #[must_use]
+    pub fn of_app(self, app: i64) -> ExplainedRefusal {
+        ExplainedRefusal { app: Some(app), ..self }
     }
 
     /// The same of this grant, whose genuine code or token was presented by its own app.
@@ -137,13 +165,20 @@ impl TokenRefusal {
     /// The refusal with its precise reason.
     #[must_use]
     pub fn because(self, reason: Reason) -> ExplainedRefusal {
-        ExplainedRefusal { refusal: self, reason: Some(reason), grant: None }
+        ExplainedRefusal { refusal: self, reason: Some(reason), told_to: reason.told_to(), app: None, grant: None }
     }
 }
 
 impl From<TokenRefusal> for ExplainedRefusal {
     fn from(refusal: TokenRefusal) -> Self {
-        ExplainedRefusal { reason: Reason::of(&refusal), refusal, grant: None }
+        let reason = Reason::of(&refusal);
+        ExplainedRefusal {
+            reason,
+            told_to: reason.map_or(ToldTo::App, Reason::told_to),
+            refusal,
+            app: None,
+            grant: None,
+        }
     }
 }
 
@@ -163,6 +198,8 @@ mod tests {
     #[test]
     fn what_the_operator_alone_may_know_has_no_word_for_the_client() {
         assert_eq!(TokenRefusal::ClientAuthenticationFailed.because(Reason::SecretRetired).word(), None);
+        let unproven = TokenRefusal::ClientAuthenticationFailed.because(Reason::AppDisabled).to_operator_alone();
+        assert_eq!(unproven.word(), None);
         assert_eq!(ExplainedRefusal::from(TokenRefusal::InvalidCode).word(), None);
         assert_eq!(ExplainedRefusal::from(TokenRefusal::ExpiredCode).word(), Some("code_expired"));
     }
@@ -180,6 +217,8 @@ mod tests {
             };
             table.push_str(&format!("| `{}` | {told_to} | {} |\n", reason.word(), reason.says()));
         }
+        // And nothing more: a row that no code says would be a promise.
+        table.push('\n');
         assert!(page.contains(&table), "docs/reasons.md needs this table:\n{table}");
     }
 }

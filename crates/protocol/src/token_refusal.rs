@@ -22,7 +22,8 @@ pub enum TokenRefusal {
     MalformedAuthorization,
     /// T-07: two methods at once, or a secret in a URL.
     SeveralAuthentications(&'static str),
-    /// T-08: unknown client, wrong secret, disabled client, or a method not allowed for the client. One answer for all.
+    /// T-08: unknown client, wrong secret, disabled client, or a method not allowed for the client. One answer for all; the right secret is
+    /// answered with the reason besides.
     ClientAuthenticationFailed,
     /// T-09
     MissingGrantType,

@@ -9,6 +9,7 @@ use crate::basic::{self, PresentedSecret};
 use crate::form::Form;
 use crate::pkce::CodeVerifier;
 use crate::resource::Resources;
+use crate::token_name::{PresentedToken, TokenKind};
 use crate::token_refusal::TokenRefusal;
 
 /// The method decides the shape of the answer.
@@ -232,6 +233,15 @@ impl<'a> PresentedTokenRequest<'a> {
     /// Resources that the access token is to be for (RFC 8707 section 2.2; row T-20 where one is none).
     pub fn resources(&self) -> Result<Resources, TokenRefusal> {
         Resources::parse(self.form.all("resource")).map_err(|_| TokenRefusal::InvalidTarget)
+    }
+
+    /// What a code or refresh grant is about, whatever else is missing; `None` where that is nothing we can have issued.
+    pub fn code_or_refresh_token(&self, grant_type: GrantType) -> Option<PresentedToken<'_>> {
+        match grant_type {
+            GrantType::AuthorizationCode => PresentedToken::parse(TokenKind::Code, self.value("code")?),
+            GrantType::RefreshToken => PresentedToken::parse(TokenKind::Refresh, self.value("refresh_token")?),
+            GrantType::ClientCredentials => None,
+        }
     }
 
     fn value(&self, name: &'static str) -> Option<&str> {

@@ -75,7 +75,12 @@ pub enum ReturnRefusal {
     /// The request that waited is no longer acceptable.
     Request(DecisionRefusal),
     /// The user is disabled or their account suspended (matrix IN-08).
-    Inactive,
+    Inactive {
+        /// Who came.
+        user: UserId,
+        /// Of which account.
+        account: AccountId,
+    },
     /// Somebody else has this e-mail address.
     EmailTaken {
         /// Who, if the platform does not sign them in: perhaps the same person. Another of the platform's own never is.
@@ -105,7 +110,7 @@ impl ReturnRefusal {
             ReturnRefusal::Used => "ticket_used",
             ReturnRefusal::NotFresh => "not_fresh",
             ReturnRefusal::Request(_) => "request_not_acceptable",
-            ReturnRefusal::Inactive => "inactive",
+            ReturnRefusal::Inactive { .. } => "inactive",
             ReturnRefusal::EmailTaken { local: Some(_), .. } => "email_taken",
             ReturnRefusal::EmailTaken { local: None, .. } => "email_twice",
             ReturnRefusal::DomainTaken { local: Some(_), .. } => "domain_taken",
@@ -146,17 +151,21 @@ impl ReturnRefusal {
         matches!(self, ReturnRefusal::NotWaiting | ReturnRefusal::OtherBrowser | ReturnRefusal::OtherTicket)
     }
 
-    /// What the ledger has of it: once a reason and hour, so that nobody fills it.
+    /// What the ledger has of it: once a reason and hour, and once a user of ours, so that nobody fills it.
     pub(super) fn entry(&self, now: Timestamp) -> LedgerEntry {
         let (reason, hour) = (self.reason(), now.0.div_euclid(HOUR));
         let detail = self.advice().map_or(String::new(), |advice| format!("; {advice}"));
-        let user = match self {
-            ReturnRefusal::EmailTaken { local, .. } => *local,
-            _ => None,
+        let (user, account) = match self {
+            ReturnRefusal::EmailTaken { local, .. } => (*local, None),
+            ReturnRefusal::DomainTaken { local, .. } => (None, *local),
+            ReturnRefusal::Inactive { user, account } => (Some(*user), Some(*account)),
+            _ => (None, None),
         };
+        let whose = user.map_or(String::new(), |user| format!(" user {user}"));
         let entry = LedgerEntry {
             user,
-            once: Some(format!("sign-in {reason} {hour}{detail}")),
+            account,
+            once: Some(format!("sign-in {reason} {hour}{whose}{detail}")),
             ..LedgerEntry::new(now, LedgerKind::Refused)
         };
         entry.with_detail(format!("sign-in: {reason}{detail}"))

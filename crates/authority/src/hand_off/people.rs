@@ -49,7 +49,7 @@ impl Authority {
                 }
             };
             if user.status != UserStatus::Active || account.status != AccountStatus::Active {
-                return Ok(Decision::Refused(ReturnRefusal::Inactive));
+                return Ok(Decision::Refused(ReturnRefusal::Inactive { user: user.id, account: user.account }));
             }
             let (name, domain) = (person.account.name.clone(), person.account.domain.clone());
             let described = Account { name, domain, ..account.clone() };
@@ -68,7 +68,7 @@ impl Authority {
             // What was consented to were the data of the account that they leave. Before the change, so that a crash in between delegates nothing
             // else, and after it, for what was consented to meanwhile.
             if moves {
-                self.end_grants_of(user.id, EndReason::RevokedByAdmin, now).await?;
+                self.end_grants_of(user.id, EndReason::UserMoved, now).await?;
             }
             let entry = user_entry(&row, now).with_detail(self.follows());
             let replacement = Replacement { row, read_at };
@@ -80,7 +80,7 @@ impl Authority {
                 return Ok(Decision::Refused(self.email_taken(person).await?));
             }
             if moves {
-                self.end_grants_of(user.id, EndReason::RevokedByAdmin, now).await?;
+                self.end_grants_of(user.id, EndReason::UserMoved, now).await?;
             }
         }
         Err(Fault::Contended)
@@ -100,7 +100,7 @@ impl Authority {
         let active = account.is_some_and(|account| account.status == AccountStatus::Active);
         Ok(match active && user.status == UserStatus::Active {
             true => Decision::Granted(user),
-            false => Decision::Refused(ReturnRefusal::Inactive),
+            false => Decision::Refused(ReturnRefusal::Inactive { user: user.id, account: user.account }),
         })
     }
 

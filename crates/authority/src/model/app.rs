@@ -166,6 +166,11 @@ impl Default for AppPolicy {
 }
 
 impl AppPolicy {
+    /// Fields, as they are written, that a public app does not follow, whatever they say: it always rotates, its grant ends at a reuse, and it has
+    /// neither secret nor GET nor tokens for itself.
+    pub const NOT_OF_PUBLIC_APPS: [&str; 6] =
+        ["refresh", "reuse", "legacyGet", "legacyGetSince", "secretInBody", "requirePkce"];
+
     /// Whether refresh tokens rotate. Public clients always do (RFC 9700 section 2.2.2).
     pub fn rotates(&self) -> bool {
         self.public || self.refresh == RefreshPolicy::Rotating

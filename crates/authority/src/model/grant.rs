@@ -2,10 +2,11 @@
 
 use super::{AppId, UserId};
 use keyfob_protocol::pkce::CodeChallenge;
-use keyfob_protocol::reason::Reason;
+use keyfob_protocol::reason::{ExplainedRefusal, Reason};
 use keyfob_protocol::resource::Resources;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::GrantId;
+use keyfob_protocol::token_refusal::TokenRefusal;
 use keyfob_protocol::{Dialect, Timestamp};
 
 /// What a user gave an app.
@@ -120,11 +121,13 @@ pub enum EndReason {
     RevokedByAdmin,
     /// A newer grant of the same user to the same app replaced it (decision D19).
     Superseded,
+    /// The user came from another account: what they had consented to were the data of the one they left.
+    UserMoved,
 }
 
 impl EndReason {
     /// Every reason, for stores that keep them as text.
-    pub const ALL: [EndReason; 8] = [
+    pub const ALL: [EndReason; 9] = [
         EndReason::Denied,
         EndReason::CodeBurned,
         EndReason::CodeReused,
@@ -133,12 +136,14 @@ impl EndReason {
         EndReason::RevokedByApp,
         EndReason::RevokedByAdmin,
         EndReason::Superseded,
+        EndReason::UserMoved,
     ];
 
     /// What a client is told that comes with a code or token of the grant.
-    pub fn reason(self) -> Reason {
-        match self {
-            EndReason::Denied => Reason::Denied,
+    pub fn explain(self, refusal: TokenRefusal) -> ExplainedRefusal {
+        let reason = match self {
+            // Nobody comes with one: a denied grant is born ended, and no code of it was ever sent. The app learned of it by redirect.
+            EndReason::Denied => return refusal.into(),
             EndReason::CodeBurned => Reason::CodeBurned,
             EndReason::CodeReused => Reason::CodeReused,
             EndReason::RefreshReused => Reason::ReuseDetected,
@@ -146,7 +151,9 @@ impl EndReason {
             EndReason::RevokedByApp => Reason::RevokedByApp,
             EndReason::RevokedByAdmin => Reason::RevokedByAdmin,
             EndReason::Superseded => Reason::Superseded,
-        }
+            EndReason::UserMoved => Reason::UserMoved,
+        };
+        refusal.because(reason)
     }
 
     /// The reason's stable name.
@@ -160,6 +167,7 @@ impl EndReason {
             EndReason::RevokedByApp => "revoked_by_app",
             EndReason::RevokedByAdmin => "revoked_by_admin",
             EndReason::Superseded => "superseded",
+            EndReason::UserMoved => "user_moved",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `keyfob account …`
 
-use super::{changed, done, may_link, missing};
+use super::{changed, done, may_link, missing, not_named};
 use crate::composition::authority::{Absent, Opened};
 use crate::exit::Exit;
 use crate::output::{self, table};
@@ -22,10 +22,14 @@ pub(crate) enum Command {
     /// List all accounts.
     List,
     /// Show one account.
-    Show { id: i64 },
+    Show {
+        /// Number or domain.
+        account: String,
+    },
     /// Change name or domain.
     Update {
-        id: i64,
+        /// Number or domain.
+        account: String,
         #[arg(long)]
         name: Option<String>,
         #[arg(long)]
@@ -33,7 +37,8 @@ pub(crate) enum Command {
     },
     /// Join an account to the one that the platform, or the OpenID provider, knows by this id.
     Link {
-        id: i64,
+        /// Number or domain.
+        account: String,
         /// The platform's id, `account.id` in its assertions; or what `account_claim` has at an OpenID provider.
         #[arg(long)]
         external: String,
@@ -42,11 +47,20 @@ pub(crate) enum Command {
         replace: bool,
     },
     /// Let its users sign in and be acted for again.
-    Enable { id: i64 },
+    Enable {
+        /// Number or domain.
+        account: String,
+    },
     /// Suspend it: nothing is issued and its users' tokens are refused within a second.
-    Disable { id: i64 },
+    Disable {
+        /// Number or domain.
+        account: String,
+    },
     /// Remove an account that has no users.
-    Remove { id: i64 },
+    Remove {
+        /// Number or domain.
+        account: String,
+    },
 }
 
 impl Command {
@@ -80,39 +94,53 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             let accounts = opened.store.accounts().await?;
             output::data(json, &accounts, || table(&["ID", "STATUS", "DOMAIN", "NAME"], accounts.iter().map(row)))
         }
-        Command::Show { id } => show(opened, AccountId(id), json).await,
-        Command::Update { id, name, domain } => {
+        Command::Show { account } => show(opened, find(opened, &account).await?.id, json).await,
+        Command::Update { account, name, domain } => {
             let (name, domain) = (name.map(checked_name).transpose()?, domain.map(checked_domain).transpose()?);
             let read_at = opened.store.settings_version().await?;
-            let account = opened.store.account(AccountId(id)).await?.ok_or_else(|| missing("account"))?;
+            let account = find(opened, &account).await?;
+            let id = account.id;
             let row =
                 Account { name: name.unwrap_or(account.name), domain: domain.unwrap_or(account.domain), ..account };
             done(authority.update_account(Replacement { row, read_at }, now).await?, "account", TAKEN)?;
-            show(opened, AccountId(id), json).await
+            show(opened, id, json).await
         }
-        Command::Link { id, external, replace } => {
+        Command::Link { account, external, replace } => {
             let read_at = opened.store.settings_version().await?;
-            let account = opened.store.account(AccountId(id)).await?.ok_or_else(|| missing("account"))?;
+            let account = find(opened, &account).await?;
+            let id = account.id.0;
             may_link("account", id, account.external.as_deref(), &external, replace)?;
             let row = Account { external: Some(external), ..account };
             let linked = authority.link_account(Replacement { row, read_at }, now).await?;
             done(linked, "account", "another account has this id of the platform")?;
             changed(json, "account", id, "linked")
         }
-        Command::Enable { id } => {
-            done(authority.set_account_enabled(AccountId(id), true, now).await?, "account", TAKEN)?;
-            changed(json, "account", id, "enabled")
+        Command::Enable { account } => {
+            let id = find(opened, &account).await?.id;
+            done(authority.set_account_enabled(id, true, now).await?, "account", TAKEN)?;
+            changed(json, "account", id.0, "enabled")
         }
-        Command::Disable { id } => {
-            done(authority.set_account_enabled(AccountId(id), false, now).await?, "account", TAKEN)?;
-            changed(json, "account", id, "disabled")
+        Command::Disable { account } => {
+            let id = find(opened, &account).await?.id;
+            done(authority.set_account_enabled(id, false, now).await?, "account", TAKEN)?;
+            changed(json, "account", id.0, "disabled")
         }
-        Command::Remove { id } => {
+        Command::Remove { account } => {
+            let id = find(opened, &account).await?.id;
             let in_use = "this account has users; remove them first, or disable the account";
-            done(authority.remove_account(AccountId(id), now).await?, "account", in_use)?;
-            changed(json, "account", id, "removed")
+            done(authority.remove_account(id, now).await?, "account", in_use)?;
+            changed(json, "account", id.0, "removed")
         }
     }
+}
+
+/// By number or domain.
+pub(super) async fn find(opened: &Opened, named: &str) -> anyhow::Result<Account> {
+    let accounts = opened.store.accounts().await?;
+    let number = named.parse().ok();
+    let by_number = accounts.iter().find(|account| Some(account.id.0) == number);
+    let found = by_number.or_else(|| accounts.iter().find(|account| account.domain == named));
+    found.cloned().ok_or_else(|| not_named("account", named, "number or domain"))
 }
 
 fn checked_name(name: String) -> anyhow::Result<String> {

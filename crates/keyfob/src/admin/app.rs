@@ -1,12 +1,12 @@
 //! `keyfob app …`
 
-use super::{changed, done, missing};
+use super::{changed, done, missing, not_named};
 use crate::composition::authority::Opened;
 use crate::exit::Exit;
 use crate::output::{self, table};
 use clap::{Args, Subcommand};
 use keyfob_authority::Decision;
-use keyfob_authority::model::{App, AppId, AppPolicy, LegacyGet, RefreshPolicy, System};
+use keyfob_authority::model::{App, AppId, AppPolicy, LegacyGet, RefreshPolicy};
 use keyfob_authority::register::{NewApp, RegisterRefusal};
 use keyfob_protocol::redirect_uri::RedirectUriRules;
 use keyfob_protocol::scope::Scope;
@@ -88,6 +88,7 @@ pub(crate) enum SecretCommand {
         /// Number or client id.
         app: String,
         /// The secret's number, as `keyfob app show` lists it.
+        #[arg(value_parser = secret_number)]
         secret: i64,
         /// Hours until then. Default: now.
         #[arg(long, value_name = "HOURS", default_value_t = 0)]
@@ -156,12 +157,24 @@ impl PolicyArgs {
     }
 }
 
+fn secret_number(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| "say the secret's number, as `keyfob app show APP` lists it".to_owned())
+}
+
+/// 9999-12-30.
+const LAST_DAY: i64 = 253_402_128_000;
+
 fn legacy_get(text: &str) -> Result<LegacyGet, String> {
     match text {
         "allow" => Ok(LegacyGet::Allow),
         "warn" => Ok(LegacyGet::Warn),
         day => match Timestamp::from_utc(&format!("{day}T00:00:00Z")) {
-            Some(begins) => Ok(LegacyGet::OffAfter(begins.plus(DAY))),
+            // It ends when the day after begins, which answers must be able to say (RFC 8594).
+            Some(begins) if (0..=LAST_DAY).contains(&begins.0) => Ok(LegacyGet::OffAfter(begins.plus(DAY))),
+            Some(_) => Err("the last day on which it works can be 1970-01-01 to 9999-12-30".to_owned()),
+            None if day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
+                Err("there is no such day; write it as 2027-06-30".to_owned())
+            }
             None => Err("say allow, warn, or the last day on which it works, as 2027-06-30".to_owned()),
         },
     }
@@ -175,7 +188,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
     let (authority, now) = (&opened.authority, opened.now());
     match command {
         Command::Add { system, name, redirect_uris, policy } => {
-            let system = find_system(opened, &system).await?;
+            let system = super::system::find(opened, &system).await?;
             let new = NewApp { name, redirect_uris, policy: policy.over(AppPolicy::default())? };
             let registered = granted(authority.register_app(&system, new, now).await?)?;
             say_what_it_gets(opened, &registered.app);
@@ -183,11 +196,14 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
         }
         Command::List { system } => {
             let system = match system {
-                Some(system) => Some(find_system(opened, &system).await?.id),
+                Some(system) => Some(super::system::find(opened, &system).await?.id),
                 None => None,
             };
             let apps = opened.store.apps(system).await?;
-            output::data(json, &apps, || table(&["ID", "STATUS", "SYSTEM", "NAME", "CLIENT ID"], apps.iter().map(row)))
+            let documents = apps.iter().map(document).collect::<anyhow::Result<Vec<_>>>()?;
+            output::data(json, &documents, || {
+                table(&["ID", "STATUS", "SYSTEM", "NAME", "CLIENT ID"], apps.iter().map(row))
+            })
         }
         Command::Show { app } => show(&find(opened, &app).await?, json),
         Command::Update { app, name, redirect_uris, policy } => {
@@ -259,17 +275,10 @@ pub(super) async fn find(opened: &Opened, named: &str) -> anyhow::Result<App> {
     };
     match by_number {
         Some(app) => Ok(app),
-        None => opened.store.app_by_client_id(named).await?.ok_or_else(|| missing("app")),
-    }
-}
-
-async fn find_system(opened: &Opened, named: &str) -> anyhow::Result<System> {
-    if let Some(system) = opened.store.system_by_name(named).await? {
-        return Ok(system);
-    }
-    match named.parse() {
-        Ok(id) => super::system::find(opened, id).await,
-        Err(_) => Err(missing("system")),
+        None => {
+            let by_client_id = opened.store.app_by_client_id(named).await?;
+            by_client_id.ok_or_else(|| not_named("app", named, "number or client id"))
+        }
     }
 }
 
@@ -288,7 +297,7 @@ fn granted<T>(decision: Decision<T, RegisterRefusal>) -> anyhow::Result<T> {
 }
 
 fn with_secret(app: &App, secret: Option<&Secret<String>>, json: bool) -> anyhow::Result<()> {
-    let mut document = serde_json::to_value(app)?;
+    let mut document = document(app)?;
     document["clientSecret"] = json!(secret.map(|secret| secret.expose()));
     output::data(json, &document, || match secret {
         Some(secret) => format!(
@@ -305,8 +314,18 @@ fn with_secret(app: &App, secret: Option<&Secret<String>>, json: bool) -> anyhow
     })
 }
 
+/// The app, without what it does not follow: nobody should look for a secret's rules where there is no secret.
+fn document(app: &App) -> anyhow::Result<Value> {
+    let mut document = serde_json::to_value(app)?;
+    if let Some(policy) = document["policy"].as_object_mut().filter(|_| app.policy.public) {
+        AppPolicy::NOT_OF_PUBLIC_APPS.iter().for_each(|field| drop(policy.shift_remove(*field)));
+    }
+    Ok(document)
+}
+
 fn show(app: &App, json: bool) -> anyhow::Result<()> {
-    output::data(json, app, || {
+    let document = document(app)?;
+    output::data(json, &document, || {
         let mut lines = vec![
             format!("app {}: {} ({})", app.id, app.name, if app.enabled { "enabled" } else { "disabled" }),
             format!("system:    {}", app.system_name),
@@ -323,7 +342,7 @@ fn show(app: &App, json: bool) -> anyhow::Result<()> {
                 day(secret.last_used_at)
             )
         }));
-        lines.push(format!("policy:    {}", serde_json::to_string(&app.policy).unwrap_or_default()));
+        lines.push(format!("policy:    {}", document["policy"]));
         lines.join("\n")
     })
 }

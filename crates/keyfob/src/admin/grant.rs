@@ -5,7 +5,7 @@ use crate::composition::authority::Opened;
 use crate::exit::Exit;
 use crate::output::{self, table};
 use clap::Subcommand;
-use keyfob_authority::model::{EndReason, Grant, GrantState, UserId};
+use keyfob_authority::model::{EndReason, Grant, GrantState};
 use keyfob_authority::revoke::Ended;
 use keyfob_authority::store::GrantFilter;
 use keyfob_protocol::Timestamp;
@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 pub(crate) enum Command {
     /// List grants, newest first.
     List {
-        /// Of this user (number) only.
+        /// Of this user (number or e-mail address) only.
         #[arg(long)]
-        user: Option<i64>,
+        user: Option<String>,
         /// To this app (number or client id) only.
         #[arg(long)]
         app: Option<String>,
@@ -42,7 +42,11 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 Some(named) => Some(super::app::find(opened, &named).await?.id),
                 None => None,
             };
-            let filter = GrantFilter { user: user.map(UserId), app, live: !all };
+            let user = match user {
+                Some(named) => Some(super::user::id(opened, &named).await?),
+                None => None,
+            };
+            let filter = GrantFilter { user, app, live: !all };
             let grants = opened.store.grants(filter, limit).await?;
             let documents: Vec<Value> = grants.iter().map(document).collect();
             output::data(json, &documents, || {

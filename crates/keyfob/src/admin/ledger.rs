@@ -4,7 +4,7 @@ use crate::composition::authority::Opened;
 use crate::exit::Exit;
 use crate::output::{self, table};
 use clap::Args;
-use keyfob_authority::model::{LedgerEntry, UserId};
+use keyfob_authority::model::LedgerEntry;
 use keyfob_authority::store::LedgerFilter;
 use keyfob_protocol::token_name::GrantId;
 use serde_json::{Value, json};
@@ -15,9 +15,9 @@ pub(crate) struct Filter {
     /// Of this grant only.
     #[arg(long)]
     grant: Option<String>,
-    /// Of this user (number) only.
+    /// Of this user (number or e-mail address) only.
     #[arg(long)]
-    user: Option<i64>,
+    user: Option<String>,
     /// Of this app (number or client id) only.
     #[arg(long)]
     app: Option<String>,
@@ -34,15 +34,19 @@ pub(crate) async fn run(filter: Filter, opened: &Opened, json: bool) -> anyhow::
         Some(named) => Some(super::app::find(opened, named).await?.id),
         None => None,
     };
+    let user = match &filter.user {
+        Some(named) => Some(super::user::id(opened, named).await?),
+        None => None,
+    };
     let grant = filter.grant.as_deref().map(super::grant::parse).transpose()?;
-    let wanted = LedgerFilter { grant, app, user: filter.user.map(UserId) };
+    let wanted = LedgerFilter { grant, app, user };
     let entries = match &filter.request {
         Some(request) => story(opened, request, filter.limit).await?,
         None => opened.store.ledger(wanted, filter.limit).await?,
     };
     let documents: Vec<Value> = entries.iter().map(document).collect();
     output::data(json, &documents, || {
-        table(&["AT", "WHAT", "GRANT", "APP", "USER", "REQUEST", "DETAIL"], entries.iter().map(row))
+        table(&["AT", "WHAT", "GRANT", "APP", "USER", "ACCOUNT", "REQUEST", "DETAIL"], entries.iter().map(row))
     })
 }
 
@@ -87,6 +91,7 @@ fn row(entry: &LedgerEntry) -> Vec<String> {
         entry.grant.map_or("-".to_owned(), GrantId::to_text),
         number(entry.app.map(|id| id.0)),
         number(entry.user.map(|id| id.0)),
+        number(entry.account.map(|id| id.0)),
         entry.request.clone().unwrap_or("-".to_owned()),
         entry.detail.clone(),
     ]

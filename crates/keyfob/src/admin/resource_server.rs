@@ -1,6 +1,6 @@
 //! `keyfob resource-server …`
 
-use super::{changed, done, missing};
+use super::{changed, done, not_named};
 use crate::composition::authority::Opened;
 use crate::exit::Exit;
 use crate::output::{self, table};
@@ -27,7 +27,8 @@ pub(crate) enum Command {
     },
     /// Say which resource it serves. Grants for the earlier one get no more tokens for it.
     SetResource {
-        id: i64,
+        /// Number or name.
+        server: String,
         /// As at `add`; without it, the authority's own API.
         #[arg(long, value_name = "URI")]
         resource: Option<String>,
@@ -35,13 +36,25 @@ pub(crate) enum Command {
     /// List all resource servers.
     List,
     /// Give it a new secret (printed once). The earlier one stops working.
-    NewSecret { id: i64 },
+    NewSecret {
+        /// Number or name.
+        server: String,
+    },
     /// Let it follow the revocation feed again.
-    Enable { id: i64 },
+    Enable {
+        /// Number or name.
+        server: String,
+    },
     /// It can no longer follow the revocation feed.
-    Disable { id: i64 },
+    Disable {
+        /// Number or name.
+        server: String,
+    },
     /// Remove it.
-    Remove { id: i64 },
+    Remove {
+        /// Number or name.
+        server: String,
+    },
 }
 
 const WHAT: &str = "resource server";
@@ -69,26 +82,27 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             let id = done(authority.add_resource_server(server.clone(), now).await?, WHAT, TAKEN)?;
             with_secret(&ResourceServer { id: ResourceServerId(id), ..server }, &secret, json)
         }
-        Command::SetResource { id, resource } => {
+        Command::SetResource { server, resource } => {
             check(resource.as_deref())?;
-            replace(opened, id, "resource", |row| ResourceServer { resource, ..row }).await?;
-            changed(json, WHAT, id, "serves another resource")
+            let server = replace(opened, &server, "resource", |row| ResourceServer { resource, ..row }).await?;
+            changed(json, WHAT, server.id.0, "serves another resource")
         }
         Command::List => {
             let servers = opened.store.resource_servers().await?;
             output::data(json, &servers, || table(&["ID", "STATUS", "NAME", "RESOURCE"], servers.iter().map(row)))
         }
-        Command::NewSecret { id } => {
+        Command::NewSecret { server } => {
             let secret = fresh_secret(opened)?;
             let secret_digest = secrets::digest(secret.expose());
-            let server = replace(opened, id, "new secret", |row| ResourceServer { secret_digest, ..row }).await?;
+            let server = replace(opened, &server, "new secret", |row| ResourceServer { secret_digest, ..row }).await?;
             with_secret(&server, &secret, json)
         }
-        Command::Enable { id } => set_enabled(opened, id, true, json).await,
-        Command::Disable { id } => set_enabled(opened, id, false, json).await,
-        Command::Remove { id } => {
-            done(authority.remove_resource_server(ResourceServerId(id), now).await?, WHAT, TAKEN)?;
-            changed(json, WHAT, id, "removed")
+        Command::Enable { server } => set_enabled(opened, &server, true, json).await,
+        Command::Disable { server } => set_enabled(opened, &server, false, json).await,
+        Command::Remove { server } => {
+            let id = find(opened, &server).await?.id;
+            done(authority.remove_resource_server(id, now).await?, WHAT, TAKEN)?;
+            changed(json, WHAT, id.0, "removed")
         }
     }
 }
@@ -97,22 +111,29 @@ fn check(resource: Option<&str>) -> anyhow::Result<()> {
     Resources::parse(resource).map(drop).map_err(|error| Exit::Refused.because(format!("--resource: {error}")))
 }
 
-async fn set_enabled(opened: &Opened, id: i64, enabled: bool, json: bool) -> anyhow::Result<()> {
+/// By number or name.
+async fn find(opened: &Opened, named: &str) -> anyhow::Result<ResourceServer> {
+    let servers = opened.store.resource_servers().await?;
+    let number = named.parse().ok();
+    let by_number = servers.iter().find(|server| Some(server.id.0) == number);
+    let found = by_number.or_else(|| servers.iter().find(|server| server.name == named));
+    found.cloned().ok_or_else(|| not_named(WHAT, named, "number or name"))
+}
+
+async fn set_enabled(opened: &Opened, named: &str, enabled: bool, json: bool) -> anyhow::Result<()> {
     let how = if enabled { "enabled" } else { "disabled" };
-    replace(opened, id, how, |row| ResourceServer { enabled, ..row }).await?;
-    changed(json, WHAT, id, how)
+    let server = replace(opened, named, how, |row| ResourceServer { enabled, ..row }).await?;
+    changed(json, WHAT, server.id.0, how)
 }
 
 async fn replace(
     opened: &Opened,
-    id: i64,
+    named: &str,
     how: &str,
     change: impl FnOnce(ResourceServer) -> ResourceServer,
 ) -> anyhow::Result<ResourceServer> {
     let read_at = opened.store.settings_version().await?;
-    let servers = opened.store.resource_servers().await?;
-    let row = servers.into_iter().find(|server| server.id == ResourceServerId(id)).ok_or_else(|| missing(WHAT))?;
-    let row = change(row);
+    let row = change(find(opened, named).await?);
     let replacement = Replacement { row: row.clone(), read_at };
     done(opened.authority.update_resource_server(replacement, how, opened.now()).await?, WHAT, TAKEN)?;
     Ok(row)

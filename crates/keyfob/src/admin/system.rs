@@ -1,6 +1,6 @@
 //! `keyfob system …`
 
-use super::{changed, done, missing};
+use super::{changed, done, not_named};
 use crate::composition::authority::{Absent, Opened};
 use crate::output::{self, table};
 use clap::Subcommand;
@@ -22,21 +22,34 @@ pub(crate) enum Command {
     /// List all systems.
     List,
     /// Show one system.
-    Show { id: i64 },
+    Show {
+        /// Number or name.
+        system: String,
+    },
     /// Rename a system, or give it a new key (printed once; the earlier one stops working).
     Update {
-        id: i64,
+        /// Number or name.
+        system: String,
         #[arg(long)]
         name: Option<String>,
         #[arg(long)]
         new_key: bool,
     },
     /// Let it manage its apps again.
-    Enable { id: i64 },
+    Enable {
+        /// Number or name.
+        system: String,
+    },
     /// It can no longer manage its apps. The apps themselves go on.
-    Disable { id: i64 },
+    Disable {
+        /// Number or name.
+        system: String,
+    },
     /// Remove a system that has no apps.
-    Remove { id: i64 },
+    Remove {
+        /// Number or name.
+        system: String,
+    },
 }
 
 impl Command {
@@ -67,13 +80,13 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             let systems = opened.store.systems().await?;
             output::data(json, &systems, || table(&["ID", "STATUS", "NAME"], systems.iter().map(row)))
         }
-        Command::Show { id } => {
-            let system = find(opened, id).await?;
+        Command::Show { system } => {
+            let system = find(opened, &system).await?;
             output::data(json, &system, || row(&system).join("  "))
         }
-        Command::Update { id, name, new_key } => {
+        Command::Update { system, name, new_key } => {
             let read_at = opened.store.settings_version().await?;
-            let system = find(opened, id).await?;
+            let system = find(opened, &system).await?;
             let key = if new_key { Some(fresh_key(opened)?) } else { None };
             let key_digest = key.as_ref().map_or(system.key_digest, |key| secrets::digest(key.expose()));
             let system = System { name: name.unwrap_or(system.name), key_digest, ..system };
@@ -88,25 +101,30 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 None => output::data(json, &system, || row(&system).join("  ")),
             }
         }
-        Command::Enable { id } => set_enabled(opened, id, true, json).await,
-        Command::Disable { id } => set_enabled(opened, id, false, json).await,
-        Command::Remove { id } => {
+        Command::Enable { system } => set_enabled(opened, &system, true, json).await,
+        Command::Disable { system } => set_enabled(opened, &system, false, json).await,
+        Command::Remove { system } => {
+            let id = find(opened, &system).await?.id;
             let in_use = "this system has apps; remove them first, or disable the system";
-            done(authority.remove_system(SystemId(id), now).await?, "system", in_use)?;
-            changed(json, "system", id, "removed")
+            done(authority.remove_system(id, now).await?, "system", in_use)?;
+            changed(json, "system", id.0, "removed")
         }
     }
 }
 
-/// By number.
-pub(super) async fn find(opened: &Opened, id: i64) -> anyhow::Result<System> {
+/// By number or name.
+pub(super) async fn find(opened: &Opened, named: &str) -> anyhow::Result<System> {
     let systems = opened.store.systems().await?;
-    systems.into_iter().find(|system| system.id == SystemId(id)).ok_or_else(|| missing("system"))
+    let number = named.parse().ok();
+    let by_number = systems.iter().find(|system| Some(system.id.0) == number);
+    let found = by_number.or_else(|| systems.iter().find(|system| system.name == named));
+    found.cloned().ok_or_else(|| not_named("system", named, "number or name"))
 }
 
-async fn set_enabled(opened: &Opened, id: i64, enabled: bool, json: bool) -> anyhow::Result<()> {
+async fn set_enabled(opened: &Opened, named: &str, enabled: bool, json: bool) -> anyhow::Result<()> {
     let read_at = opened.store.settings_version().await?;
-    let row = System { enabled, ..find(opened, id).await? };
+    let row = System { enabled, ..find(opened, named).await? };
+    let id = row.id.0;
     let how = if enabled { "enabled" } else { "disabled" };
     done(opened.authority.update_system(Replacement { row, read_at }, how, opened.now()).await?, "system", TAKEN)?;
     changed(json, "system", id, how)

@@ -1,11 +1,11 @@
 //! `keyfob user …`
 
-use super::{changed, done, may_link, missing, password};
+use super::{changed, done, may_link, missing, not_named, password};
 use crate::composition::authority::Opened;
 use crate::exit::Exit;
 use crate::output::{self, table};
 use clap::{Subcommand, ValueEnum};
-use keyfob_authority::model::{AccountId, Role, User, UserId, UserStatus};
+use keyfob_authority::model::{Role, User, UserId, UserStatus};
 use keyfob_authority::store::Replacement;
 use keyfob_protocol::Timestamp;
 
@@ -13,9 +13,9 @@ use keyfob_protocol::Timestamp;
 pub(crate) enum Command {
     /// Add a user. Their password is read from standard input.
     Add {
-        /// The account's number.
+        /// The account's number or domain.
         #[arg(long)]
-        account: i64,
+        account: String,
         #[arg(long)]
         email: String,
         #[arg(long)]
@@ -28,15 +28,19 @@ pub(crate) enum Command {
     },
     /// List users.
     List {
-        /// Of this account only.
+        /// Of this account (number or domain) only.
         #[arg(long)]
-        account: Option<i64>,
+        account: Option<String>,
     },
     /// Show one user.
-    Show { id: i64 },
+    Show {
+        /// Number or e-mail address.
+        user: String,
+    },
     /// Change name, e-mail or role.
     Update {
-        id: i64,
+        /// Number or e-mail address.
+        user: String,
         #[arg(long)]
         name: Option<String>,
         #[arg(long)]
@@ -45,10 +49,14 @@ pub(crate) enum Command {
         role: Option<RoleName>,
     },
     /// Set a password, read from standard input.
-    Password { id: i64 },
+    Password {
+        /// Number or e-mail address.
+        user: String,
+    },
     /// Join a user to the one whom the platform, or the OpenID provider, knows by this id: from then on its login signs them in.
     Link {
-        id: i64,
+        /// Number or e-mail address.
+        user: String,
         /// The platform's id, the `sub` of its assertions; or that of an OpenID provider's ID tokens.
         #[arg(long)]
         external: String,
@@ -57,11 +65,20 @@ pub(crate) enum Command {
         replace: bool,
     },
     /// Let them sign in and be acted for again.
-    Enable { id: i64 },
+    Enable {
+        /// Number or e-mail address.
+        user: String,
+    },
     /// Nothing is issued and their tokens are refused within a second.
-    Disable { id: i64 },
+    Disable {
+        /// Number or e-mail address.
+        user: String,
+    },
     /// Remove a user; apps can no longer act for them.
-    Remove { id: i64 },
+    Remove {
+        /// Number or e-mail address.
+        user: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -89,7 +106,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
     let (authority, now) = (&opened.authority, opened.now());
     match command {
         Command::Add { account, email, name, role, without_password } => {
-            opened.store.account(AccountId(account)).await?.ok_or_else(|| missing("account"))?;
+            let account = super::account::find(opened, &account).await?.id;
             let email = checked_email(&email)?;
             if opened.store.user_by_email(&email).await?.is_some() {
                 return Err(Exit::Conflict.because(TAKEN));
@@ -97,7 +114,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             let password_hash = if without_password { None } else { Some(password::hashed(opened).await?) };
             let user = User {
                 id: UserId(0),
-                account: AccountId(account),
+                account,
                 email,
                 name,
                 role: role.into(),
@@ -112,15 +129,20 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             show(opened, UserId(id), json).await
         }
         Command::List { account } => {
-            let users = opened.store.users(account.map(AccountId)).await?;
+            let account = match account {
+                Some(account) => Some(super::account::find(opened, &account).await?.id),
+                None => None,
+            };
+            let users = opened.store.users(account).await?;
             output::data(json, &users, || {
                 table(&["ID", "ACCOUNT", "STATUS", "ROLE", "E-MAIL", "NAME"], users.iter().map(row))
             })
         }
-        Command::Show { id } => show(opened, UserId(id), json).await,
-        Command::Update { id, name, email, role } => {
+        Command::Show { user } => show(opened, find(opened, &user).await?.id, json).await,
+        Command::Update { user, name, email, role } => {
             let read_at = opened.store.settings_version().await?;
-            let user = opened.store.user(UserId(id)).await?.ok_or_else(|| missing("user"))?;
+            let user = find(opened, &user).await?;
+            let id = user.id;
             let email = email.map(|email| checked_email(&email)).transpose()?;
             let row = User {
                 name: name.unwrap_or(user.name),
@@ -129,21 +151,22 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 ..user
             };
             done(authority.update_user(Replacement { row, read_at }, "changed", now).await?, "user", TAKEN)?;
-            show(opened, UserId(id), json).await
+            show(opened, id, json).await
         }
-        Command::Password { id } => {
-            opened.store.user(UserId(id)).await?.ok_or_else(|| missing("user"))?;
+        Command::Password { user } => {
+            let id = find(opened, &user).await?.id;
             let password_hash = Some(password::hashed(opened).await?);
             // Somebody may have typed for a minute; the user is read as they are now.
             let read_at = opened.store.settings_version().await?;
-            let user = opened.store.user(UserId(id)).await?.ok_or_else(|| missing("user"))?;
+            let user = opened.store.user(id).await?.ok_or_else(|| missing("user"))?;
             let row = User { password_hash, ..user };
             done(authority.update_user(Replacement { row, read_at }, "password set", now).await?, "user", TAKEN)?;
-            changed(json, "user", id, "password set")
+            changed(json, "user", id.0, "password set")
         }
-        Command::Link { id, external, replace } => {
+        Command::Link { user, external, replace } => {
             let read_at = opened.store.settings_version().await?;
-            let user = opened.store.user(UserId(id)).await?.ok_or_else(|| missing("user"))?;
+            let user = find(opened, &user).await?;
+            let id = user.id.0;
             may_link("user", id, user.external.as_deref(), &external, replace)?;
             // Who signs in at the platform has no second way in.
             let row = User { external: Some(external), password_hash: None, ..user };
@@ -151,18 +174,38 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             done(linked, "user", "another user has this id of the platform")?;
             changed(json, "user", id, "linked")
         }
-        Command::Enable { id } => {
-            done(authority.set_user_enabled(UserId(id), true, now).await?, "user", TAKEN)?;
-            changed(json, "user", id, "enabled")
+        Command::Enable { user } => {
+            let id = find(opened, &user).await?.id;
+            done(authority.set_user_enabled(id, true, now).await?, "user", TAKEN)?;
+            changed(json, "user", id.0, "enabled")
         }
-        Command::Disable { id } => {
-            done(authority.set_user_enabled(UserId(id), false, now).await?, "user", TAKEN)?;
-            changed(json, "user", id, "disabled")
+        Command::Disable { user } => {
+            let id = find(opened, &user).await?.id;
+            done(authority.set_user_enabled(id, false, now).await?, "user", TAKEN)?;
+            changed(json, "user", id.0, "disabled")
         }
-        Command::Remove { id } => {
-            done(authority.remove_user(UserId(id), now).await?, "user", TAKEN)?;
-            changed(json, "user", id, "removed")
+        Command::Remove { user } => {
+            let id = find(opened, &user).await?.id;
+            done(authority.remove_user(id, now).await?, "user", TAKEN)?;
+            changed(json, "user", id.0, "removed")
         }
+    }
+}
+
+/// By number or e-mail address.
+pub(super) async fn find(opened: &Opened, named: &str) -> anyhow::Result<User> {
+    let found = match named.parse() {
+        Ok(id) => opened.store.user(UserId(id)).await?,
+        Err(_) => opened.store.user_by_email(&named.trim().to_lowercase()).await?,
+    };
+    found.ok_or_else(|| not_named("user", named, "number or e-mail address"))
+}
+
+/// The number of whoever is named. One that is given is taken as it is: it may be of somebody who was removed.
+pub(super) async fn id(opened: &Opened, named: &str) -> anyhow::Result<UserId> {
+    match named.parse() {
+        Ok(number) => Ok(UserId(number)),
+        Err(_) => Ok(find(opened, named).await?.id),
     }
 }
 

@@ -17,6 +17,7 @@ use keyfob_authority::revoke_token::TokenRevocation;
 use keyfob_authority::{Decision, Fault};
 use keyfob_gate::{Caller, Challenge};
 use keyfob_protocol::Timestamp;
+use keyfob_protocol::reason::{ExplainedRefusal, Reason};
 use keyfob_protocol::token_refusal::TokenRefusal;
 use keyfob_protocol::token_request::{HttpParts, PresentedClient, PresentedTokenRequest, ReplyShape};
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 /// Why there is no answer to the question itself.
 enum Stop {
-    Refused(TokenRefusal),
+    Refused(ExplainedRefusal),
     /// RFC 7662 section 2.1: a client, but none that may ask.
     NotAResourceServer,
     Fault(Fault),
@@ -34,6 +35,12 @@ enum Stop {
 
 impl From<TokenRefusal> for Stop {
     fn from(refusal: TokenRefusal) -> Self {
+        Stop::Refused(refusal.into())
+    }
+}
+
+impl From<ExplainedRefusal> for Stop {
+    fn from(refusal: ExplainedRefusal) -> Self {
         Stop::Refused(refusal)
     }
 }
@@ -81,8 +88,8 @@ async fn restrained<T>(
     let peer = Peer::of(&parts.extensions, &parts.headers, &doorway.options);
     doorway.restraint.client(client_id, peer, now)?;
     let answer = answer.await;
-    if let Err(Stop::Refused(refusal)) = &answer {
-        doorway.restraint.refused(client_id, peer, refusal, now);
+    if let Err(Stop::Refused(explained)) = &answer {
+        doorway.restraint.refused(client_id, peer, &explained.refusal, now);
     }
     answer
 }
@@ -192,9 +199,11 @@ fn http_parts<'a>(parts: &'a request::Parts, body: &'a Bytes) -> HttpParts<'a> {
 
 fn stopped(stop: Stop, id: &RequestId) -> Response {
     let refusal = match stop {
-        Stop::Refused(refusal) => {
-            tracing::info!(request_id = %id, row = refusal.row(), why = refusal.message(), "request about a token refused");
-            refusal
+        Stop::Refused(explained) => {
+            let ExplainedRefusal { refusal, reason, app, .. } = &explained;
+            let (row, reason) = (refusal.row(), reason.map(Reason::word));
+            tracing::info!(request_id = %id, row, reason, app, why = explained.why(), "request about a token refused");
+            return spelled(refusal.answer_with(explained.word(), ReplyShape::Rfc6749, false));
         }
         Stop::NotAResourceServer => {
             let body = json!({

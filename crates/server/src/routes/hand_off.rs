@@ -241,7 +241,7 @@ impl From<ReturnRefusal> for RefusalPage {
     fn from(refusal: ReturnRefusal) -> Self {
         let (status, title, for_user) = match refusal {
             ReturnRefusal::Request(refusal) => return RefusalPage::from(refusal),
-            ReturnRefusal::Inactive => {
+            ReturnRefusal::Inactive { .. } => {
                 return RefusalPage::from(DecisionRefusal::Inactive);
             }
             ReturnRefusal::Provider(ProviderRefusal::NoRole | ProviderRefusal::NoAccount) => (

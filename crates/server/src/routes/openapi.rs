@@ -303,6 +303,7 @@ const OPERATIONS: [Operation; 22] = [
             (400, REFUSED),
             (401, REFUSED),
             (404, REFUSED),
+            (409, REFUSED),
             (413, Nothing),
             (503, REFUSED),
         ],

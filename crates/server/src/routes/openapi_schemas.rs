@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 /// By the names that operations use.
 pub(super) fn schemas() -> Value {
     let text = json!({ "type": "string" });
+    let word = json!({ "type": "string", "pattern": "^[a-z_]+$" });
     let number = json!({ "type": "integer" });
     let truth = json!({ "type": "boolean" });
     let status = json!({ "enum": ["active", "suspended"] });
@@ -62,7 +63,7 @@ pub(super) fn schemas() -> Value {
         "RegisteredApp": object(registered, &of_app),
         "PlatformUser": object(json!({ "status": status, "role": { "enum": ["Owner", "Admin", "Agent", "Lender"] } }), &[]),
         "PlatformAccount": object(json!({ "status": status }), &["status"]),
-        "PlatformRefusal": object(json!({ "error": text, "reason": text }), &["error", "reason"]),
+        "PlatformRefusal": object(json!({ "error": text, "reason": word, "message": text }), &["error", "reason", "message"]),
         "Success": object(json!({ "success": truth }), &["success"]),
         "Ready": object(json!({ "ready": truth, "reasons": { "type": "array" } }), &["ready", "reasons"]),
     })

@@ -81,15 +81,18 @@ async fn answered<'c, B: DeserializeOwned + Serialize>(
     };
     let asked = serde_json::from_slice::<B>(&body).ok().and_then(|body| Some((change(&body)?, body)));
     let Some((change, body)) = asked else {
-        return answer(StatusCode::BAD_REQUEST, "invalid_request", &format!("the body is not {form}"));
+        let message = format!("The body is not {form}.");
+        return answer(StatusCode::BAD_REQUEST, "invalid_request", "malformed_body", &message);
     };
     match doorway.authority.change_by_platform(platform, token, change, doorway.now()).await {
         Ok(Decision::Granted(())) => ([(CACHE_CONTROL, "no-store")], Json(body)).into_response(),
-        Ok(Decision::Refused(ChangeRefusal::Unknown)) => {
-            answer(StatusCode::NOT_FOUND, "not_found", "nobody with this id has signed in here yet")
+        Ok(Decision::Refused(refusal @ ChangeRefusal::Unknown)) => {
+            let message = "Nobody with this id has signed in here yet. Repeat it after five minutes: an assertion may be on its way.";
+            answer(StatusCode::NOT_FOUND, "not_found", refusal.reason(), message)
         }
         Ok(Decision::Refused(refusal @ ChangeRefusal::Overtaken)) => {
-            answer(StatusCode::CONFLICT, "conflict", refusal.reason())
+            let message = "An assertion or a change with a later iat has said otherwise since. Nothing was changed.";
+            answer(StatusCode::CONFLICT, "conflict", refusal.reason(), message)
         }
         Ok(Decision::Refused(refusal)) => unauthorized(&request_id, refusal.reason(), refusal.claim()),
         Err(failed) => fault(failed),
@@ -98,23 +101,27 @@ async fn answered<'c, B: DeserializeOwned + Serialize>(
 
 fn unauthorized(request_id: &RequestId, reason: &'static str, claim: Option<&'static str>) -> Response {
     tracing::info!(%request_id, reason, claim, "a change by the platform was refused");
-    let mut response = answer(StatusCode::UNAUTHORIZED, "invalid_token", reason);
+    let message = "The Bearer token does not authorize this change. Sign a fresh one for it, with a new jti.";
+    let mut response = answer(StatusCode::UNAUTHORIZED, "invalid_token", reason, message);
     let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     response
 }
 
-fn answer(status: StatusCode, error: &str, reason: &str) -> Response {
-    (status, [(CACHE_CONTROL, "no-store")], Json(json!({ "error": error, "reason": reason }))).into_response()
+/// `reason` is a stable word for programs, `message` a sentence for whoever reads it.
+fn answer(status: StatusCode, error: &str, reason: &'static str, message: &str) -> Response {
+    let body = json!({ "error": error, "reason": reason, "message": message });
+    (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
 /// Logged once, where every answer passes by.
 fn fault(failed: Fault) -> Response {
-    let status = match failed.is_temporary() {
-        true => StatusCode::SERVICE_UNAVAILABLE,
-        false => StatusCode::INTERNAL_SERVER_ERROR,
+    let (status, reason) = match failed.is_temporary() {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        false => (StatusCode::INTERNAL_SERVER_ERROR, "fault"),
     };
-    let mut response = answer(status, "server_error", "nothing may have changed; try again with another token");
+    let message = "Perhaps nothing was changed. Try again with another token.";
+    let mut response = answer(status, "server_error", reason, message);
     if failed.is_temporary() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }

@@ -71,10 +71,10 @@ async fn answered(doorway: &Doorway, request: Request) -> Response {
             answer(StatusCode::OK, tokens.to_json(shape))
         }
         Ok(Decision::Refused(explained)) => {
-            let ExplainedRefusal { refusal, reason, grant } = &explained;
+            let ExplainedRefusal { refusal, reason, app, grant, .. } = &explained;
             let (reason, grant) = (reason.map(Reason::word), grant.map(tracing::field::display));
             let row = refusal.row();
-            tracing::info!(request_id = %id, row, reason, grant, why = refusal.message(), "token request refused");
+            tracing::info!(request_id = %id, row, reason, app, grant, why = explained.why(), "token request refused");
             doorway.metrics.count_token(row);
             spelled(refusal.answer_with(explained.word(), shape, doorway.options.fub_status))
         }

@@ -20,7 +20,8 @@ fn commands_exit_by_meaning_and_talk_on_standard_error() {
         (2, &["user", "password", &user, PASSWORD]),
         (2, &["user", "add", "--password", PASSWORD]),
         (2, &["nothing"]),
-        (2, &["account", "show", "one"]),
+        (2, &["app", "report", "--days", "many"]),
+        (4, &["account", "show", "one"]),
         (3, &add_user("no address")),
         (3, &app("http://app.example.com/callback")),
         (3, &app("https://app.example.com/callback#part")),
@@ -66,8 +67,69 @@ fn az_04_a_native_app_is_public_and_may_have_a_scheme_of_its_own() {
     let shown = place.json(&["app", "show", app["clientId"].as_str().expect("a client id")]);
     assert_eq!((&shown["policy"]["public"], &shown["policy"]["redirectUris"]), (&true.into(), &"native".into()));
     assert!(app["clientSecret"].is_null(), "{app}");
+    for not_its_own in ["refresh", "reuse", "legacyGet", "secretInBody", "requirePkce"] {
+        assert!(shown["policy"].get(not_its_own).is_none(), "a public app does not follow it: {shown}");
+    }
+    assert_eq!(shown["policy"]["replayWindow"], 45);
+    let told = place.run(&["app", "show", app["clientId"].as_str().expect("a client id")]);
+    assert!(told.stdout.contains("policy:") && !told.stdout.contains("secret"), "{}", told.stdout);
     let web = ["app", "add", "--system", "Partner One", "--name", "Web", "--redirect-uri", "com.example.pocket:/back"];
     assert_eq!(place.run(&web).code, Some(3));
+}
+
+/// People know names; numbers stand in lists only.
+#[test]
+fn commands_take_names_and_numbers_alike_and_say_where_they_stand() {
+    let place = Place::new();
+    place.people();
+    place.json(&["resource-server", "add", "--name", "notes-api"]);
+    let (users, accounts, systems) =
+        (place.json(&["user", "list"]), place.json(&["account", "list"]), place.json(&["system", "list"]));
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let (email, domain, system) = (text(&users[0]["email"]), text(&accounts[0]["domain"]), text(&systems[0]["name"]));
+    for (what, name) in [("resource-server", "notes-api"), ("user", &*email), ("account", &domain), ("system", &system)]
+    {
+        for named in [name, "1"] {
+            let changed = place.json(&[what, "disable", named]);
+            assert_eq!((&changed["id"], &changed["changed"]), (&1.into(), &"disabled".into()), "{what} {named}");
+            assert_eq!(place.json(&[what, "enable", named])["changed"], "enabled");
+        }
+        for wrong in ["nobody@nowhere.example", "77"] {
+            let told = place.run(&[what, "disable", wrong]);
+            assert_eq!(told.code, Some(4), "{}", told.stderr);
+            let stands = format!("keyfob {what} list");
+            assert!(told.stderr.contains(wrong) && told.stderr.contains(&stands), "{}", told.stderr);
+        }
+    }
+    assert_eq!(place.json(&["user", "list", "--account", &domain]).as_array().map(Vec::len), Some(1));
+    let told = place.run(&["ledger", "--user", &email]);
+    let titles: Vec<_> = told.stdout.lines().next().expect("titles").split_whitespace().collect();
+    assert_eq!(titles, ["AT", "WHAT", "GRANT", "APP", "USER", "ACCOUNT", "REQUEST", "DETAIL"]);
+    let changed = told.stdout.lines().nth(1).expect("the newest").split_whitespace().collect::<Vec<_>>();
+    assert_eq!(changed[1..], ["user_changed", "-", "-", "1", "1", "-", "enabled"]);
+    assert_eq!(place.json(&["grant", "list", "--user", &email]), Value::from(Vec::<Value>::new()));
+}
+
+/// What is said is about what was typed.
+#[test]
+fn d11_a_last_day_that_cannot_be_is_told_as_such() {
+    let place = Place::new();
+    let people = place.people();
+    let app = people.fixed.client_id.as_str();
+    for (day, said) in [
+        ("2027-02-30", "there is no such day"),
+        ("27-06-30", "there is no such day; write it as 2027-06-30"),
+        ("9999-12-31", "1970-01-01 to 9999-12-30"),
+        ("1969-12-31", "1970-01-01 to 9999-12-30"),
+        ("never", "say allow, warn, or the last day"),
+    ] {
+        let told = place.run(&["app", "update", app, "--legacy-get", day]);
+        assert!(told.code != Some(0) && told.stderr.contains(said), "{day}: {}", told.stderr);
+    }
+    let last = place.json(&["app", "update", app, "--legacy-get", "9999-12-30"]);
+    assert_eq!(last["policy"]["legacyGet"]["off_after"], 253_402_214_400_i64);
+    let told = place.run(&["app", "secret", "retire", app, "first"]);
+    assert!(told.stderr.contains("as `keyfob app show APP` lists it"), "{}", told.stderr);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What the platform changes by API: row RF-10.
 
 use super::logs::Captured;
-use super::platform::{CONTINUE, ISSUER, assert_refused, assertion, back, jwt, server, ticket, una, with};
+use super::platform::{CONTINUE, ISSUER, assert_refused, assertion, back, jwt, options, server, ticket, una, with};
+use crate::token::watched_store::WatchedStore;
 use http::Request;
 use keyfob_authority::model::{Role, UserStatus};
-use keyfob_authority::store::LedgerFilter;
+use keyfob_authority::store::{LedgerFilter, StoreError};
 use keyfob_protocol::Clock;
 use keyfob_testkit::{Answer, Browser, TestServer};
 use serde_json::{Value, json};
@@ -52,6 +53,11 @@ async fn rf_10_the_platform_suspends_a_user_and_an_account_and_tokens_stop() {
         let (_, asked) = ticket(&returning.get("/connections").await);
         let page = back(&mut returning, &assertion(&una(&server, &asked))).await;
         assert_refused(&server, &returning, &page, (403, "inactive"));
+        let store = server.doorway.authority.store();
+        let user = store.user_by_external("u-1").await.expect("no fault").expect("there");
+        let told = store.ledger(LedgerFilter { user: Some(user.id), ..LedgerFilter::default() }, 20).await;
+        let told = told.expect("no fault").into_iter().find(|entry| entry.detail == "sign-in: inactive");
+        assert_eq!(told.expect("told").account, Some(user.account));
         // What was recorded on the way undoes nothing.
         assert_eq!(put(&server, path, &suspend, "active").await.status(), 401);
         let reopen = platform_token(&server, &format!("r{number}"), path, "active", json!({}));
@@ -91,6 +97,34 @@ async fn rf_10_an_older_word_lets_nobody_in_again() {
     assert_eq!(put_json(&server, path, &token, both).await.status(), 200);
     let user = server.doorway.authority.store().user_by_external("u-1").await.expect("no fault").expect("there");
     assert_eq!((user.status, user.role), (UserStatus::Disabled, Role::Admin));
+}
+
+/// Whoever writes the platform's side compares a word and reads a sentence, whatever the status.
+#[tokio::test]
+async fn rf_10_every_refusal_has_a_word_and_a_sentence() {
+    let (store, server) = WatchedStore::serve(options()).await;
+    let (users, accounts) = ("/platform/users/u-1", "/platform/accounts/a-1");
+    let token = |jti, path| platform_token(&server, jti, path, "suspended", json!({}));
+    let refused = |answer: Answer, told: (u16, &str, &str)| {
+        assert_eq!((answer.status(), &*answer.at("error"), &*answer.at("reason")), told, "{}", answer.text());
+        assert!(answer.at("message").ends_with('.') && answer.at("message").contains(' '), "{}", answer.text());
+    };
+    refused(put(&server, users, &token("m1", users), "deleted").await, (400, "invalid_request", "malformed_body"));
+    refused(
+        put(&server, accounts, &token("m2", accounts), "deleted").await,
+        (400, "invalid_request", "malformed_body"),
+    );
+    refused(put(&server, users, "abc", "suspended").await, (401, "invalid_token", "not_a_jwt"));
+    refused(put(&server, users, &token("m3", users), "suspended").await, (404, "not_found", "unknown"));
+    refused(put(&server, users, &token("m3", users), "suspended").await, (401, "invalid_token", "token_used"));
+    refused(put(&server, accounts, &token("m4", users), "suspended").await, (401, "invalid_token", "other_change"));
+    for (error, told) in [
+        (StoreError::Unavailable("full".to_owned()), (503, "server_error", "unavailable")),
+        (StoreError::Broken("broken".to_owned()), (500, "server_error", "fault")),
+    ] {
+        store.fail("use_ticket", error);
+        refused(put(&server, users, &token("m5", users), "suspended").await, told);
+    }
 }
 
 #[tokio::test]

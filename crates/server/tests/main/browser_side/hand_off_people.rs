@@ -4,7 +4,7 @@ use super::asserting::assert_page;
 use super::logs::Captured;
 use super::platform::{CONTINUE, LOGIN, assertion, back, count, server, ticket, una, with};
 use futures_util::future::join_all;
-use keyfob_authority::model::Role;
+use keyfob_authority::model::{LedgerKind, Role};
 use keyfob_authority::store::LedgerFilter;
 use keyfob_protocol::Clock;
 use keyfob_testkit::Browser;
@@ -131,7 +131,12 @@ async fn in_02_a_consent_does_not_follow_a_user_to_another_account() {
     let (_, asked) = ticket(&elsewhere.get("/connections").await);
     let moved = with(una(&server, &asked), second);
     assert_eq!(back(&mut elsewhere, &assertion(&moved)).await.status(), 303);
-    assert_eq!(app.refresh(&server, &refresh).await.status(), 400, "a token for the other company's data");
+    let refused = app.refresh(&server, &refresh).await;
+    assert_eq!(refused.status(), 400, "a token for the other company's data");
+    assert_eq!(refused.at("reason"), "user_moved");
+    let ended = server.store().ledger(LedgerFilter::default(), 100).await.expect("no fault");
+    let ended = ended.iter().find(|entry| entry.kind == LedgerKind::GrantEnded).expect("told");
+    assert_eq!(ended.detail, "user_moved");
     assert_eq!(app.exchange(&server, &unspent).await.status(), 400, "a code for the other company's data");
     // Who was signed in for the other account is not any more.
     assert!(three.decide(&shown, "approve").await.landing().location.starts_with(LOGIN));

@@ -16,10 +16,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Everything that this thread logs while it lives, at trace level.
 #[derive(Clone, Default)]
-pub(super) struct Captured(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl Captured {
-    pub(super) fn start() -> (Captured, tracing::subscriber::DefaultGuard) {
+    pub(crate) fn start() -> (Captured, tracing::subscriber::DefaultGuard) {
         let captured = Captured::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
@@ -29,7 +29,7 @@ impl Captured {
         (captured, tracing::subscriber::set_default(subscriber))
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("no holder panics").clone()).expect("text")
     }
 }

@@ -15,7 +15,7 @@ mod hand_off;
 mod hand_off_changes;
 mod hand_off_people;
 mod listener;
-mod logs;
+pub(crate) mod logs;
 mod metadata;
 mod openid;
 mod openid_people;

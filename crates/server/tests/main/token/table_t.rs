@@ -330,10 +330,17 @@ async fn t_08_failed_client_authentication_has_one_answer() {
         let now = case.server.doorway.now();
         let done = case.server.authority().set_app_enabled(disabled.app.id, false, now).await.expect("no fault");
         assert!(matches!(done, keyfob_authority::store::Administered::Done(_)));
-        for app in [&unknown, &wrong, &disabled] {
+        let disabled_wrong = TestApp { secret: wrong.secret.clone(), ..disabled.clone() };
+        // Whoever has the right secret learns why besides.
+        for (app, besides) in
+            [(&unknown, ""), (&wrong, ""), (&disabled_wrong, ""), (&disabled, r#","reason":"app_disabled""#)]
+        {
             let answer = case.ask(app, &fields).await;
             case.check(&T_08, &answer);
-            bodies.push((column, answer.text()));
+            let body = answer.text();
+            let body =
+                body.strip_suffix('}').and_then(|body| body.strip_suffix(besides)).expect("what is told besides");
+            bodies.push((column, body.to_owned()));
         }
     }
     for column in Column::ALL {
