@@ -46,6 +46,10 @@ pub(super) struct VaultSettings {
     pub(super) metrics_listen: Option<SocketAddr>,
     pub(super) tls: Option<TlsFiles>,
     pub(super) store: StoreSetting,
+    /// Whether a store that is not there is an error, and none is begun.
+    pub(super) store_must_exist: bool,
+    /// Whether one is begun whatever was there. Never in the file: it would stay there.
+    pub(super) new_store: bool,
     pub(super) master_key: MasterKeyPlace,
     pub(super) log: LogFormat,
     pub(super) brand: Brand,
@@ -87,6 +91,8 @@ struct File {
     metrics_listen: Option<SocketAddr>,
     tls: Option<TlsFiles>,
     store: Option<String>,
+    #[serde(default)]
+    store_must_exist: bool,
     master_key_file: Option<PathBuf>,
     #[serde(default)]
     log: LogFormat,
@@ -196,6 +202,8 @@ async fn checked(file: File) -> anyhow::Result<VaultSettings> {
         metrics_listen: file.metrics_listen,
         tls: file.tls,
         store,
+        store_must_exist: file.store_must_exist,
+        new_store: false,
         master_key,
         log: file.log,
         brand,

@@ -279,30 +279,71 @@ fn a_check_makes_no_store_for_a_key_that_is_there() {
     assert_eq!(database.sql(tables), "0", "tables were made");
 }
 
-/// A store that has gone, where its key is still there, is not replaced in silence.
+/// A store that has gone, where its key is still there, is not replaced by an empty one: every user would seem to be gone.
 #[test]
-fn a_new_and_empty_vault_is_told() {
+fn a_store_that_is_missing_is_not_replaced() {
     let vault = Vault::on("vault.db");
     std::fs::write(vault.path("users.csv"), "id,refresh_token\n").expect("a file");
-    let import = || vault.run(&["import", "users.csv", "--app", "fub"]).stderr;
-    let first = import();
-    assert!(first.contains("made a new, empty vault in vault.db\n"), "{first}");
-    assert!(!import().contains("made a new"), "it is there");
+    let import = |more: &[&str]| vault.run(&[&["import", "users.csv", "--app", "fub"], more].concat());
+    let first = import(&[]);
+    assert!(first.stderr.contains("made a new, empty vault in vault.db\n"), "{first:?}");
+    assert!(!import(&[]).stderr.contains("made a new"), "it is there");
+    let place = std::path::absolute(vault.path("vault.db")).expect("a path");
+    let database = PostgresCluster::shared().database();
+    let gone = |store: &str| {
+        vault.configure(&format!("store = {store:?}"));
+        vault.refuses(&[
+            "there is no vault in",
+            "one was begun under its master key, in ",
+            &place.display().to_string(),
+            "keyfob vault --new-store",
+        ]);
+        assert_eq!(import(&[]).code, Some(3));
+    };
     std::fs::write(vault.path("vault.db"), "").expect("a file");
-    let checked = vault.run(&["check"]);
-    assert!(checked.stdout.contains("nothing there yet") && checked.code == Some(0), "{checked:?}");
-    let odd = "made a new, empty vault in vault.db; its master key was there before";
-    let second = import();
-    assert!(second.contains(odd), "{second}");
+    gone("vault.db");
     std::fs::remove_file(vault.path("vault.db")).expect("there");
+    gone("vault.db");
+    assert!(!vault.path("vault.db").exists(), "a file was made");
+    gone(&database.url());
+    let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
+    assert_eq!(database.sql(tables), "0", "tables were made");
+    // Whoever means it says so, once.
+    let meant = vault.run(&["reseal", "data", "--new-store"]);
+    assert!(meant.code == Some(0) && meant.stderr.contains("made a new, empty vault in postgres://"), "{meant:?}");
+    vault.serve().stop();
+    // Without the key nothing that was sealed under it is worth anything.
+    vault.configure("store = \"vault.db\"");
+    std::fs::remove_file(vault.path("vault.master-key")).expect("there");
+    vault.serve().stop();
+    vault.serve().stop();
+}
+
+/// Where the key is handed out before the first start, nothing tells that from a store that is gone but the operator.
+#[test]
+fn a_key_that_is_there_before_the_first_start_begins_a_store() {
+    let key = "q1Zk0c7mJ2sY9uVn4bXw8eRt5aLo3iPd6gHf+CjKxQM=";
+    let vault = Vault::on("vault.db");
+    vault.secret("vault.master-key", key, 0o600);
+    let odd = "made a new, empty vault in vault.db; its master key was there before";
     let serving = vault.serve();
     let line = serving.said().lines().find(|line| line.contains(odd)).map(str::to_owned);
     assert!(line.as_deref().is_some_and(|line| line.contains("WARN")), "{line:?} in {}", serving.said());
     serving.stop();
-    let database = PostgresCluster::shared().database();
-    vault.configure(&format!("store = {:?}", database.url()));
-    let third = vault.run(&["reseal", "data"]).stderr;
-    assert!(third.contains("made a new, empty vault in postgres://") && third.contains("was there before"), "{third}");
+    // From the environment, each time, and never a mark for it.
+    let vault = Vault::on("vault.db");
+    let in_environment = || {
+        let mut command = vault.command(&[]);
+        command.env("KEYFOB_VAULT_MASTER_KEY", key);
+        command
+    };
+    for _ in 0..2 {
+        Serving::start(in_environment()).stop();
+        std::fs::remove_file(vault.path("vault.db")).expect("made");
+    }
+    vault.configure("store = \"vault.db\"\nstore_must_exist = true");
+    let (code, said) = Serving::refused(in_environment());
+    assert!(code == Some(3) && said.contains("store_must_exist is set"), "{said}");
 }
 
 /// The second node of a vault, started without the key of the first.
