@@ -179,6 +179,11 @@ impl Vault {
         Ok(forgotten)
     }
 
+    /// Which vault this is, for whoever keeps numbers of its events.
+    pub(crate) fn id(&self) -> &str {
+        self.store.vault_id()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.outside.clock.now()
     }
