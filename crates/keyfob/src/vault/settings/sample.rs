@@ -58,8 +58,8 @@ client_secret_file = "fub.secret"
 key_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 # connect: start connections; read: see them and their events; manage: refresh and revoke; token: see access tokens, which the proxy spares you.
 rights = ["connect", "read", "manage"]
-# What it may call through the proxy: a method or *, a path, perhaps with * at the end. Default: nothing.
-proxy = ["GET /v1/people*", "POST /v1/events"]
+# What it may call through the proxy: a method or *, and a path; with * at its end every path that begins so. Default: nothing.
+proxy = ["GET /v1/people", "GET /v1/people/*", "POST /v1/events"]
 # Only these apps. Default: all.
 # apps = ["fub"]
 

@@ -238,11 +238,16 @@ async fn a_check_tells_of_rules_and_connections_that_nothing_fits() {
     vault.connect(&serving, "u1").await;
     serving.stop();
     let text = std::fs::read_to_string(vault.path("vault.toml")).expect("a file");
-    std::fs::write(vault.path("vault.toml"), text.replace("\"GET /v1/*\"", "\"GET /v1/*\", \"POST /people\""))
-        .expect("a file");
+    std::fs::write(
+        vault.path("vault.toml"),
+        text.replace("\"GET /v1/*\"", "\"GET /v1/*\", \"POST /people\", \"GET /v1/people*\""),
+    )
+    .expect("a file");
     let notes = vault.does(&["check"])["notes"].to_string();
     let idle = r#"callers.backend.proxy: \"POST /people\" allows no call: the API of fub begins with /v1/"#;
     assert!(notes.contains(idle), "{notes}");
+    let wide = r#"callers.backend.proxy: \"GET /v1/people*\" allows every path that begins so, GET /v1/peopleX too; for this one and what is below it: \"GET /v1/people\", \"GET /v1/people/*\""#;
+    assert!(notes.contains(wide) && notes.matches("begins so").count() == 1, "{notes}");
     std::fs::write(vault.path("vault.toml"), text.replace("[apps.fub]", "[apps.boss]")).expect("a file");
     let notes = vault.does(&["check"])["notes"].to_string();
     assert!(notes.contains("the store has connections of an app fub that the configuration does not name"), "{notes}");
