@@ -4,6 +4,7 @@ mod app;
 mod caller;
 mod findings;
 mod sample;
+mod unread;
 
 pub(super) use caller::hex;
 pub(super) use findings::Findings;
@@ -142,13 +143,15 @@ impl VaultSettings {
             };
             Exit::NotFound.because(format!("configuration {}: {error}{hint}", path.display()))
         })?;
-        let file: File = toml::from_str(&text).map_err(|error: toml::de::Error| {
-            // It repeats the line, which may hold the password of a database.
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            refuse(format!("configuration {}: line {line}: {}", path.display(), error.message()))
-        })?;
-        checked(file).await
+        let mut findings = Findings::default();
+        let (file, unread) = unread::read::<File>(&text);
+        unread.into_iter().for_each(|told| findings.refuse(format!("configuration {}: {told}", path.display())));
+        let read = match file {
+            Some(file) => findings.keep(checked(file).await),
+            None => None,
+        };
+        findings.end()?;
+        read.context("invariant: what was not read was told")
     }
 }
 

@@ -1,6 +1,7 @@
 //! `keyfob vault` as a process: its file, its keys, a kill in the middle of a consent, an import, a reseal.
 
 mod full_disk;
+mod store;
 
 use super::connections::sandbox::Sandbox;
 use super::place::{Told, bare_command, told};
@@ -184,7 +185,9 @@ fn a_file_that_is_wrong_in_many_places_is_told_them_all_at_once() {
     std::fs::write(
         vault.path("vault.toml"),
         "public_url = \"http://127.0.0.1:4400/path\"\nstore = \"vault.db\"\n\
+         metrics = \"127.0.0.1:9101\"\n\
          [apps.a]\nauthority = \"followupboss\"\nclient_id = \"your client id\"\nclient_secret_file = \"none.secret\"\n\
+         after = \"app.example.com/connected\"\nreturn_prefixes = [\"/back/\"]\nscope = [\"people\"]\n\
          [apps.b]\nauthority = \"keyfob\"\nclient_id = \"b\"\npublic = true\n\
          [apps.c]\nauthority = \"https://id.example.com\"\nclient_id = \"c\"\npublic = true\n\
          [callers.backend]\nkey_sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\napps = [\"b\", \"z\"]\n\
@@ -193,6 +196,10 @@ fn a_file_that_is_wrong_in_many_places_is_told_them_all_at_once() {
     .expect("a file");
     vault.refuses(&[
         "public_url http://127.0.0.1:4400/path: it must have neither",
+        "configuration vault.toml: line 3: unknown field `metrics`",
+        "configuration vault.toml: line 10: invalid type: sequence, expected a string",
+        "apps.a.after app.example.com/connected: relative URL without a base; it is a whole address, like https://",
+        "apps.a.return_prefixes /back/: relative URL without a base",
         "apps.a.client_id is empty or still the sample's",
         "apps.a.client_secret_file none.secret is not there (looked for from /",
         "); put the secret alone into it",
@@ -282,84 +289,6 @@ fn a_check_makes_no_store_for_a_key_that_is_there() {
     assert!(!vault.path("vault.db").exists(), "a file was made");
     let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
     assert_eq!(database.sql(tables), "0", "tables were made");
-}
-
-/// A store that has gone, where its key is still there, is not replaced by an empty one: every user would seem to be gone.
-#[test]
-fn a_store_that_is_missing_is_not_replaced() {
-    let vault = Vault::on("vault.db");
-    std::fs::write(vault.path("users.csv"), "id,refresh_token\n").expect("a file");
-    let import = |more: &[&str]| vault.run(&[&["import", "users.csv", "--app", "fub"], more].concat());
-    let first = import(&[]);
-    assert!(first.stderr.contains("made a new, empty vault in vault.db\n"), "{first:?}");
-    assert!(!import(&[]).stderr.contains("made a new"), "it is there");
-    let place = std::path::absolute(vault.path("vault.db")).expect("a path");
-    let database = PostgresCluster::shared().database();
-    let gone = |store: &str| {
-        vault.configure(&format!("store = {store:?}"));
-        vault.refuses(&[
-            "there is no vault in",
-            "one was begun under its master key, in ",
-            &place.display().to_string(),
-            "keyfob vault --new-store",
-        ]);
-        assert_eq!(import(&[]).code, Some(3));
-    };
-    std::fs::write(vault.path("vault.db"), "").expect("a file");
-    gone("vault.db");
-    std::fs::remove_file(vault.path("vault.db")).expect("there");
-    gone("vault.db");
-    assert!(!vault.path("vault.db").exists(), "a file was made");
-    gone(&database.url());
-    let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
-    assert_eq!(database.sql(tables), "0", "tables were made");
-    // Whoever means it says so, once.
-    let meant = vault.run(&["reseal", "data", "--new-store"]);
-    assert!(meant.code == Some(0) && meant.stderr.contains("made a new, empty vault in postgres://"), "{meant:?}");
-    vault.serve().stop();
-    // Without the key nothing that was sealed under it is worth anything.
-    vault.configure("store = \"vault.db\"");
-    std::fs::remove_file(vault.path("vault.master-key")).expect("there");
-    vault.serve().stop();
-    vault.serve().stop();
-}
-
-/// Where the key is handed out before the first start, nothing tells that from a store that is gone but the operator.
-#[test]
-fn a_key_that_is_there_before_the_first_start_begins_a_store() {
-    let key = "q1Zk0c7mJ2sY9uVn4bXw8eRt5aLo3iPd6gHf+CjKxQM=";
-    let vault = Vault::on("vault.db");
-    vault.secret("vault.master-key", key, 0o600);
-    let odd = "made a new, empty vault in vault.db; its master key was there before";
-    let serving = vault.serve();
-    let line = serving.said().lines().find(|line| line.contains(odd)).map(str::to_owned);
-    assert!(line.as_deref().is_some_and(|line| line.contains("WARN")), "{line:?} in {}", serving.said());
-    serving.stop();
-    // From the environment, each time, and never a mark for it.
-    let vault = Vault::on("vault.db");
-    let in_environment = || {
-        let mut command = vault.command(&[]);
-        command.env("KEYFOB_VAULT_MASTER_KEY", key);
-        command
-    };
-    for _ in 0..2 {
-        Serving::start(in_environment()).stop();
-        std::fs::remove_file(vault.path("vault.db")).expect("made");
-    }
-    vault.configure("store = \"vault.db\"\nstore_must_exist = true");
-    let (code, said) = Serving::refused(in_environment());
-    assert!(code == Some(3) && said.contains("store_must_exist is set"), "{said}");
-}
-
-/// The second node of a vault, started without the key of the first.
-#[test]
-fn a_vault_on_postgresql_without_its_key_gets_no_other_one() {
-    let database = PostgresCluster::shared().database();
-    let vault = Vault::on(&database.url());
-    vault.serve().stop();
-    std::fs::remove_file(vault.path("vault.master-key")).expect("made by the first start");
-    vault.refuses(&["is there and its master key file vault.master-key is not; put the file back"]);
-    assert!(!vault.path("vault.master-key").exists(), "another key was made");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
