@@ -1,5 +1,6 @@
 //! `keyfob vault`: the connections of a partner's users, kept alive behind an HTTP API (docs/vault.md).
 
+mod alone;
 mod begun;
 mod check;
 mod import;
@@ -165,6 +166,7 @@ async fn serve(settings: VaultSettings, trial: Option<(&trial::Trial, TcpListene
         }
         None => None,
     };
+    let _alone = alone::serving(&settings.store)?;
     let opened = Opened::open(&settings).await?;
     match &opened.made {
         Some(Made { told, is_odd: true }) => tracing::warn!("{told}"),

@@ -81,3 +81,27 @@ fn a_vault_on_postgresql_without_its_key_gets_no_other_one() {
     vault.refuses(&["is there and its master key file vault.master-key is not; put the file back"]);
     assert!(!vault.path("vault.master-key").exists(), "another key was made");
 }
+
+/// A second one started by mistake, or by a supervisor before the first had stopped.
+#[test]
+fn one_process_at_a_time_serves_a_file() {
+    let vault = Vault::on("vault.db");
+    let serving = vault.serve();
+    let (code, said) = Serving::refused(vault.command(&[]));
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("another keyfob vault serves the store vault.db; stop it first"), "{said}");
+    // Commands go on beside it.
+    std::fs::write(vault.path("users.csv"), "id,refresh_token\n").expect("a file");
+    for command in [&["check"][..], &["reseal", "data"], &["import", "users.csv", "--app", "fub"]] {
+        let told = vault.run(command);
+        assert_eq!(told.code, Some(0), "{command:?}: {told:?}");
+    }
+    // Whoever was killed holds nothing.
+    serving.kill();
+    vault.serve().stop();
+    let database = PostgresCluster::shared().database();
+    vault.configure(&format!("store = {:?}\nmaster_key_file = \"nodes.master-key\"", database.url()));
+    let (one, two) = (vault.serve(), vault.serve());
+    one.stop();
+    two.stop();
+}
