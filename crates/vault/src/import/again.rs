@@ -147,7 +147,7 @@ fn dead(standing: &Standing) -> Option<Dead> {
     match standing {
         Standing::ReauthRequired(ReauthRequired { evidence, refused, .. })
         | Standing::LostReply(LostReply { evidence, refused, .. }) => {
-            Some(Dead { reason: evidence.in_short(), refused: refused.clone() })
+            Some(Dead { reason: evidence.in_short(), refused: *refused })
         }
         Standing::Live(_) | Standing::Denied => None,
     }
