@@ -1,5 +1,7 @@
 //! `keyfob vault`: the connections of a partner's users, kept alive behind an HTTP API (docs/vault.md).
 
+mod alone;
+mod begun;
 mod check;
 mod import;
 mod key;
@@ -46,6 +48,9 @@ pub(crate) struct VaultArgs {
     /// With --sandbox: where it listens, on this machine. Port 0 takes a free one. Default: 127.0.0.1:4400
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Begin a new, empty store although there was one. Leave it out again afterwards.
+    #[arg(long, global = true)]
+    new_store: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -79,7 +84,10 @@ pub(crate) async fn run(args: VaultArgs, json: bool) -> anyhow::Result<()> {
             Exit::Refused.because("--listen goes with --sandbox; a vault of your own has listen in its configuration")
         );
     }
-    let settings = async || VaultSettings::read(args.config.as_deref()).await;
+    let settings = async || {
+        let read = VaultSettings::read(args.config.as_deref()).await?;
+        anyhow::Ok(VaultSettings { new_store: args.new_store, ..read })
+    };
     match args.command {
         Some(Command::Sample) => output::data(false, &(), || settings::SAMPLE.to_owned()),
         Some(Command::Key) => key::fresh(json),
@@ -158,6 +166,7 @@ async fn serve(settings: VaultSettings, trial: Option<(&trial::Trial, TcpListene
         }
         None => None,
     };
+    let _alone = alone::serving(&settings.store)?;
     let opened = Opened::open(&settings).await?;
     match &opened.made {
         Some(Made { told, is_odd: true }) => tracing::warn!("{told}"),

@@ -67,9 +67,9 @@ impl fmt::Display for ProxyRule {
     }
 }
 
-/// A rule is not like `GET /v1/people*`.
+/// A rule is not like `GET /v1/people`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("\"{0}\" is not like \"GET /v1/people*\" or \"* /v1/*\"")]
+#[error("\"{0}\" is not like \"GET /v1/people\", \"GET /v1/people/*\" or \"* /v1/*\"")]
 pub struct MalformedRule(String);
 
 impl ProxyRule {
@@ -97,6 +97,12 @@ impl ProxyRule {
         self.path.starts_with(base) || (self.is_prefix && base.starts_with(&self.path))
     }
 
+    /// Whether its star goes on with a name of an API with this base, so that it allows siblings as well: `/v1/people*` is `/v1/peopleRelationships` too.
+    fn spills(&self, api_base: &Url) -> bool {
+        let in_a_name = self.is_prefix && !self.path.ends_with('/');
+        in_a_name && self.path.starts_with(api_base.path())
+    }
+
     fn allows(&self, method: Method, path: &str) -> bool {
         let path_fits = if self.is_prefix { path.starts_with(&self.path) } else { path == self.path };
         path_fits && self.method.is_none_or(|allowed| allowed == method)
@@ -114,6 +120,14 @@ impl Caller {
         let bases: Vec<&Url> =
             apps.iter().filter(|app| self.may_use(&app.name)).map(|app| app.provider.api_base()).collect();
         self.proxy.iter().filter(move |rule| !bases.is_empty() && !bases.iter().any(|base| rule.reaches(base)))
+    }
+
+    /// Its rules that allow more than the path that they seem to name.
+    pub fn rules_that_spill<'c>(&'c self, apps: &'c [AppSettings]) -> impl Iterator<Item = &'c ProxyRule> {
+        let mine = move |rule: &ProxyRule| {
+            apps.iter().any(|app| self.may_use(&app.name) && rule.spills(app.provider.api_base()))
+        };
+        self.proxy.iter().filter(move |rule| mine(rule))
     }
 
     /// Whether the app is one of its.
@@ -232,6 +246,23 @@ mod tests {
             ("GET /v2/*", false),
         ] {
             assert_eq!(ProxyRule::parse(rule).expect("a rule").reaches(&base), reaches, "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_star_behind_a_name_allows_its_siblings_and_is_told() {
+        let base = Url::parse("https://api.example.com/v1/").expect("a URL");
+        for (rule, spills) in [
+            ("GET /v1/people*", true),
+            ("GET /v1/people/me*", true),
+            ("GET /v1/people/*", false),
+            ("GET /v1/people", false),
+            ("* /v1/*", false),
+            // Calls go to this API alone.
+            ("* /v1*", false),
+            ("* /*", false),
+        ] {
+            assert_eq!(ProxyRule::parse(rule).expect("a rule").spills(&base), spills, "{rule}");
         }
     }
 

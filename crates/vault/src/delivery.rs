@@ -142,7 +142,7 @@ async fn under_lease(
 }
 
 async fn send(service: &Service, webhook: &Webhook, event: &StoredEvent) -> Result<(), String> {
-    let body = document(event).to_string();
+    let body = document(service.vault.id(), event).to_string();
     let at = service.vault.now().0;
     let request = HttpRequest {
         method: Method::Post,

@@ -6,6 +6,8 @@
 mod answer;
 mod browser;
 mod connections;
+#[cfg(test)]
+mod documented;
 pub(crate) mod events;
 pub(crate) mod metrics;
 mod openapi;

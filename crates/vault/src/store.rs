@@ -13,6 +13,7 @@ mod rotation;
 mod row;
 mod seal;
 mod sqlite;
+mod vault_id;
 
 pub use contract::{REMOVED, SWEPT_AT_ONCE, StoredEvent, TakenAttempt, VaultStore};
 pub use master_key::MasterKey;

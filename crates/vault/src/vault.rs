@@ -133,7 +133,7 @@ pub struct Shown {
     pub expires_at: Option<Timestamp>,
     /// When the grant would end if nobody refreshed. The vault refreshes long before.
     pub idle_until: Option<Timestamp>,
-    /// When it was last used through this process.
+    /// When a call of it last reached the API through this process.
     pub last_call: Option<Timestamp>,
 }
 
@@ -177,6 +177,11 @@ impl Vault {
             after = Some(behind(app));
         }
         Ok(forgotten)
+    }
+
+    /// Which vault this is, for whoever keeps numbers of its events.
+    pub(crate) fn id(&self) -> &str {
+        self.store.vault_id()
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -273,7 +278,7 @@ impl AppHeld {
         connection
     }
 
-    /// Notes a call.
+    /// Notes a call that reached the API.
     pub(crate) fn called(&self, id: &str, now: Timestamp) {
         if let Some(known) = self.at_hand().get_mut(id) {
             known.last_call = Some(now);

@@ -199,6 +199,12 @@ pub(super) fn looks_like_token(text: &str) -> bool {
     is_jwt || [TokenKind::Code, TokenKind::Refresh].iter().any(|kind| text.starts_with(kind.prefix()))
 }
 
+/// The corrected call is an app's, and so a Bearer's: whoever meant the key must not take it over unread.
+fn note_api_key(at: usize, found: &mut Findings) {
+    let why = "As Basic this is an API key, which acts as the one user that it belongs to. An app that users connect has an access token of each, and a suggested call is written for that.";
+    found.note(at, "API key", why, "Authorization: Bearer <access token>; with an API key: curl -u '<API key>:'");
+}
+
 /// The user's authentication at the API.
 pub(super) fn check_caller(header: &HeaderField, is_follow_up_boss: bool, found: &mut Findings) {
     const WRITE: &str = "Authorization: Bearer <access token>";
@@ -226,7 +232,7 @@ pub(super) fn check_caller(header: &HeaderField, is_follow_up_boss: bool, found:
                 found.wrong(at, "Authorization", why, WRITE);
             }
         }
-        "basic" if is_open(credentials) => {}
+        "basic" if is_open(credentials) => note_api_key(at, found),
         "basic" => {
             let decoded = lenient(credentials).unwrap_or_else(|| credentials.to_owned());
             let (user, password) = decoded.split_once(':').unwrap_or((&decoded, ""));
@@ -239,6 +245,8 @@ pub(super) fn check_caller(header: &HeaderField, is_follow_up_boss: bool, found:
             } else if is_follow_up_boss && user.len() > 80 {
                 let why = "As Basic the API takes an API key; this is much longer than one, as access tokens are.";
                 found.wrong(at, "Authorization", why, WRITE);
+            } else {
+                note_api_key(at, found);
             }
         }
         _ => found.wrong(at, "Authorization", "The scheme is missing, or is one that the API does not know.", WRITE),

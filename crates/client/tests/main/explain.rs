@@ -165,6 +165,7 @@ fn corpus() -> Vec<(&'static str, String, Severity, &'static str)> {
         ("unknown option", call_but("curl ", "curl --ntlm "), Note, "--ntlm"),
         ("API at app.", call_but("api.", "app."), Wrong, "host"),
         ("token as Basic", call_but("Bearer abc.def-ghi", "Basic ZXlKaGJHLmV5SnpkLnNpZzo="), Wrong, "Authorization"),
+        ("API key as Basic", call_but("Bearer abc.def-ghi", "Basic ZmthXzBhYmNkZWY6"), Note, "API key"),
         ("client credentials at the API", call_but("Bearer abc.def-ghi", "Basic YXBwMTpzM2NyZXQ="), Wrong, "Authorization"),
         ("token without a scheme", call_but("Bearer abc", "abc"), Wrong, "Authorization"),
         ("token in the URL", call_but("limit=5", "access_token=abcdefgh"), Wrong, "token in the URL"),

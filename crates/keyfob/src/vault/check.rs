@@ -22,7 +22,7 @@ pub(super) async fn check(settings: &VaultSettings, json: bool) -> anyhow::Resul
     }
     let store = match findings.keep(look(settings).await) {
         Some(Found::Nothing) => "nothing there yet; made at the first start",
-        Some(Found::Store) => match findings.keep(Opened::open(settings).await) {
+        Some(Found::Store) => match findings.keep(Opened::as_it_is(settings).await) {
             Some(opened) => {
                 notes.extend(notes::of_store(&opened.vault).await);
                 opened.close().await;

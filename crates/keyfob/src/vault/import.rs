@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::output;
 use anyhow::Context as _;
 use clap::Args;
-use keyfob_vault::import::{Compared, Export, Importer, Line, Mapping, Outcome};
+use keyfob_vault::import::{Compared, Export, Importer, Line, Mapping, Outcome, Untried};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -121,9 +121,18 @@ fn reason(outcome: &Outcome) -> Option<String> {
         Outcome::WithoutUse => Some(
             "its access token is not good any more, and there is no refresh token; it was not kept".to_owned(),
         ),
-        Outcome::DeadThere { reason } => Some(format!(
-            "the vault's connection of this name works no more ({reason}); this line was not tried. Its user connects again, or: DELETE /connections/APP/ID?local=true, and this again"
-        )),
+        Outcome::DeadThere { reason, untried } => {
+            let why = match untried {
+                Untried::SameTokens => "this line has the tokens that it died with, so they were not tried",
+                Untried::OwnerUnknown => {
+                    "whose tokens this line has cannot be asked, since its access token has ended or the API does not say, so they were not tried"
+                }
+                Untried::Declined => "this line was not tried",
+            };
+            Some(format!(
+                "the vault's connection of this name works no more ({reason}); {why}. Its user connects again, or: DELETE /connections/APP/ID?local=true, and this again"
+            ))
+        }
         Outcome::ImportedWithoutRefresh { until: Some(until) } => {
             Some(format!("it has no refresh token, so it ends with its access token, on {}", until.to_utc()))
         }

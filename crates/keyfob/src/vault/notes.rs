@@ -10,7 +10,8 @@ pub(super) fn of_settings(settings: &VaultSettings) -> Vec<String> {
     let own = settings.callback();
     let elsewhere = settings.apps.iter().filter_map(|app| elsewhere(app, &own));
     let idle = settings.callers.iter().flat_map(|caller| rules_without_effect(caller, &settings.apps));
-    elsewhere.chain(idle).collect()
+    let wide = settings.callers.iter().flat_map(|caller| rules_that_spill(caller, &settings.apps));
+    elsewhere.chain(idle).chain(wide).collect()
 }
 
 /// Of the store under this configuration. Nothing where it cannot be read: others tell of that.
@@ -37,5 +38,13 @@ fn rules_without_effect<'a>(caller: &'a Caller, apps: &'a [AppSettings]) -> impl
         let apps = apps.iter().filter(|app| caller.may_use(&app.name));
         let bases = apps.map(|app| format!("the API of {} begins with {}", app.name, app.provider.api_base().path()));
         format!("callers.{}.proxy: \"{rule}\" allows no call: {}", caller.name, bases.collect::<Vec<_>>().join(", "))
+    })
+}
+
+fn rules_that_spill<'a>(caller: &'a Caller, apps: &'a [AppSettings]) -> impl Iterator<Item = String> + 'a {
+    caller.rules_that_spill(apps).map(|rule| {
+        let (name, rule) = (&caller.name, rule.to_string());
+        let alone = rule.trim_end_matches('*');
+        format!("callers.{name}.proxy: \"{rule}\" allows every path that begins so, {alone}X too; for this one and what is below it: \"{alone}\", \"{alone}/*\"")
     })
 }

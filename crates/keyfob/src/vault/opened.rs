@@ -1,5 +1,6 @@
 //! A vault put together: store, apps and the outside world.
 
+use super::begun;
 use super::settings::{MasterKeyPlace, StoreSetting, VaultSettings};
 use crate::composition::clock::SystemClock;
 use crate::composition::entropy::SystemEntropy;
@@ -42,7 +43,17 @@ pub(super) struct Made {
 }
 
 impl Opened {
+    /// For use: a store that is not there is made, and that it was begun is noted beside its key.
     pub(super) async fn open(settings: &VaultSettings) -> anyhow::Result<Opened> {
+        let opened = Opened::as_it_is(settings).await?;
+        if let Some(key) = key_file(settings) {
+            begun::note(&settings.store, key);
+        }
+        Ok(opened)
+    }
+
+    /// For a look at a store that is there: nothing is noted.
+    pub(super) async fn as_it_is(settings: &VaultSettings) -> anyhow::Result<Opened> {
         let (clock, entropy) = (Arc::new(SystemClock::start()), Arc::new(SystemEntropy::new()));
         let (store, made) = open_store(settings, clock, entropy).await?;
         let kept: Arc<dyn VaultStore> = match &store {
@@ -93,11 +104,12 @@ async fn open_store(
         Store::Postgres(store) => store.is_new(),
     };
     let made = is_new.then(|| {
-        let hint = match is_fresh {
-            true => "",
-            false => "; its master key was there before: if there were connections, stop, and put the store back",
+        let is_odd = !is_fresh && !settings.new_store;
+        let hint = match is_odd {
+            true => "; its master key was there before: if there were connections, stop, and put the store back",
+            false => "",
         };
-        Made { told: format!("made a new, empty vault in {}{hint}", settings.store), is_odd: !is_fresh }
+        Made { told: format!("made a new, empty vault in {}{hint}", settings.store), is_odd }
     });
     Ok((store, made))
 }
@@ -126,7 +138,7 @@ pub(super) enum Found {
 /// Looks for the store and for its master key, and makes neither.
 ///
 /// # Errors
-/// A store without its key, no directory to make one in, or a database that cannot be reached or is something else's.
+/// A store without its key, a key whose store is gone, no directory to make one in, or a database that cannot be reached or is something else's.
 pub(super) async fn look(settings: &VaultSettings) -> anyhow::Result<Found> {
     let there = match &settings.store {
         StoreSetting::File(path) => {
@@ -138,10 +150,7 @@ pub(super) async fn look(settings: &VaultSettings) -> anyhow::Result<Found> {
             PostgresTokenStore::is_there((**address).clone()).await.map_err(|error| refused(&settings.store, error))?
         }
     };
-    if let MasterKeyPlace::File(key) = &settings.master_key
-        && !key.exists()
-        && std::env::var_os(MASTER_KEY).is_none()
-    {
+    if let Some(key) = key_file(settings).filter(|key| !key.exists()) {
         if there {
             return Err(Exit::Refused.because(format!(
                 "the vault {} is there and its master key file {} is not; put the file back, or name it by master_key_file",
@@ -151,7 +160,18 @@ pub(super) async fn look(settings: &VaultSettings) -> anyhow::Result<Found> {
         }
         in_a_directory("master_key_file", key)?;
     }
+    if !there {
+        begun::may_begin(settings, key_file(settings).filter(|key| key.exists()))?;
+    }
     Ok(if there { Found::Store } else { Found::Nothing })
+}
+
+/// The file of the master key, where none is in the environment or in memory.
+fn key_file(settings: &VaultSettings) -> Option<&Path> {
+    match &settings.master_key {
+        MasterKeyPlace::File(key) if std::env::var_os(MASTER_KEY).is_none() => Some(key),
+        MasterKeyPlace::File(_) | MasterKeyPlace::Memory(_) => None,
+    }
 }
 
 fn in_a_directory(setting: &str, path: &Path) -> anyhow::Result<()> {
@@ -178,6 +198,7 @@ fn master_key(place: &MasterKeyPlace, entropy: &dyn Entropy) -> anyhow::Result<(
     }
     let is_fresh = !path.exists();
     if is_fresh {
+        begun::forget(path);
         make_key(path, entropy)?;
         output::say(&format!(
             "keyfob: made a new master key in {}; keep a copy of it apart from the store",

@@ -4,6 +4,7 @@ mod app;
 mod caller;
 mod findings;
 mod sample;
+mod unread;
 
 pub(super) use caller::hex;
 pub(super) use findings::Findings;
@@ -46,6 +47,10 @@ pub(super) struct VaultSettings {
     pub(super) metrics_listen: Option<SocketAddr>,
     pub(super) tls: Option<TlsFiles>,
     pub(super) store: StoreSetting,
+    /// Whether a store that is not there is an error, and none is begun.
+    pub(super) store_must_exist: bool,
+    /// Whether one is begun whatever was there. Never in the file: it would stay there.
+    pub(super) new_store: bool,
     pub(super) master_key: MasterKeyPlace,
     pub(super) log: LogFormat,
     pub(super) brand: Brand,
@@ -87,6 +92,8 @@ struct File {
     metrics_listen: Option<SocketAddr>,
     tls: Option<TlsFiles>,
     store: Option<String>,
+    #[serde(default)]
+    store_must_exist: bool,
     master_key_file: Option<PathBuf>,
     #[serde(default)]
     log: LogFormat,
@@ -136,13 +143,15 @@ impl VaultSettings {
             };
             Exit::NotFound.because(format!("configuration {}: {error}{hint}", path.display()))
         })?;
-        let file: File = toml::from_str(&text).map_err(|error: toml::de::Error| {
-            // It repeats the line, which may hold the password of a database.
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            refuse(format!("configuration {}: line {line}: {}", path.display(), error.message()))
-        })?;
-        checked(file).await
+        let mut findings = Findings::default();
+        let (file, unread) = unread::read::<File>(&text);
+        unread.into_iter().for_each(|told| findings.refuse(format!("configuration {}: {told}", path.display())));
+        let read = match file {
+            Some(file) => findings.keep(checked(file).await),
+            None => None,
+        };
+        findings.end()?;
+        read.context("invariant: what was not read was told")
     }
 }
 
@@ -196,6 +205,8 @@ async fn checked(file: File) -> anyhow::Result<VaultSettings> {
         metrics_listen: file.metrics_listen,
         tls: file.tls,
         store,
+        store_must_exist: file.store_must_exist,
+        new_store: false,
         master_key,
         log: file.log,
         brand,

@@ -76,6 +76,8 @@ impl Trial {
             metrics_listen: None,
             tls: None,
             store: StoreSetting::File(directory.join("vault.db")),
+            store_must_exist: false,
+            new_store: false,
             master_key: MasterKeyPlace::Memory(MasterKey::generate(&SystemEntropy::new())?),
             log: LogFormat::Text,
             brand: Brand::default(),

@@ -84,8 +84,10 @@ async fn turn(faults: &Faults, redirect: &str) -> Result<Option<Turn>, Fault> {
 /// The refusal in the dialect of the request.
 fn denied(app: &App, grant: &Grant, redirect: &str, state: Option<&str>, iss: Option<&str>) -> Option<String> {
     let of_it = app.redirect_uris.iter().filter(|uri| redirect.starts_with(uri.as_str()));
-    let uri = of_it.max_by_key(|uri| uri.as_str().len())?;
-    Some(callback::spell(grant.dialect, uri, &AuthorizeAnswer::Denied, state, iss))
+    let exact = of_it.max_by_key(|uri| uri.as_str().len()).cloned();
+    // Or at a port of its own choice, which is registered without a query.
+    let uri = exact.or_else(|| app.redirect_uri(redirect.split('?').next()?))?;
+    Some(callback::spell(grant.dialect, &uri, &AuthorizeAnswer::Denied, state, iss))
 }
 
 fn failed(fault: &Fault) -> Response {

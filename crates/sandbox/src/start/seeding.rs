@@ -19,6 +19,8 @@ use tokio::task::JoinSet;
 use super::SandboxError;
 use crate::seed::{self, RefreshTokens, Seed};
 
+/// Where a program on this machine takes its answer, as `keyfob connect` does: at any port (RFC 8252 section 7.3).
+const ANY_PORT: &str = "http://127.0.0.1/callback";
 /// Grants ended in one go.
 const PAGE: u32 = 500;
 
@@ -46,6 +48,9 @@ impl RedirectUris {
             if !uris.contains(uri) {
                 uris.push(uri.clone());
             }
+        }
+        if rules(app, &uris) == RedirectUriRules::Native && !uris.iter().any(|uri| uri == ANY_PORT) {
+            uris.push(ANY_PORT.to_owned());
         }
         uris
     }
@@ -138,9 +143,12 @@ impl Seeding {
     ) -> Result<(), SandboxError> {
         for app in &self.seed.apps {
             let stored = self.store().app_by_client_id(&app.client_id).await.map_err(Fault::from)?;
-            let policy = of(app, policy(app));
-            let Some(stored) = stored.filter(|stored| stored.policy != policy) else { continue };
-            let redirect_uris = stored.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect();
+            let Some(stored) = stored else { continue };
+            let redirect_uris: Vec<String> = stored.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect();
+            let policy = of(app, policy(app, &redirect_uris));
+            if stored.policy == policy {
+                continue;
+            }
             let new = NewApp { name: stored.name.clone(), redirect_uris, policy };
             let read_at = self.store().settings_version().await.map_err(Fault::from)?;
             accepted(self.authority.update_app(stored.id, new, read_at, now).await?)?;
@@ -185,7 +193,7 @@ impl Seeding {
         let unchanged =
             redirect_uris.iter().map(String::as_str).eq(stored.redirect_uris.iter().map(|uri| uri.as_str()));
         // A switch of the faults may have been set when the sandbox was stopped.
-        let unchanged = unchanged && stored.policy == policy(app);
+        let unchanged = unchanged && stored.policy == policy(app, &redirect_uris);
         if unchanged { Ok(()) } else { self.change_app(&stored, app, redirect_uris, now).await }
     }
 
@@ -252,10 +260,19 @@ fn accepted<T>(decision: Decision<T, RegisterRefusal>) -> Result<T, SandboxError
 }
 
 fn new_app(app: &seed::App, redirect_uris: Vec<String>) -> NewApp {
-    NewApp { name: app.name.to_owned(), redirect_uris, policy: policy(app) }
+    let policy = policy(app, &redirect_uris);
+    NewApp { name: app.name.to_owned(), redirect_uris, policy }
 }
 
-fn policy(app: &seed::App) -> AppPolicy {
+/// The authority lets a public app be native, or use `http://localhost`, and not both: whoever asked for the latter meant it.
+fn rules(app: &seed::App, redirect_uris: &[String]) -> RedirectUriRules {
+    match app.is_public() && !redirect_uris.iter().any(|uri| uri.starts_with("http://localhost")) {
+        true => RedirectUriRules::Native,
+        false => RedirectUriRules::Development,
+    }
+}
+
+fn policy(app: &seed::App, redirect_uris: &[String]) -> AppPolicy {
     AppPolicy {
         public: app.is_public(),
         refresh: match app.refresh {
@@ -266,7 +283,7 @@ fn policy(app: &seed::App) -> AppPolicy {
             seed::StateAtToken::Present => StateAtToken::Present,
             seed::StateAtToken::NotAsked => StateAtToken::Ignored,
         },
-        redirect_uris: RedirectUriRules::Development,
+        redirect_uris: rules(app, redirect_uris),
         ..AppPolicy::default()
     }
 }

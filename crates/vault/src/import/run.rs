@@ -1,10 +1,11 @@
 //! One line after the other: put in, verified, told.
 
+use super::again::Again;
 use super::lines::{Export, Place, Unreadable};
 use super::person::Person;
 use keyfob_client::{
-    ApiShape, Clock, Connection, ConnectionError, ConnectionState, Connections, Evidence, Pause, Saved, Standing,
-    StoreUnavailable, StoredConnection, Timestamp, TokenDigest, TokenSet, TokenStore, Trouble, TroubleKind,
+    Clock, Connection, ConnectionError, ConnectionState, Connections, Evidence, Pause, Saved, StoreUnavailable,
+    StoredConnection, Timestamp, TokenDigest, TokenSet, TokenStore, Trouble, TroubleKind,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -71,6 +72,8 @@ pub enum Outcome {
     DeadThere {
         /// What was said of it.
         reason: String,
+        /// Why they were not.
+        untried: Untried,
     },
     /// It is in the vault, and could not be verified in passing. The next run tries again.
     NotVerified {
@@ -114,6 +117,17 @@ pub enum Compared {
     SamePerson,
     /// The API does not say, or the line's access token has ended; a refresh would spend a token that the vault may be using.
     NotCompared,
+}
+
+/// Why the tokens of a line do not take the place of a connection that works no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untried {
+    /// They are those that it died with.
+    SameTokens,
+    /// The connection is somebody's, and whose the line's tokens are cannot be asked: their access token has ended, or the API does not say now.
+    OwnerUnknown,
+    /// Its user declined, and has to be asked.
+    Declined,
 }
 
 impl Importer {
@@ -198,7 +212,7 @@ impl Importer {
     ) -> Result<Outcome, StoreUnavailable> {
         let Person { id, tokens } = person;
         if let Some(there) = self.store.load(&id).await? {
-            return self.compare(&id, &tokens, there, dry_run).await;
+            return self.bring_in_again(Again { id: &id, tokens: &tokens, known, dry_run }, there).await;
         }
         if let Some(other) = known {
             return Ok(Outcome::SameTokensThere { id: other.clone() });
@@ -210,76 +224,21 @@ impl Importer {
         if tokens.refresh_token.is_none() && !tokens.is_alive(now) {
             return Ok(Outcome::WithoutUse);
         }
-        // Its tokens may be dead.
-        let reason = "it was imported and is not verified yet".to_owned();
-        let trouble = Trouble { kind: TroubleKind::Unverified, since: now, reason };
-        let row = StoredConnection { trouble: Some(trouble), ..StoredConnection::live(1, tokens.clone(), now, None) };
+        let row = unverified(1, tokens.clone(), now);
         match self.store.save(&id, None, &row).await? {
             Saved::Stored => self.verify(&id).await,
             // Somebody was faster: the user has just connected, or another import runs.
             Saved::Conflict => match self.store.load(&id).await? {
-                Some(there) => self.compare(&id, &tokens, there, dry_run).await,
+                Some(there) => self.bring_in_again(Again { id: &id, tokens: &tokens, known, dry_run }, there).await,
                 None => Ok(Outcome::NotKept { reason: "it was removed at the same moment".to_owned() }),
             },
         }
     }
 
-    /// The vault has a connection of this name.
-    async fn compare(
-        &self,
-        id: &str,
-        tokens: &TokenSet,
-        there: StoredConnection,
-        dry_run: bool,
-    ) -> Result<Outcome, StoreUnavailable> {
-        let kept = match &there.standing {
-            Standing::Live(kept) => kept,
-            Standing::ReauthRequired(why) => return Ok(Outcome::DeadThere { reason: why.evidence.in_short() }),
-            Standing::LostReply(why) => return Ok(Outcome::DeadThere { reason: why.evidence.in_short() }),
-            Standing::Denied => {
-                return Ok(Outcome::DeadThere { reason: "its user declined".to_owned() });
-            }
-        };
-        let the_same = kept.access_token.expose() == tokens.access_token.expose()
-            || (kept.refresh_digest().is_some() && kept.refresh_digest() == tokens.refresh_digest());
-        let is_unverified = is_unverified(&there);
-        let is_known = there.identity.is_some() || self.connections.provider().api_shape() == ApiShape::Unknown;
-        let was = match there.identity {
-            Some(was) => was,
-            // An earlier run was interrupted behind putting it in.
-            None if !is_known && !dry_run => {
-                let verified = self.verify(id).await?;
-                let now_known = self.store.load(id).await?.and_then(|row| row.identity);
-                match now_known.filter(|_| verified == Outcome::Imported && !the_same) {
-                    Some(was) => was,
-                    None => return Ok(verified),
-                }
-            }
-            None if the_same && (is_unverified || kept.is_due(self.clock.now())) && !dry_run => {
-                return self.verify(id).await;
-            }
-            None if the_same => return Ok(Outcome::AlreadyThere(Compared::SamePerson)),
-            None => return Ok(Outcome::AlreadyThere(Compared::NotCompared)),
-        };
-        if the_same {
-            return Ok(Outcome::AlreadyThere(Compared::SamePerson));
-        }
-        let can_be_asked = !dry_run && !tokens.access_token.expose().is_empty() && tokens.is_alive(self.clock.now());
-        let is = match can_be_asked {
-            true => self.connections.identify(tokens).await,
-            false => None,
-        };
-        Ok(match is {
-            Some(is) if is.is_same(&was) => Outcome::AlreadyThere(Compared::SamePerson),
-            Some(_) => Outcome::OtherPerson,
-            None => Outcome::AlreadyThere(Compared::NotCompared),
-        })
-    }
-
     /// Asks the API whose it is, by the connection's ordinary call: refreshed first where it is time to, journaled like any refresh.
     ///
     /// Without a refresh token, one that the API refuses is worth nothing and is not kept.
-    async fn verify(&self, id: &str) -> Result<Outcome, StoreUnavailable> {
+    pub(super) async fn verify(&self, id: &str) -> Result<Outcome, StoreUnavailable> {
         let outcome = self.ask(id).await?;
         if outcome == Outcome::WithoutUse {
             self.store.remove(id).await?;
@@ -287,7 +246,7 @@ impl Importer {
         Ok(outcome)
     }
 
-    async fn ask(&self, id: &str) -> Result<Outcome, StoreUnavailable> {
+    pub(super) async fn ask(&self, id: &str) -> Result<Outcome, StoreUnavailable> {
         let connection = self.connections.open(id);
         let mut tries = 0;
         let answer = loop {
@@ -330,7 +289,14 @@ impl Importer {
     }
 }
 
-fn is_unverified(row: &StoredConnection) -> bool {
+/// A row whose tokens may be dead.
+pub(super) fn unverified(generation: u64, tokens: TokenSet, now: Timestamp) -> StoredConnection {
+    let reason = "it was imported and is not verified yet".to_owned();
+    let trouble = Trouble { kind: TroubleKind::Unverified, since: now, reason };
+    StoredConnection { trouble: Some(trouble), ..StoredConnection::live(generation, tokens, now, None) }
+}
+
+pub(super) fn is_unverified(row: &StoredConnection) -> bool {
     row.trouble.as_ref().is_some_and(|trouble| trouble.kind == TroubleKind::Unverified)
 }
 

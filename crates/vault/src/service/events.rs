@@ -72,18 +72,20 @@ pub(crate) async fn events(
     let (mine, last) = found.unwrap_or_else(|_| Ok((Vec::new(), None)))?;
     // Also where all of them were others': the next question begins behind them.
     let next = mine.last().map(|event| event.number).or(last).unwrap_or(from);
-    let told: Vec<Value> = mine.iter().map(document).collect();
-    Ok(fresh(json!({ "events": told, "next": next })))
+    let vault = service.vault.id();
+    let told: Vec<Value> = mine.iter().map(|event| document(vault, event)).collect();
+    Ok(fresh(json!({ "vault": vault, "events": told, "next": next })))
 }
 
 fn is_for(caller: &Caller, event: &StoredEvent) -> bool {
     caller.may_use(named(event).0)
 }
 
-/// An event as it is told, here and by webhook.
-pub(crate) fn document(event: &StoredEvent) -> Value {
+/// An event as it is told, here and by webhook: of this vault, since a new one counts from the beginning.
+pub(crate) fn document(vault: &str, event: &StoredEvent) -> Value {
     let (app, id) = named(event);
     json!({
+        "vault": vault,
         "number": event.number,
         "app": app,
         "id": id,

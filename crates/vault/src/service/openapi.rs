@@ -195,8 +195,9 @@ fn schemas() -> Value {
         "days_until_idle_death": { "type": ["integer", "null"] },
         "last_call_at": perhaps,
     }));
+    let vault = json!({ "type": "string", "description": "Which vault counted: another value than before means that numbers kept from then are worth nothing." });
     let event = object(json!({
-        "number": { "type": "integer" }, "app": text, "id": text, "from": perhaps, "to": text, "since": text,
+        "vault": vault, "number": { "type": "integer" }, "app": text, "id": text, "from": perhaps, "to": text, "since": text,
     }));
     json!({
         "Anything": {},
@@ -212,7 +213,7 @@ fn schemas() -> Value {
         "Connections": object(json!({ "connections": { "type": "array", "items": connection }, "next": perhaps })),
         "Removed": object(json!({ "app": text, "id": text, "removed": { "type": "boolean" }, "ended_at_authority": { "type": "boolean" } })),
         "Token": object(json!({ "access_token": text, "token_type": text, "expires_at": perhaps })),
-        "Events": object(json!({ "events": { "type": "array", "items": event }, "next": { "type": "integer" } })),
+        "Events": object(json!({ "vault": vault, "events": { "type": "array", "items": event }, "next": { "type": "integer" } })),
         "Problem": object(json!({ "error": text, "message": text })),
     })
 }

@@ -91,7 +91,9 @@ pub(crate) async fn proxy(
         answer = connection.send(&request).await;
     }
     let now = service.vault.now();
-    held.called(&id, now);
+    if reached_the_api(&answer) {
+        held.called(&id, now);
+    }
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => return Err(Problem::of_connection(&error, held, &id, now).await),
@@ -99,6 +101,14 @@ pub(crate) async fn proxy(
     // Whatever the API is called: one that keeps keys in its /me is told by nothing else.
     let is_me = path.trim_end_matches('/').rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case("me"));
     Ok(passed_on(answer, is_me))
+}
+
+/// Whether the API has seen the call, or may have.
+fn reached_the_api(answer: &Result<HttpResponse, ConnectionError>) -> bool {
+    matches!(
+        answer,
+        Ok(_) | Err(ConnectionError::Unauthorized(_) | ConnectionError::NoAnswer(SendFailure::Unanswered(_)))
+    )
 }
 
 /// What stands behind `/proxy/{app}/{id}`.

@@ -40,6 +40,9 @@ pub enum TakenAttempt {
 /// A store for the service.
 #[async_trait]
 pub trait VaultStore: TokenStore {
+    /// Which vault this is: made with it, and another in each. Numbers of events mean something within one only.
+    fn vault_id(&self) -> &str;
+
     /// Up to `limit` changes of state, from the first number above `after`.
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreUnavailable>;
 

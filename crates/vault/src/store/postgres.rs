@@ -31,7 +31,10 @@ use tokio_postgres::Row;
 
 /// What a database needs to be a vault's.
 const SCHEMA: Schema = Schema {
-    migrations: &[include_str!("postgres/migrations/0001_vault.sql")],
+    migrations: &[
+        include_str!("postgres/migrations/0001_vault.sql"),
+        include_str!("postgres/migrations/0002_vault_id.sql"),
+    ],
     // "Keyv" and a number.
     lock: 0x4b65_7976_0000_0001,
     marks: &[("vault", "key_check"), ("connections", "data_key")],
@@ -53,6 +56,7 @@ pub struct PostgresTokenStore {
     lanes: Arc<[Lane<Writes>]>,
     inside: Arc<Inside>,
     is_new: bool,
+    vault_id: Arc<str>,
 }
 
 /// What a write needs besides the database.
@@ -86,9 +90,10 @@ impl PostgresTokenStore {
         SCHEMA.prepare(&dialer).await?;
         let engine = Arc::new(Engine::start(&dialer, options));
         let inside = Arc::new(Inside { keys: DataKeys::new(master), clock, entropy });
-        let is_new = open::claim_or_judge(&engine, &inside).await?;
+        let open::Claimed { is_new, id } = open::claim_or_judge(&engine, &inside).await?;
         let lane = |_| Lane::start(dialer.clone(), options.queue, options.largest_batch.max(1));
-        Ok(PostgresTokenStore { engine, lanes: (0..options.lanes.max(1)).map(lane).collect(), inside, is_new })
+        let lanes = (0..options.lanes.max(1)).map(lane).collect();
+        Ok(PostgresTokenStore { engine, lanes, inside, is_new, vault_id: id.into() })
     }
 
     /// Whether this opening has made the vault: the database was empty.

@@ -31,6 +31,7 @@ pub struct SqliteTokenStore {
     engine: Arc<Engine>,
     inside: Arc<Inside>,
     is_new: bool,
+    vault_id: Arc<str>,
 }
 
 /// What a write needs besides the database.
@@ -52,10 +53,10 @@ impl SqliteTokenStore {
         entropy: Arc<dyn Entropy>,
     ) -> Result<SqliteTokenStore, OpenError> {
         let keys = DataKeys::new(master);
-        let (writer, reader, is_new) = open::open(path, &keys, clock.now(), entropy.as_ref())?;
+        let open::Open { writer, reader, is_new, id } = open::open(path, &keys, clock.now(), entropy.as_ref())?;
         let engine = Engine::start(writer, reader).map_err(|error| OpenError::Unavailable(error.to_string()))?;
         let inside = Arc::new(Inside { keys, clock, entropy });
-        Ok(SqliteTokenStore { engine: Arc::new(engine), inside, is_new })
+        Ok(SqliteTokenStore { engine: Arc::new(engine), inside, is_new, vault_id: id.into() })
     }
 
     /// Whether this opening has made the vault: nothing, or an empty file, was there.

@@ -1,5 +1,7 @@
 //! Imports through their public door, against an authority that ends a grant whose refresh token comes twice.
 
+mod again;
+
 use crate::authority::{Authority, Rotation};
 use crate::child::{Ended, Family, Task};
 use crate::place::{CountingEntropy, Database, Directory, START, Shared, TestClock};
@@ -8,7 +10,7 @@ use keyfob_client::{
     App, Clock, Connections, HttpRequest, HttpResponse, Pause, Provider, Secret, SendFailure, Surroundings, TokenStore,
     Transport,
 };
-use keyfob_vault::import::{Compared, Export, ExportUnreadable, Importer, Line, Mapping, Outcome, Place};
+use keyfob_vault::import::{Compared, Export, ExportUnreadable, Importer, Line, Mapping, Outcome, Place, Untried};
 use keyfob_vault::store::VaultStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -213,7 +215,7 @@ async fn an_export_is_imported_once(store: Arc<dyn TokenStore>) {
     let before = scene.kept().await;
     let second = scene.import(EXPORT, false).await;
     let (same, unknown) = (Outcome::AlreadyThere(Compared::SamePerson), Outcome::AlreadyThere(Compared::NotCompared));
-    let dead_there = Outcome::DeadThere { reason: "400 invalid_grant".to_owned() };
+    let dead_there = Outcome::DeadThere { reason: "400 invalid_grant".to_owned(), untried: Untried::SameTokens };
     assert_eq!(outcomes(&second)[..3], [same, unknown, dead_there]);
     assert_eq!(
         (scene.kept().await, *scene.world.refreshes.lock().unwrap()),

@@ -82,3 +82,32 @@ async fn events_readers_and_attempts_in_postgres() {
     an_attempt_is_taken_once_and_until_it_is_past(&store).await;
     connections_are_counted_between_names(&store).await;
 }
+
+#[tokio::test]
+async fn a_vault_has_an_id_of_its_own_and_keeps_it_in_sqlite() {
+    let (place, other) = (Directory::new(), Directory::new());
+    let id = place.store().vault_id().to_owned();
+    assert_eq!(place.store().vault_id(), id);
+    assert_ne!(other.store().vault_id(), id);
+    // One that was made before there were ids.
+    let file = rusqlite::Connection::open(place.file()).unwrap();
+    file.execute_batch("ALTER TABLE vault DROP COLUMN id; UPDATE vault SET version = 1").unwrap();
+    drop(file);
+    let given = place.store().vault_id().to_owned();
+    assert!(!given.is_empty() && given != id, "{given}");
+    assert_eq!(place.store().vault_id(), given);
+}
+
+#[tokio::test]
+async fn a_vault_has_an_id_of_its_own_and_keeps_it_in_postgres() {
+    let (place, other) = (Database::new().await, Database::new().await);
+    let id = place.store().await.vault_id().to_owned();
+    assert_eq!(place.store().await.vault_id(), id);
+    assert_ne!(other.store().await.vault_id(), id);
+    // One that was made before there were ids; its first two nodes of this version start together.
+    place.0.sql("ALTER TABLE vault DROP COLUMN id; UPDATE schema_version SET version = 1");
+    let (one, two) = tokio::join!(place.store(), place.store());
+    assert!(!one.vault_id().is_empty() && one.vault_id() != id, "{}", one.vault_id());
+    assert_eq!(one.vault_id(), two.vault_id());
+    assert_eq!(place.store().await.vault_id(), one.vault_id());
+}

@@ -31,9 +31,9 @@ pub(super) struct AppFile {
     system: Option<String>,
     system_key_file: Option<PathBuf>,
     title: Option<String>,
-    after: Option<Url>,
+    after: Option<String>,
     #[serde(default)]
-    return_prefixes: Vec<Url>,
+    return_prefixes: Vec<String>,
 }
 
 impl AppFile {
@@ -74,7 +74,18 @@ impl AppFile {
                 None
             }
         };
-        for prefix in &self.return_prefixes {
+        let mut place = |setting: String, text: &str| {
+            let url = Url::parse(text).map_err(|error| {
+                refuse(format!(
+                    "{setting} {text}: {error}; it is a whole address, like https://app.example.com/connected"
+                ))
+            });
+            findings.keep(url)
+        };
+        let after = self.after.as_deref().and_then(|text| place(of_app("after"), text));
+        let return_prefixes: Vec<Url> =
+            self.return_prefixes.iter().filter_map(|text| place(of_app("return_prefixes"), text)).collect();
+        for prefix in &return_prefixes {
             if !prefix.path().ends_with('/') || prefix.query().is_some() || prefix.fragment().is_some() {
                 findings.refuse(format!("{} {prefix} must end in / and have no query", of_app("return_prefixes")));
             }
@@ -102,8 +113,8 @@ impl AppFile {
             },
             app: credentials,
             scope: self.scope,
-            after: self.after,
-            return_prefixes: self.return_prefixes,
+            after,
+            return_prefixes,
         })
     }
 }

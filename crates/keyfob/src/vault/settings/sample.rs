@@ -13,6 +13,10 @@ listen = "127.0.0.1:4400"
 # The connections: an SQLite file for one machine, or postgres://user:password@host/database for several equal nodes.
 store = "vault.db"
 
+# Where there is no store, one is begun at the first start, and a mark beside the master key file keeps a later start from beginning another. Beside a key
+# that comes from the environment or a read-only mount no mark can be kept: set this after the first start.
+# store_must_exist = true
+
 # 32 random bytes in base64, made at the first start beside the store. Move it: one backup should not hold both. Without it the store is worth nothing,
 # to a thief and to you. KEYFOB_VAULT_MASTER_KEY may hold the key itself instead.
 # master_key_file = "/etc/keyfob/vault.master-key"
@@ -54,8 +58,8 @@ client_secret_file = "fub.secret"
 key_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 # connect: start connections; read: see them and their events; manage: refresh and revoke; token: see access tokens, which the proxy spares you.
 rights = ["connect", "read", "manage"]
-# What it may call through the proxy: a method or *, a path, perhaps with * at the end. Default: nothing.
-proxy = ["GET /v1/people*", "POST /v1/events"]
+# What it may call through the proxy: a method or *, and a path; with * at its end every path that begins so. Default: nothing.
+proxy = ["GET /v1/people", "GET /v1/people/*", "POST /v1/events"]
 # Only these apps. Default: all.
 # apps = ["fub"]
 

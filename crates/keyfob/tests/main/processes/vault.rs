@@ -1,6 +1,7 @@
 //! `keyfob vault` as a process: its file, its keys, a kill in the middle of a consent, an import, a reseal.
 
 mod full_disk;
+mod store;
 
 use super::connections::sandbox::Sandbox;
 use super::place::{Told, bare_command, told};
@@ -184,7 +185,9 @@ fn a_file_that_is_wrong_in_many_places_is_told_them_all_at_once() {
     std::fs::write(
         vault.path("vault.toml"),
         "public_url = \"http://127.0.0.1:4400/path\"\nstore = \"vault.db\"\n\
+         metrics = \"127.0.0.1:9101\"\n\
          [apps.a]\nauthority = \"followupboss\"\nclient_id = \"your client id\"\nclient_secret_file = \"none.secret\"\n\
+         after = \"app.example.com/connected\"\nreturn_prefixes = [\"/back/\"]\nscope = [\"people\"]\n\
          [apps.b]\nauthority = \"keyfob\"\nclient_id = \"b\"\npublic = true\n\
          [apps.c]\nauthority = \"https://id.example.com\"\nclient_id = \"c\"\npublic = true\n\
          [callers.backend]\nkey_sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\napps = [\"b\", \"z\"]\n\
@@ -193,6 +196,10 @@ fn a_file_that_is_wrong_in_many_places_is_told_them_all_at_once() {
     .expect("a file");
     vault.refuses(&[
         "public_url http://127.0.0.1:4400/path: it must have neither",
+        "configuration vault.toml: line 3: unknown field `metrics`",
+        "configuration vault.toml: line 10: invalid type: sequence, expected a string",
+        "apps.a.after app.example.com/connected: relative URL without a base; it is a whole address, like https://",
+        "apps.a.return_prefixes /back/: relative URL without a base",
         "apps.a.client_id is empty or still the sample's",
         "apps.a.client_secret_file none.secret is not there (looked for from /",
         "); put the secret alone into it",
@@ -238,11 +245,16 @@ async fn a_check_tells_of_rules_and_connections_that_nothing_fits() {
     vault.connect(&serving, "u1").await;
     serving.stop();
     let text = std::fs::read_to_string(vault.path("vault.toml")).expect("a file");
-    std::fs::write(vault.path("vault.toml"), text.replace("\"GET /v1/*\"", "\"GET /v1/*\", \"POST /people\""))
-        .expect("a file");
+    std::fs::write(
+        vault.path("vault.toml"),
+        text.replace("\"GET /v1/*\"", "\"GET /v1/*\", \"POST /people\", \"GET /v1/people*\""),
+    )
+    .expect("a file");
     let notes = vault.does(&["check"])["notes"].to_string();
     let idle = r#"callers.backend.proxy: \"POST /people\" allows no call: the API of fub begins with /v1/"#;
     assert!(notes.contains(idle), "{notes}");
+    let wide = r#"callers.backend.proxy: \"GET /v1/people*\" allows every path that begins so, GET /v1/peopleX too; for this one and what is below it: \"GET /v1/people\", \"GET /v1/people/*\""#;
+    assert!(notes.contains(wide) && notes.matches("begins so").count() == 1, "{notes}");
     std::fs::write(vault.path("vault.toml"), text.replace("[apps.fub]", "[apps.boss]")).expect("a file");
     let notes = vault.does(&["check"])["notes"].to_string();
     assert!(notes.contains("the store has connections of an app fub that the configuration does not name"), "{notes}");
@@ -277,43 +289,6 @@ fn a_check_makes_no_store_for_a_key_that_is_there() {
     assert!(!vault.path("vault.db").exists(), "a file was made");
     let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
     assert_eq!(database.sql(tables), "0", "tables were made");
-}
-
-/// A store that has gone, where its key is still there, is not replaced in silence.
-#[test]
-fn a_new_and_empty_vault_is_told() {
-    let vault = Vault::on("vault.db");
-    std::fs::write(vault.path("users.csv"), "id,refresh_token\n").expect("a file");
-    let import = || vault.run(&["import", "users.csv", "--app", "fub"]).stderr;
-    let first = import();
-    assert!(first.contains("made a new, empty vault in vault.db\n"), "{first}");
-    assert!(!import().contains("made a new"), "it is there");
-    std::fs::write(vault.path("vault.db"), "").expect("a file");
-    let checked = vault.run(&["check"]);
-    assert!(checked.stdout.contains("nothing there yet") && checked.code == Some(0), "{checked:?}");
-    let odd = "made a new, empty vault in vault.db; its master key was there before";
-    let second = import();
-    assert!(second.contains(odd), "{second}");
-    std::fs::remove_file(vault.path("vault.db")).expect("there");
-    let serving = vault.serve();
-    let line = serving.said().lines().find(|line| line.contains(odd)).map(str::to_owned);
-    assert!(line.as_deref().is_some_and(|line| line.contains("WARN")), "{line:?} in {}", serving.said());
-    serving.stop();
-    let database = PostgresCluster::shared().database();
-    vault.configure(&format!("store = {:?}", database.url()));
-    let third = vault.run(&["reseal", "data"]).stderr;
-    assert!(third.contains("made a new, empty vault in postgres://") && third.contains("was there before"), "{third}");
-}
-
-/// The second node of a vault, started without the key of the first.
-#[test]
-fn a_vault_on_postgresql_without_its_key_gets_no_other_one() {
-    let database = PostgresCluster::shared().database();
-    let vault = Vault::on(&database.url());
-    vault.serve().stop();
-    std::fs::remove_file(vault.path("vault.master-key")).expect("made by the first start");
-    vault.refuses(&["is there and its master key file vault.master-key is not; put the file back"]);
-    assert!(!vault.path("vault.master-key").exists(), "another key was made");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -42,6 +42,22 @@ async fn a_grant_that_ended_needs_the_user_and_a_new_consent_mends_it() {
     assert_eq!(desk.told("u1").await, told);
 }
 
+/// Whoever looks for users that nobody calls for any more must not find refusals.
+#[tokio::test]
+async fn a_call_that_never_reached_the_api_is_no_last_call() {
+    let desk = Desk::new().await;
+    desk.connect("u1").await;
+    let last = async || desk.get("/connections/fub/u1").await.json()["last_call_at"].clone();
+    assert_eq!(last().await, json!(null));
+    assert_eq!(desk.get("/proxy/fub/u1/v1/nothing-here").await.status, 404);
+    let reached = last().await;
+    assert!(reached.is_string(), "the API's 404 is an answer: {reached}");
+    desk.taken_back("u1").await;
+    desk.passes(61).await;
+    assert_eq!(refusal(&desk.get("/proxy/fub/u1/v1/identity").await).0, 409);
+    assert_eq!(last().await, reached);
+}
+
 #[tokio::test]
 async fn a_connection_is_given_back_and_gone() {
     let desk = Desk::new().await;

@@ -3,17 +3,27 @@
 use super::{Inside, keys};
 use crate::store::data_keys::KeyError;
 use crate::store::open::OpenError;
+use crate::store::vault_id;
 use keyfob_postgres::{Engine, Fault, Patience};
 use std::sync::Arc;
 
-/// Makes the keys of a new vault, or checks ours against those of an old one. Whether it is a new one.
-pub(super) async fn claim_or_judge(engine: &Arc<Engine>, inside: &Arc<Inside>) -> Result<bool, OpenError> {
+/// A vault that is ours.
+pub(super) struct Claimed {
+    /// Whether this opening has made it.
+    pub(super) is_new: bool,
+    pub(super) id: String,
+}
+
+/// Makes the keys of a new vault, or checks ours against those of an old one.
+pub(super) async fn claim_or_judge(engine: &Arc<Engine>, inside: &Arc<Inside>) -> Result<Claimed, OpenError> {
+    // Before the tries, so that all of them name the vault alike.
+    let id = vault_id::fresh(inside.entropy.as_ref()).map_err(KeyError::from)?;
     // In a task that nobody drops, so that the transaction is ended.
     let (engine, inside) = (Arc::clone(engine), Arc::clone(inside));
     let judged = tokio::spawn(async move {
         let mut patience = Patience::new();
         loop {
-            match attempt(&engine, &inside).await {
+            match attempt(&engine, &inside, &id).await {
                 // If the answer of the commit was lost, the next attempt finds a vault under our own key.
                 Err(fault) => patience.after(fault).await?,
                 outcome => return outcome,
@@ -24,7 +34,8 @@ pub(super) async fn claim_or_judge(engine: &Arc<Engine>, inside: &Arc<Inside>) -
     judged.map_err(|fault| OpenError::Unavailable(fault.to_string()))?
 }
 
-async fn attempt(engine: &Engine, inside: &Inside) -> Result<Result<bool, OpenError>, Fault> {
+/// `fresh` names the vault if it has no name yet.
+async fn attempt(engine: &Engine, inside: &Inside, fresh: &str) -> Result<Result<Claimed, OpenError>, Fault> {
     let check = inside.keys.master().check();
     let transaction = engine.begin().await?;
     let session = transaction.session();
@@ -41,11 +52,24 @@ async fn attempt(engine: &Engine, inside: &Inside) -> Result<Result<bool, OpenEr
             }
         }
     };
-    match &judged {
-        Ok(()) => transaction.commit().await?,
-        Err(_) => transaction.roll_back().await?,
+    if let Err(error) = judged {
+        transaction.roll_back().await?;
+        return Ok(Err(error.into()));
     }
-    Ok(judged.map(|()| is_new).map_err(OpenError::from))
+    let id = named(session, fresh).await?;
+    transaction.commit().await?;
+    Ok(Ok(Claimed { is_new, id }))
+}
+
+/// The vault's id. One that was made before there were ids gets its own here, from the first node that opens it.
+async fn named(session: &keyfob_postgres::Session, fresh: &str) -> Result<String, Fault> {
+    const ID: &str = "SELECT id FROM vault WHERE id IS NOT NULL";
+    if let Some(row) = session.query_opt(ID, &[]).await? {
+        return Ok(row.try_get(0)?);
+    }
+    session.execute("UPDATE vault SET id = $1 WHERE id IS NULL", &[&fresh]).await?;
+    let row = session.query_opt(ID, &[]).await?;
+    row.map(|row| row.try_get(0)).transpose()?.ok_or_else(|| Fault::Statement("the vault has no row".to_owned()))
 }
 
 /// Whether the key that seals now is there and whole.

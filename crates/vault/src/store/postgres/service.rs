@@ -52,6 +52,10 @@ impl PostgresTokenStore {
 
 #[async_trait]
 impl VaultStore for PostgresTokenStore {
+    fn vault_id(&self) -> &str {
+        &self.vault_id
+    }
+
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreUnavailable> {
         PostgresTokenStore::events(self, after, limit).await
     }

@@ -1,9 +1,10 @@
 //! Opening a vault's file: ours, whole, and under the right master key, or a clear word why not. Nothing is changed before that
 //! is known.
 
-use crate::store::data_keys::DataKeys;
+use crate::store::data_keys::{DataKeys, KeyError};
 use crate::store::master_key::MasterKey;
 use crate::store::open::OpenError;
+use crate::store::vault_id;
 use keyfob_protocol::{Entropy, Timestamp};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::fs::OpenOptions;
@@ -13,8 +14,10 @@ use std::time::Duration;
 
 /// "Keyv": stands in the file's header, so that no other program's database is taken for ours.
 const APPLICATION_ID: i64 = 0x4b65_7976;
-/// Of the schema below.
-const VERSION: i64 = 1;
+/// Of the schema.
+const VERSION: i64 = 2;
+/// The first one whose vaults have an id.
+const WITH_ID: i64 = 2;
 /// How long a lock of another process is waited for. Its transactions last a sync or two.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -28,13 +31,17 @@ impl From<rusqlite::Error> for OpenError {
     }
 }
 
-/// Two connections to a vault, made new where there is none; and whether it was.
-pub(super) fn open(
-    path: &Path,
-    keys: &DataKeys,
-    now: Timestamp,
-    entropy: &dyn Entropy,
-) -> Result<(Connection, Connection, bool), OpenError> {
+/// A vault that is ours and open.
+pub(super) struct Open {
+    pub(super) writer: Connection,
+    pub(super) reader: Connection,
+    /// Whether this opening has made it.
+    pub(super) is_new: bool,
+    pub(super) id: String,
+}
+
+/// Opens a vault, made new where there is none.
+pub(super) fn open(path: &Path, keys: &DataKeys, now: Timestamp, entropy: &dyn Entropy) -> Result<Open, OpenError> {
     // SQLite gives its log the permissions of the database.
     OpenOptions::new()
         .create(true)
@@ -53,17 +60,35 @@ pub(super) fn open(
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.execute_batch(include_str!("schema.sql"))?;
             let check = keys.master().check();
-            transaction.execute("INSERT INTO vault (one, version, key_check) VALUES (1, ?1, ?2)", (VERSION, check))?;
+            let id = vault_id::fresh(entropy).map_err(KeyError::from)?;
+            let insert = "INSERT INTO vault (one, version, key_check, id) VALUES (1, ?1, ?2, ?3)";
+            transaction.execute(insert, (VERSION, check, id))?;
             keys.add(&transaction, now, entropy)?;
             is_new = true;
         }
         transaction.commit()?;
     }
-    judge(&writer, &keys.master())?;
+    if judge(&writer, &keys.master())? < VERSION {
+        update(&mut writer, entropy)?;
+    }
     keys.current(&writer)?;
+    let id = writer.query_row("SELECT id FROM vault", [], |row| row.get(0))?;
     let reader = connect(path)?;
     reader.pragma_update(None, "query_only", true)?;
-    Ok((writer, reader, is_new))
+    Ok(Open { writer, reader, is_new, id })
+}
+
+/// Brings a vault of an earlier version up to this one. Programs of that version that have it open go on.
+fn update(writer: &mut Connection, entropy: &dyn Entropy) -> Result<(), OpenError> {
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have done it meanwhile.
+    let version: i64 = transaction.query_row("SELECT version FROM vault", [], |row| row.get(0))?;
+    if version < WITH_ID {
+        transaction.execute_batch("ALTER TABLE vault ADD COLUMN id TEXT NOT NULL DEFAULT ''")?;
+        let id = vault_id::fresh(entropy).map_err(KeyError::from)?;
+        transaction.execute("UPDATE vault SET version = ?1, id = ?2", (WITH_ID, id))?;
+    }
+    Ok(transaction.commit()?)
 }
 
 fn connect(path: &Path) -> Result<Connection, OpenError> {
@@ -91,14 +116,15 @@ fn is_vault(connection: &Connection) -> Result<bool, OpenError> {
     }
 }
 
-fn judge(connection: &Connection, master: &MasterKey) -> Result<(), OpenError> {
+/// Refuses what we do not know or cannot open; its version.
+fn judge(connection: &Connection, master: &MasterKey) -> Result<i64, OpenError> {
     let (version, check): (i64, Vec<u8>) =
         connection.query_row("SELECT version, key_check FROM vault", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if version > VERSION {
         return Err(OpenError::Newer { found: version, known: VERSION });
     }
     match check == master.check() {
-        true => Ok(()),
+        true => Ok(version),
         false => Err(OpenError::WrongMasterKey),
     }
 }

@@ -1,7 +1,8 @@
 CREATE TABLE vault (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     version INTEGER NOT NULL,
-    key_check BLOB NOT NULL
+    key_check BLOB NOT NULL,
+    id TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE data_keys (

@@ -49,6 +49,10 @@ impl Inside {
 
 #[async_trait]
 impl VaultStore for SqliteTokenStore {
+    fn vault_id(&self) -> &str {
+        &self.vault_id
+    }
+
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreUnavailable> {
         SqliteTokenStore::events(self, after, limit).await
     }

@@ -61,7 +61,7 @@ system_key_file = "fub.system-key"
 [callers.backend]
 key_sha256 = "{digest}"
 rights = ["connect", "read", "manage"]
-proxy = ["GET /v1/people*"]
+proxy = ["GET /v1/people", "GET /v1/people/*"]
 
 [webhooks.backend]
 url = "{webhooks}"
