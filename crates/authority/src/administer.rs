@@ -1,6 +1,7 @@
 //! Changes of accounts, users, systems and apps, with what they mean for tokens that are out.
 
 use crate::authority::{Authority, Fault};
+use crate::changes;
 use crate::model::{
     Account, AccountId, AccountStatus, App, AppId, LedgerEntry, LedgerKind, System, SystemId, User, UserId, UserStatus,
 };
@@ -106,13 +107,10 @@ impl Authority {
     }
 
     /// Replaces what is known of a user, their password included.
-    pub async fn update_user(
-        &self,
-        user: Replacement<User>,
-        what: &str,
-        now: Timestamp,
-    ) -> Result<Administered, Fault> {
-        let entry = user_entry(&user.row, now).with_detail(what);
+    pub async fn update_user(&self, user: Replacement<User>, now: Timestamp) -> Result<Administered, Fault> {
+        // If it was changed since it was read, so that this is not what it was, nothing is written.
+        let Some(was) = self.store.user(user.row.id).await? else { return Ok(Administered::Missing) };
+        let entry = user_entry(&user.row, now).with_detail(changes::of_user(&was, &user.row));
         self.administer(Administration::UpdateUser(user), vec![entry], Vec::new()).await
     }
 
@@ -139,7 +137,9 @@ impl Authority {
 
     /// Replaces an account's name and domain.
     pub async fn update_account(&self, account: Replacement<Account>, now: Timestamp) -> Result<Administered, Fault> {
-        let entry = account_entry(account.row.id, now).with_detail("changed");
+        // As above.
+        let Some(was) = self.store.account(account.row.id).await? else { return Ok(Administered::Missing) };
+        let entry = account_entry(was.id, now).with_detail(changes::of_account(&was, &account.row));
         self.administer(Administration::UpdateAccount(account), vec![entry], Vec::new()).await
     }
 

@@ -6,10 +6,10 @@
 mod access_tokens;
 mod administer;
 mod app_cache;
-mod app_changes;
 mod authenticate;
 pub mod authority;
 pub mod authorize;
+mod changes;
 mod client_credentials;
 #[cfg(feature = "conformance")]
 pub mod conformance;

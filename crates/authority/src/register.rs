@@ -1,7 +1,7 @@
 //! Systems and their apps: registration, listing, redirect URIs, secrets (matrix RG-01 to RG-03, RG-07).
 
-use crate::app_changes;
 use crate::authority::{Authority, Decision, Fault};
+use crate::changes;
 use crate::model::{App, AppId, AppPolicy, AppSecret, LedgerEntry, LedgerKind, LegacyGet, System};
 use crate::secrets;
 use crate::store::{Administered, Administration, Replacement};
@@ -164,7 +164,7 @@ impl Authority {
         let was = app.clone();
         let app = App { name, redirect_uris, policy, updated_at: now, ..app };
         let entry = LedgerEntry { app: Some(id), ..LedgerEntry::new(now, LedgerKind::AppChanged) };
-        let entry = entry.with_detail(app_changes::told(&was, &app));
+        let entry = entry.with_detail(changes::of_app(&was, &app));
         let change = Administration::UpdateApp(Replacement { row: app.clone(), read_at });
         Ok(match self.administer(change, vec![entry], Vec::new()).await? {
             Administered::Done(_) => Decision::Granted(app),

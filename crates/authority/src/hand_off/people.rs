@@ -7,6 +7,7 @@ use super::arrival::ReturnRefusal;
 use super::assertion::{Company, Person};
 use crate::administer::{account_entry, user_entry};
 use crate::authority::{ATTEMPTS, Authority, Decision, Fault};
+use crate::changes;
 use crate::model::{Account, AccountId, AccountStatus, EndReason, User, UserId, UserStatus};
 use crate::sign_in::SignInPlace;
 use crate::store::{Administered, Administration, NewRevocation, Replacement};
@@ -54,7 +55,8 @@ impl Authority {
             let (name, domain) = (person.account.name.clone(), person.account.domain.clone());
             let described = Account { name, domain, ..account.clone() };
             if account.followed_at == said_at && described != account {
-                let entry = account_entry(account.id, now).with_detail(self.follows());
+                let what = changes::of_account(&account, &described);
+                let entry = account_entry(account.id, now).with_detail(format!("{}: {what}", self.follows()));
                 let change = Administration::UpdateAccount(Replacement { row: described, read_at });
                 if self.administer(change, vec![entry], Vec::new()).await? == Administered::Conflict {
                     return Ok(Decision::Refused(self.domain_taken(&person.account).await?));
@@ -70,7 +72,8 @@ impl Authority {
             if moves {
                 self.end_grants_of(user.id, EndReason::UserMoved, now).await?;
             }
-            let entry = user_entry(&row, now).with_detail(self.follows());
+            let what = changes::of_user(&user, &row);
+            let entry = user_entry(&row, now).with_detail(format!("{}: {what}", self.follows()));
             let replacement = Replacement { row, read_at };
             let change = match moves {
                 true => Administration::UpdateUserEndingSessions(replacement),

@@ -150,7 +150,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
                 role: role.map_or(user.role, Role::from),
                 ..user
             };
-            done(authority.update_user(Replacement { row, read_at }, "changed", now).await?, "user", TAKEN)?;
+            done(authority.update_user(Replacement { row, read_at }, now).await?, "user", TAKEN)?;
             show(opened, id, json).await
         }
         Command::Password { user } => {
@@ -160,7 +160,7 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             let read_at = opened.store.settings_version().await?;
             let user = opened.store.user(id).await?.ok_or_else(|| missing("user"))?;
             let row = User { password_hash, ..user };
-            done(authority.update_user(Replacement { row, read_at }, "password set", now).await?, "user", TAKEN)?;
+            done(authority.update_user(Replacement { row, read_at }, now).await?, "user", TAKEN)?;
             changed(json, "user", id.0, "password set")
         }
         Command::Link { user, external, replace } => {

@@ -31,7 +31,14 @@ async fn lg_03_a_known_user_follows_the_platform_and_a_local_one_is_not_taken_ov
     assert!(now.role == Role::Agent && now.account != first.account && now.tokens_after > first.tokens_after);
     let entries = store.ledger(LedgerFilter { user: Some(now.id), ..LedgerFilter::default() }, 20).await;
     let entries = entries.expect("no fault");
-    assert!(entries.iter().any(|entry| entry.detail == "follows the platform"), "{entries:?}");
+    assert!(
+        entries.iter().any(|entry| {
+            let told = &entry.detail;
+            told.starts_with("follows the platform: ")
+                && told.contains(r#"email: "una@example.com" -> "una@new.example.com""#)
+        }),
+        "{entries:?}"
+    );
     // The owner has a password here.
     let page = arrive(json!({ "sub": "u-9", "email": "OWNER@example.com" })).await;
     assert_page(&page.answer, 409);

@@ -41,8 +41,10 @@ async fn lg_03_a_known_user_follows_the_provider_and_a_local_one_is_not_taken_ov
     assert_eq!(now.role, Role::Owner, "the strongest of those that the values give");
     let entries = store.ledger(LedgerFilter { user: Some(now.id), ..LedgerFilter::default() }, 20).await;
     let entries = entries.expect("no fault");
-    for detail in ["follows the OpenID provider", "at the OpenID provider"] {
-        assert!(entries.iter().any(|entry| entry.detail == detail), "{entries:?}");
+    for detail in
+        [r#"follows the OpenID provider: email: "una@example.com" -> "una@new.example.com""#, "at the OpenID provider"]
+    {
+        assert!(entries.iter().any(|entry| entry.detail.contains(detail)), "{entries:?}");
     }
     let page = arrive(&server, &provider, json!({ "sub": "u-9", "email": "OWNER@example.com" })).await;
     assert_page(&page.answer, 409);

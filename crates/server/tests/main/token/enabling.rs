@@ -172,7 +172,7 @@ async fn rf_10_who_had_not_seen_a_disabling_does_not_undo_it() {
     second.set_enabled(Wide::Account, false).await;
 
     let row = User { name: "Another Name".to_owned(), ..user.clone() };
-    let updated = authority.update_user(Replacement { row, read_at }, "changed", now).await.expect("no fault");
+    let updated = authority.update_user(Replacement { row, read_at }, now).await.expect("no fault");
     assert_eq!(updated, Administered::Outdated);
     let row = Account { name: "Another Name".to_owned(), ..account };
     let updated = authority.update_account(Replacement { row, read_at }, now).await.expect("no fault");

@@ -3,9 +3,11 @@
 use super::watched_store::WatchedStore;
 use super::{code, connect, connected, exchange_fields, identity, node, rotating};
 use keyfob_authority::Decision;
-use keyfob_authority::model::{AppPolicy, EndReason, LedgerEntry, LedgerKind, LegacyGet, ReusePolicy};
+use keyfob_authority::model::{
+    Account, AppPolicy, EndReason, LedgerEntry, LedgerKind, LegacyGet, ReusePolicy, Role, User, UserId,
+};
 use keyfob_authority::register::NewApp;
-use keyfob_authority::store::{GrantFilter, LedgerFilter, StoreError};
+use keyfob_authority::store::{Administered, GrantFilter, LedgerFilter, Replacement, StoreError};
 use keyfob_protocol::token_name::{PresentedToken, TokenKind};
 use keyfob_testkit::{Browser, ManualClock, START, TestServer, TestServerOptions};
 use std::sync::Arc;
@@ -156,4 +158,22 @@ async fn lg_03_a_change_of_an_app_says_what_was_and_what_is() {
     let long = |n: usize| format!("https://lamp.example/{n}/{}", "a".repeat(1900));
     let told = change("Lamp", (0..50).map(long).collect(), policy).await;
     assert!(told.chars().count() == 2001 && told.ends_with('…'), "{}", told.len());
+}
+
+#[tokio::test]
+async fn lg_03_a_change_of_a_user_or_account_says_what_was_and_what_is() {
+    let server = TestServer::start().await;
+    let (store, authority, now) = (server.store(), server.authority(), server.clock_now());
+    let owner = server.owner.user.clone();
+    let read_at = async || store.settings_version().await.expect("no fault");
+    let newest = async || entries(&server).await.pop().expect("an entry").detail;
+    let row = User { role: Role::Agent, password_hash: Some("canary-hash".to_owned()), ..owner.clone() };
+    authority.update_user(Replacement { row, read_at: read_at().await }, now).await.expect("no fault");
+    assert_eq!(newest().await, r#"role: "Owner" -> "Agent"; password set"#);
+    let account = store.account(owner.account).await.expect("no fault").expect("there");
+    let row = Account { name: "Elm Street".to_owned(), ..account.clone() };
+    authority.update_account(Replacement { row, read_at: read_at().await }, now).await.expect("no fault");
+    assert_eq!(newest().await, format!(r#"name: "{}" -> "Elm Street""#, account.name));
+    let gone = Replacement { row: User { id: UserId(99), ..owner }, read_at: read_at().await };
+    assert_eq!(authority.update_user(gone, now).await.expect("no fault"), Administered::Missing);
 }
