@@ -215,7 +215,7 @@ impl Config {
     pub(crate) fn advice_on_proxy(&self) -> Option<&'static str> {
         self.doorway.unnamed_proxy.then_some(
             "the issuer is https and this listener is plain, so a proxy stands before it that trusted_proxies does not name: nobody is told apart \
-             by address, and limits against guessing hold only for each person. Name it, for example trusted_proxies = [\"127.0.0.1/32\"], and \
+             by address, and whoever guesses at somebody's password holds up their sign-in in a new browser. Name it, for example trusted_proxies = [\"127.0.0.1/32\"], and \
              have it add the client's address to X-Forwarded-For",
         )
     }

@@ -3,9 +3,10 @@
 //! Everything is counted in this node's memory, which is bounded: a limit that writes to the store would be an attack of its own. A delay
 //! grows with each failure and ends by itself.
 //!
-//! Nobody is held up by somebody else's guesses, unless both are at one address and the browser is new to its user. So guesses at one person from
-//! everywhere close nothing: they make each network that comes after be content with three, and then with fewer and fewer. Where nobody
-//! says who is connected, only what needs no address is counted.
+//! Nobody is held up by somebody else's guesses in a browser that they have used; in one that is new to them, by those from their own address, and
+//! while a botnet guesses at them, from their own network. So guesses at one person from everywhere close nothing: they make each network that
+//! comes after be content with three, and then with fewer and fewer. Where nobody says who is connected, only what needs no address is counted,
+//! and anybody can hold up browsers that are new to their users, for a minute at a time.
 
 mod failures;
 mod load;
@@ -42,7 +43,9 @@ const GRANT: Rule = Rule { free: 1000, longest: 10, forget: MINUTE };
 pub(crate) struct Restraint {
     /// Whether anybody is held back.
     holds_back: bool,
-    failures: Failures,
+    logins: Failures,
+    /// Apart, so that a token request asks nothing where only sign-ins fail.
+    clients: Failures,
     pub(crate) load: Load,
 }
 
@@ -58,28 +61,32 @@ pub(crate) struct LoginAttempt {
 impl Restraint {
     /// With nothing counted yet.
     pub(crate) fn new(holds_back: bool) -> Restraint {
-        Restraint { holds_back, failures: Failures::default(), load: Load::default() }
+        Restraint { holds_back, logins: Failures::default(), clients: Failures::default(), load: Load::default() }
     }
 
-    /// Counts a try to sign in before the password is looked at, so that a thousand at once are a thousand. `known` if its owner has signed in
-    /// with this browser before.
+    /// Counts a try to sign in before the password is looked at, so that a thousand at once are a thousand. `known` is the browser, if its owner has
+    /// signed in with it before.
     ///
     /// # Errors
     /// Seconds to wait; the password is not looked at.
-    pub(crate) fn login(&self, email: &str, known: bool, peer: Peer, now: Timestamp) -> Result<LoginAttempt, u32> {
+    pub(crate) fn login(
+        &self,
+        email: &str,
+        known: Option<&str>,
+        peer: Peer,
+        now: Timestamp,
+    ) -> Result<LoginAttempt, u32> {
         if !self.holds_back {
             return Ok(LoginAttempt::default());
         }
         let email = email.trim().to_lowercase();
         let anywhere = Key::of("login anywhere", &[&email]);
-        let botnet = !known && self.failures.exceed(&anywhere, LOGIN_ANYWHERE, now);
+        let botnet = known.is_none() && self.logins.exceed(&anywhere, LOGIN_ANYWHERE, now);
         let (here, wider) = match (known, peer.address()) {
-            (true, address) => {
-                let address = address.unwrap_or_default();
-                (vec![(Key::of("login known", &[&email, &address]), LOGIN)], Vec::new())
-            }
-            (false, None) => (Vec::new(), vec![(anywhere, LOGIN_UNADDRESSED)]),
-            (false, Some(address)) => {
+            // By itself alone: whoever copied its cookie gains nothing by bringing addresses.
+            (Some(browser), _) => (vec![(Key::of("login known", &[&email, browser]), LOGIN)], Vec::new()),
+            (None, None) => (Vec::new(), vec![(anywhere, LOGIN_UNADDRESSED)]),
+            (None, Some(address)) => {
                 let mut here = vec![(Key::of("login", &[&email, &address]), LOGIN)];
                 if botnet {
                     let network = peer.network().unwrap_or_default();
@@ -88,10 +95,10 @@ impl Restraint {
                 (here, vec![(Key::of("login address", &[&address]), LOGIN_ADDRESS), (anywhere, LOGIN_ANYWHERE)])
             }
         };
-        self.failures.count_all(here.iter().chain(&wider), now)?;
-        if !known && !botnet && self.failures.exceed(&anywhere, LOGIN_ANYWHERE, now) {
+        self.logins.count_all(here.iter().chain(&wider), now)?;
+        if known.is_none() && !botnet && self.logins.exceed(&anywhere, LOGIN_ANYWHERE, now) {
             tracing::warn!(
-                "somebody's password is guessed at from many addresses: each further network has three tries"
+                "more than fifty wrong passwords of one person: from now on each network has three tries, then fewer"
             );
         }
         let keys = |counted: Vec<(Key, Rule)>| counted.into_iter().map(|(key, _)| key).collect();
@@ -100,13 +107,13 @@ impl Restraint {
 
     /// The password was right: this person may mistype again here, and the try was none of the failures.
     pub(crate) fn logged_in(&self, attempt: LoginAttempt) {
-        attempt.here.iter().for_each(|key| self.failures.forget(key));
-        attempt.wider.iter().for_each(|key| self.failures.take_back(key));
+        attempt.here.iter().for_each(|key| self.logins.forget(key));
+        attempt.wider.iter().for_each(|key| self.logins.take_back(key));
     }
 
     /// The password was not looked at after all.
     pub(crate) fn not_tried(&self, attempt: LoginAttempt) {
-        attempt.here.iter().chain(&attempt.wider).for_each(|key| self.failures.take_back(key));
+        attempt.here.iter().chain(&attempt.wider).for_each(|key| self.logins.take_back(key));
     }
 
     /// Whether a client's request is looked at now.
@@ -114,12 +121,12 @@ impl Restraint {
     /// # Errors
     /// Row T-03.
     pub(crate) fn client(&self, client_id: &str, peer: Peer, now: Timestamp) -> Result<(), TokenRefusal> {
-        if !self.failures.any() {
+        if !self.clients.any() {
             return Ok(());
         }
         let Some(address) = peer.address() else { return Ok(()) };
         let keys = client_keys(client_id, &address).into_iter().map(|(key, _)| key);
-        let waits = keys.chain([grant_key(client_id, &address)]).filter_map(|key| self.failures.wait(&key, now));
+        let waits = keys.chain([grant_key(client_id, &address)]).filter_map(|key| self.clients.wait(&key, now));
         waits.max().map_or(Ok(()), |retry_after| Err(TokenRefusal::Overloaded { retry_after }))
     }
 
@@ -128,10 +135,10 @@ impl Restraint {
         let Some(address) = peer.address().filter(|_| self.holds_back) else { return };
         match refusal {
             TokenRefusal::ClientAuthenticationFailed => {
-                client_keys(client_id, &address).iter().for_each(|(key, rule)| self.failures.count(key, *rule, now));
+                client_keys(client_id, &address).iter().for_each(|(key, rule)| self.clients.count(key, *rule, now));
             }
             TokenRefusal::InvalidCode | TokenRefusal::InvalidRefreshToken => {
-                self.failures.count(&grant_key(client_id, &address), GRANT, now);
+                self.clients.count(&grant_key(client_id, &address), GRANT, now);
             }
             _ => {}
         }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-/// Keys that are remembered at most, about 6 MB. Beyond it the oldest go: whoever can bring that many addresses is not stopped by a counter.
+/// Keys that are remembered at most, about 6 MB. Beyond it the least go: whoever can bring that many addresses is not stopped by a counter.
 const MOST: usize = 100_000;
 
 /// How failures of one kind are met.
@@ -108,6 +108,10 @@ impl Failures {
         if let Some(of_key) = kept.get_mut(key) {
             of_key.failures = of_key.failures.saturating_sub(1);
             of_key.until = of_key.last;
+            if of_key.failures == 0 {
+                // Or tries that were never made would fill the memory, and push out those that were.
+                kept.remove(key);
+            }
         }
     }
 
@@ -137,17 +141,18 @@ fn count_in(kept: &mut HashMap<Key, Kept>, key: &Key, rule: Rule, now: Timestamp
     }
 }
 
-/// First what is forgotten anyway; then the half that failed longest ago.
+/// First what is forgotten anyway; then the half that failed least, longest ago: many names that are tried once push out nobody who is guessed at.
 fn make_room(kept: &mut HashMap<Key, Kept>, now: Timestamp) {
     kept.retain(|_, of_key| of_key.forget_at > now);
     if kept.len() < MOST {
         return;
     }
-    let mut times: Vec<Timestamp> = kept.values().map(|of_key| of_key.last).collect();
-    let middle = times.len() / 2;
-    let (_, median, _) = times.select_nth_unstable(middle);
+    let weight = |of_key: &Kept| (of_key.failures, of_key.last);
+    let mut weights: Vec<(u32, Timestamp)> = kept.values().map(weight).collect();
+    let middle = weights.len() / 2;
+    let (_, median, _) = weights.select_nth_unstable(middle);
     let median = *median;
-    kept.retain(|_, of_key| of_key.last > median);
+    kept.retain(|_, of_key| weight(of_key) > median);
 }
 
 #[cfg(test)]
@@ -182,6 +187,22 @@ mod tests {
         assert_eq!(passed, 4, "the free ones and the one that begins the delay");
         failures.forget(&key);
         assert_eq!(failures.wait(&key, NOW), None);
+    }
+
+    #[test]
+    fn rl_01_no_flood_of_names_makes_a_guesser_forgotten() {
+        let (failures, guessed_at) = (Failures::default(), Key::of("k", &["owner"]));
+        (0..4).for_each(|_| failures.count(&guessed_at, RULE, NOW));
+        let flood = |name: usize| Key::of("k", &[&name.to_string()]);
+        // Tries that were not made, since the node had too much to do.
+        for name in 0..2 * MOST {
+            failures.count_all([(flood(name), RULE)].iter(), NOW).expect("no wait");
+            failures.take_back(&flood(name));
+        }
+        assert_eq!(failures.kept().len(), 1);
+        // And such as were.
+        (0..3 * MOST).for_each(|name| failures.count(&flood(name), RULE, NOW));
+        assert!(failures.exceed(&guessed_at, RULE, NOW) && failures.wait(&guessed_at, NOW) == Some(2));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use keyfob_authority::sign_in::{PresentedLogin, SignInRefusal, SignInWay};
 use keyfob_authority::{Decision, Fault};
 use keyfob_pages::SignIn;
 use keyfob_protocol::form::Form;
-use keyfob_protocol::{Secret, Timestamp};
+use keyfob_protocol::{EntropyFailed, Secret, Timestamp, base62, entropy};
 use std::sync::Arc;
 
 /// One message for an unknown user and for a wrong password.
@@ -165,15 +165,16 @@ async fn attempt<'a>(
         )));
     };
     let email = field(form, "email");
-    let known = is_known(doorway, posted, email);
-    let counted = match doorway.restraint.login(email, known, posted.peer, now) {
+    let known = known_browser(doorway, posted, email);
+    let counted = match doorway.restraint.login(email, known.as_deref(), posted.peer, now) {
         Ok(counted) => counted,
         Err(seconds) => {
             doorway.metrics.sign_in_held_back.inc();
             return Ok(Attempt::Answered(Box::new(held_back(doorway, &ask(flow), email, seconds))));
         }
     };
-    let Some(_in_work) = doorway.restraint.load.sign_in(if known { MOST_SIGN_INS_WITH_KNOWN } else { MOST_SIGN_INS })
+    let Some(_in_work) =
+        doorway.restraint.load.sign_in(if known.is_some() { MOST_SIGN_INS_WITH_KNOWN } else { MOST_SIGN_INS })
     else {
         doorway.restraint.not_tried(counted);
         return Ok(Attempt::Answered(Box::new(refusal_pages::overloaded(doorway, &posted.id))));
@@ -210,22 +211,26 @@ async fn open_session(doorway: &Doorway, posted: &Posted, user: User, now: Times
     let earlier = Cookie::Session.read(&posted.headers, secure);
     let (cookie, session) = doorway.authority.open_session(&user, earlier.as_deref(), now).await?;
     let account = doorway.authority.store().account(user.account).await?;
-    let known = Cookie::Known.set(&Secret::new(known_here(doorway, &user.email)), secure);
+    let known = Cookie::Known.set(&Secret::new(known_from_now_on(doorway, &user.email)?), secure);
     let cookies = [Cookie::Session.set(&cookie, secure), known];
     Ok(Attempt::SignedIn { signed_in: Box::new(SignedIn { session, user, account }), cookies })
 }
 
-/// Whether this person has signed in with this browser before.
-fn is_known(doorway: &Doorway, posted: &Posted, email: &str) -> bool {
+/// Which browser this is, if this person has signed in with it before.
+fn known_browser(doorway: &Doorway, posted: &Posted, email: &str) -> Option<String> {
+    let value = Cookie::Known.read(&posted.headers, doorway.options.secure_cookies)?;
+    let (browser, proof) = value.split_once('-')?;
     let email = email.trim().to_lowercase();
-    Cookie::Known
-        .read(&posted.headers, doorway.options.secure_cookies)
-        .is_some_and(|value| doorway.authority.keys().is_csrf_token(&value, KNOWN, &[email.as_bytes()]))
+    let keys = doorway.authority.keys();
+    keys.is_csrf_token(proof, KNOWN, &[email.as_bytes(), browser.as_bytes()]).then(|| browser.to_owned())
 }
 
-/// What a browser keeps to show that.
-fn known_here(doorway: &Doorway, email: &str) -> String {
-    doorway.authority.keys().csrf_token(KNOWN, &[email.to_lowercase().as_bytes()])
+/// What a browser keeps to show that: a name of its own, and the proof that it is this person's.
+fn known_from_now_on(doorway: &Doorway, email: &str) -> Result<String, EntropyFailed> {
+    let browser = base62::encode(&entropy::random::<8>(&*doorway.entropy)?);
+    let email = email.to_lowercase();
+    let proof = doorway.authority.keys().csrf_token(KNOWN, &[email.as_bytes(), browser.as_bytes()]);
+    Ok(format!("{browser}-{proof}"))
 }
 
 /// The sign-in page once more, before the password is looked at.
