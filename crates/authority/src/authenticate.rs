@@ -44,12 +44,12 @@ impl Authority {
             PresentedClient::Secret { client_id, secret, method } => {
                 let app = self.apps.get(&*self.store, client_id).await?;
                 let digests = SecretDigests::of(secret);
-                let Some(mut app) = app else { return Ok(unknown_or_wrong()) };
+                let Some(mut app) = app else { return Ok(unknown_or_wrong(None)) };
                 let mut matching = digests.among(&app.app.secrets, now);
                 if matching.is_none() {
                     // It may have been added a moment ago. An unknown client costs a look at the store, too.
                     let Some(read_again) = self.apps.read_again(&*self.store, client_id).await? else {
-                        return Ok(unknown_or_wrong());
+                        return Ok(unknown_or_wrong(None));
                     };
                     app = read_again;
                     matching = digests.among(&app.app.secrets, now);
@@ -62,7 +62,7 @@ impl Authority {
                             self.usage.count(app.app.id, [UsageKind::RetiredSecret], now);
                             refused_because(&app.app, Reason::SecretRetired)
                         }
-                        false => unknown_or_wrong(),
+                        false => unknown_or_wrong(Some(&app.app)),
                     });
                 };
                 let refused = match &app.app {
@@ -86,9 +86,10 @@ impl Authority {
     }
 }
 
-/// One answer for both: whoever asks has not proven that the app exists.
-fn unknown_or_wrong() -> Decision<Arc<CachedApp>, ExplainedRefusal> {
-    Decision::Refused(TokenRefusal::ClientAuthenticationFailed.into())
+/// One answer for both: whoever asks has not proven that the app exists. The log alone knows which.
+fn unknown_or_wrong(app: Option<&App>) -> Decision<Arc<CachedApp>, ExplainedRefusal> {
+    let refusal = ExplainedRefusal::from(TokenRefusal::ClientAuthenticationFailed);
+    Decision::Refused(ExplainedRefusal { app: app.map(|app| app.id.0), ..refusal })
 }
 
 /// The same answer, and why.

@@ -19,7 +19,7 @@ const STEP: u32 = 500;
 pub const MAX_PAUSE: i64 = 7 * DAY;
 
 /// Where the next step of a round begins. A round ends when there are no more full steps, so that it keeps up with whatever comes, and comes to
-/// an end while more becomes over.
+/// an end while less than a full step becomes over in each pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SweepPlace {
     /// At the grants after this one; `None`: at the first.

@@ -3,7 +3,7 @@
 //! One exhaustive table. The reason within an invalid token stays with the resource server.
 
 use crate::protected_resource::ProtectedResource;
-use crate::verify::InvalidReason;
+use crate::verify::{InvalidReason, TokenProblem};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use keyfob_protocol::scope::Scope;
@@ -58,6 +58,18 @@ impl Challenge {
             Challenge::SeveralCredentials => StatusCode::BAD_REQUEST,
             Challenge::InsufficientScope { .. } => StatusCode::FORBIDDEN,
             Challenge::CannotDecide => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Why, for the log of the resource server: more than the caller is told (BR-03).
+    pub fn why(&self) -> String {
+        match self {
+            Challenge::NoCredentials => "no Bearer token".to_owned(),
+            Challenge::SeveralCredentials => "more than one Bearer token".to_owned(),
+            Challenge::InvalidToken { reason, .. } => reason.to_string(),
+            Challenge::ExpiredToken => TokenProblem::Expired.to_string(),
+            Challenge::InsufficientScope { required } => format!("it does not reach as far as \"{required}\""),
+            Challenge::CannotDecide => "the gate has no keys or no news".to_owned(),
         }
     }
 

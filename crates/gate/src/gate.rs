@@ -19,7 +19,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-/// Verified tokens that are remembered. When full about 10 MiB.
+/// Verified tokens that are remembered, and as many that were asked about. When full about 10 MiB each.
 const CACHED_TOKENS: usize = 10_000;
 
 /// How old a gate's knowledge may grow before it refuses, unless it is told otherwise (seconds). News come within one, so this is an outage
@@ -161,7 +161,7 @@ impl Gate {
 
     /// Verified tokens in memory: a metric.
     pub fn cached_tokens(&self) -> usize {
-        self.cache.len()
+        self.cache.len() + self.asked_about.get().map_or(0, TokenCache::len)
     }
 
     /// Frees what concerns expired tokens only. Nothing depends on it but memory; once a minute is plenty.

@@ -4,14 +4,17 @@
 use crate::doorway::Doorway;
 use axum::extract::Request;
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN, VARY,
 };
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 /// For how many seconds a browser may remember that it was allowed: a registration that is taken back acts within these.
 const REMEMBERED: &str = "600";
+
+/// What a page may read of an answer besides its body: what support asks for, and when to come back.
+const EXPOSED: &str = "x-request-id, retry-after";
 
 /// The preflight of a document that anybody may read.
 pub(crate) async fn of_a_public_document() -> Response {
@@ -49,6 +52,7 @@ pub(crate) async fn for_registered_origins<F: Future<Output = Response>>(
     headers.append(VARY, HeaderValue::from_name(ORIGIN));
     if registered {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     }
     response
 }

@@ -39,7 +39,14 @@ impl RefusalPage {
         tracing::info!(request_id = %request, client_id, parameter, received, expected, why, "authorize request shown as an error page");
     }
 
+    /// The page, and in the log why, for who gets its request id.
     pub(crate) fn answer(self, doorway: &Doorway, request: &RequestId) -> Response {
+        tracing::info!(request_id = %request, why = self.title, "answered by an error page");
+        self.page(doorway, request)
+    }
+
+    /// The page alone, where the log has said more.
+    pub(crate) fn page(self, doorway: &Doorway, request: &RequestId) -> Response {
         let page = ErrorPage {
             brand: doorway.options.brand.clone(),
             status: self.status.as_u16(),
@@ -68,7 +75,7 @@ pub(crate) fn fault(doorway: &Doorway, request: &RequestId, fault: &Fault) -> Re
         ),
     };
     let temporary = fault.is_temporary();
-    let mut response = page.answer(doorway, request);
+    let mut response = page.page(doorway, request);
     if temporary {
         response.headers_mut().insert(axum::http::header::RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
     }

@@ -178,10 +178,10 @@ impl AppPolicy {
 
     /// The same, which takes the place of `earlier` at `now`.
     pub(crate) fn replacing(self, earlier: &AppPolicy, now: Timestamp) -> AppPolicy {
-        let is_new = self.legacy_get != earlier.legacy_get;
-        let legacy_get_since = match self.legacy_get {
-            LegacyGet::Allow => None,
-            _ if is_new => Some(now),
+        // From a warning to a date it goes on: the app was told since then (RFC 9745 section 2.1 has no second beginning).
+        let legacy_get_since = match (self.legacy_get, earlier.legacy_get) {
+            (LegacyGet::Allow, _) => None,
+            (_, LegacyGet::Allow) => Some(now),
             _ => earlier.legacy_get_since,
         };
         AppPolicy { legacy_get_since, ..self }

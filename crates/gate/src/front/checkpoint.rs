@@ -28,6 +28,10 @@ impl Checkpoint {
     pub(super) fn check(&self, headers: &HeaderMap, required: &Scope) -> Result<HeaderMap, Challenge> {
         let judged = self.judge(headers, required);
         self.metrics.count_check(judged.as_ref().err());
+        if let Err(challenge) = &judged {
+            // Not by default: whoever calls can write as many lines as they like.
+            tracing::debug!(why = challenge.why(), "a call does not pass");
+        }
         judged
     }
 

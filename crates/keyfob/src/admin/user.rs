@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use crate::output::{self, table};
 use clap::{Subcommand, ValueEnum};
 use keyfob_authority::model::{Role, User, UserId, UserStatus};
+use keyfob_authority::sign_in::SignInPlace;
 use keyfob_authority::store::Replacement;
 use keyfob_protocol::Timestamp;
 
@@ -170,6 +171,11 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
             may_link("user", id, user.external.as_deref(), &external, replace)?;
             // Who signs in at the platform has no second way in.
             let row = User { external: Some(external), password_hash: None, ..user };
+            if matches!(authority.settings().sign_in, SignInPlace::Here) {
+                output::say(
+                    "note: people sign in with passwords here as long as there is no [sign_in.platform] or [sign_in.openid], and this one has none any more.",
+                );
+            }
             let linked = authority.link_user(Replacement { row, read_at }, now).await?;
             done(linked, "user", "another user has this id of the platform")?;
             changed(json, "user", id, "linked")

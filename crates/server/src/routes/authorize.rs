@@ -58,7 +58,7 @@ async fn show(doorway: &Doorway, form: &Form<'_>, headers: &HeaderMap, id: &Requ
         AuthorizeOutcome::Page(refusal) => {
             let page = RefusalPage::from(refusal);
             page.log(form.one("client_id").ok().flatten().unwrap_or_default(), id);
-            return Ok(page.answer(doorway, id));
+            return Ok(page.page(doorway, id));
         }
         AuthorizeOutcome::Refused { refusal, redirect } => {
             let (error, why) = (refusal.code.code(), &refusal.description);

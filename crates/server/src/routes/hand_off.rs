@@ -156,7 +156,7 @@ pub(crate) fn arrived(
             if refusal.is_elsewhere() {
                 return html::see_other(&format!("{REFUSED_PATH}?reason={reason}"), []);
             }
-            return RefusalPage::from(refusal).answer(doorway, id);
+            return RefusalPage::from(refusal).page(doorway, id);
         }
         Err(fault) => {
             doorway.metrics.count_return(fault.reason());
@@ -200,7 +200,7 @@ pub(crate) async fn refused(State(doorway): State<Arc<Doorway>>, request: Reques
     };
     // Counted on the return; here for whoever looks for the id of this page.
     tracing::info!(request_id = %id, reason, "told why nobody was signed in");
-    RefusalPage::from(refusal).answer(&doorway, &id)
+    RefusalPage::from(refusal).page(&doorway, &id)
 }
 
 /// `GET /oauth/authorize/continue`: the consent page for the request that waited.
@@ -293,6 +293,16 @@ impl From<ReturnRefusal> for RefusalPage {
                 StatusCode::FORBIDDEN,
                 "Please sign in again",
                 "A fresh sign-in was asked for, and an earlier one came back. Go back to the app and connect again.",
+            ),
+            ReturnRefusal::EmailTaken { local: None, .. } => (
+                StatusCode::CONFLICT,
+                "Two people where you sign in have this e-mail address",
+                "Nothing was connected. Whoever manages it there must give one of the two another address.",
+            ),
+            ReturnRefusal::DomainTaken { local: None, .. } => (
+                StatusCode::CONFLICT,
+                "Two companies where you sign in have this domain",
+                "Nothing was connected. Whoever manages it there must give one of the two another domain.",
             ),
             ReturnRefusal::EmailTaken { .. } => (
                 StatusCode::CONFLICT,

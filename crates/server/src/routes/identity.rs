@@ -1,6 +1,7 @@
 //! `GET /v1/identity`: the account and user that a token acts for (matrix BR-13).
 
 use crate::doorway::Doorway;
+use crate::request_id::RequestId;
 use crate::routes::oauth_apps;
 use axum::Json;
 use axum::extract::{Request, State};
@@ -15,7 +16,11 @@ use std::sync::Arc;
 pub(crate) async fn identity(State(doorway): State<Arc<Doorway>>, request: Request) -> Response {
     let caller = match doorway.gate.check(request.headers()) {
         Ok(caller) => caller,
-        Err(challenge) => return doorway.gate.refuse(&challenge),
+        Err(challenge) => {
+            let request_id = RequestId::of(&request);
+            tracing::info!(%request_id, why = challenge.why(), "an access token does not pass");
+            return doorway.gate.refuse(&challenge);
+        }
     };
     let Some(holder) = caller.holder else {
         return oauth_apps::error(StatusCode::FORBIDDEN, "This access token is the app's own: it acts for no user.");

@@ -170,6 +170,7 @@ async fn attempt<'a>(
         Ok(counted) => counted,
         Err(seconds) => {
             doorway.metrics.sign_in_held_back.inc();
+            tracing::info!(request_id = %posted.id, reason = "held_back", seconds, "nobody was signed in");
             return Ok(Attempt::Answered(Box::new(held_back(doorway, &ask(flow), email, seconds))));
         }
     };
@@ -193,6 +194,8 @@ async fn attempt<'a>(
     doorway.metrics.sign_in_refused.inc();
     Ok(Attempt::Answered(Box::new(match refusal {
         SignInRefusal::NotRecognised => {
+            // Without the address: people type their password there.
+            tracing::info!(request_id = %posted.id, reason = "not_recognised", "nobody was signed in");
             let again = Ask { email, error: Some(NOT_RECOGNISED), ..ask(flow) };
             page(doorway, StatusCode::UNPROCESSABLE_ENTITY, &again, [])
         }

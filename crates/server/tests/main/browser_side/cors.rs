@@ -51,6 +51,7 @@ async fn md_06_token_and_revocation_are_for_pages_of_registered_origins() {
         // Errors are readable as well: the page has to know what went wrong.
         let refused = send(&server, "POST", path, &[("origin", PAGE)]).await;
         assert_eq!((refused.status(), allowed(&refused)), (400, Some(PAGE)), "{path}");
+        assert_eq!(refused.header("access-control-expose-headers"), Some("x-request-id, retry-after"));
         for other in
             ["https://evil.example", "https://app.example.com.evil.example", "http://app.example.com", "null", "", "*"]
         {

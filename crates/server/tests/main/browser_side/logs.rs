@@ -6,7 +6,7 @@ use crate::token::watched_store::WatchedStore;
 use keyfob_authority::model::Role;
 use keyfob_authority::store::StoreError;
 use keyfob_server::listen::{ListenOptions, serve};
-use keyfob_testkit::{Browser, TestServer, TestServerOptions};
+use keyfob_testkit::{Answer, Browser, TestServer, TestServerOptions};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -358,6 +358,37 @@ async fn lg_02_an_answer_reveals_nothing_and_its_id_leads_to_the_log() {
     let answer = send(&server, "GET", "/healthz", &[("x-request-id", "chosen-by-a-client")]).await;
     assert_ne!(answer.header("x-request-id"), Some("chosen-by-a-client"));
     assert!(!captured.text().contains("chosen-by-a-client"));
+}
+
+/// What a user reads out to support.
+#[tokio::test]
+async fn lg_02_the_id_of_every_refusal_in_a_browser_leads_to_why() {
+    let (captured, _guard) = Captured::start();
+    let server = TestServer::start().await;
+    let app = server.confidential_app("Listing Lantern").await;
+    let why = |answer: &Answer, told: &str| {
+        let id = answer.header("x-request-id").expect("an id");
+        let text = captured.text();
+        let lines = text.lines().filter(|line| line.contains(id) && line.contains(told)).count();
+        assert_eq!(lines, 1, "{told} of {id}: {text}");
+    };
+    let mut browser = Browser::new(&server);
+    let page = browser.get("/connections").await;
+    for _ in 0..6 {
+        let answer = browser.sign_in_as(&page, "owner@example.com", "canary-guess").await.answer;
+        why(&answer, "not_recognised");
+    }
+    why(&browser.sign_in_as(&page, "owner@example.com", "canary-guess").await.answer, "held_back");
+    why(&browser.get("/sign-in/refused?reason=x").await.answer, "why=");
+    let mut owner = Browser::new(&server);
+    owner.address = std::net::IpAddr::from([198, 51, 100, 9]);
+    let consent = owner.consent(&app.authorize_url()).await;
+    let (authority, now) = (server.authority(), server.clock_now());
+    authority.set_app_enabled(app.app.id, false, now).await.expect("no fault");
+    why(&owner.decide(&consent, "approve").await.answer, "This app cannot be connected any more");
+    let identity = server.call("/v1/identity", "not-a-token").await;
+    why(&identity, "not a JWT");
+    assert!(!captured.text().contains("canary-guess"));
 }
 
 #[tokio::test]

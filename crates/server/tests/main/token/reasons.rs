@@ -6,6 +6,7 @@ use super::{
 use crate::browser_side::logs::Captured;
 use keyfob_authority::Decision;
 use keyfob_authority::model::{AppPolicy, EndReason, LegacyGet, ReusePolicy};
+use keyfob_protocol::Secret;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::{PresentedToken, TokenKind};
 use keyfob_testkit::{Answer, TestApp, TestServer};
@@ -238,8 +239,11 @@ async fn lg_02_the_line_of_a_retired_secret_has_the_request_id_and_the_app() {
     let Decision::Granted(_) = authority.add_secret(app.app.id, "second", None, now).await.expect("no fault") else {
         panic!("a second secret");
     };
-    authority.retire_secret(app.app.id, stored.secrets[0].id, now, now).await.expect("no fault");
     let (captured, _guard) = Captured::start();
+    let wrong = TestApp { secret: Some(Secret::from("guessed")), ..app.clone() }.refresh(&server, "x").await;
+    assert_eq!((wrong.status(), reason(&wrong)), (401, None));
+    assert!(line_of(&captured, &wrong).contains(&format!("app={}", app.app.id)), "whose app somebody tries");
+    authority.retire_secret(app.app.id, stored.secrets[0].id, now, now).await.expect("no fault");
     let answer = app.refresh(&server, "x").await;
     assert_eq!((answer.status(), reason(&answer)), (401, None));
     let line = line_of(&captured, &answer);

@@ -159,6 +159,29 @@ async fn d11_an_app_that_is_to_leave_the_legacy_get_is_told_with_every_answer() 
 }
 
 #[tokio::test]
+async fn d11_a_warning_that_gets_a_date_goes_on_since_it_began() {
+    let server = TestServer::start().await;
+    let app = server.confidential_app("Moving on").await;
+    let turn = async |legacy_get| {
+        server.clock.advance(60);
+        let read_at = server.store().settings_version().await.expect("a working store");
+        let redirect_uris = app.app.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect();
+        let policy = AppPolicy { legacy_get, ..app.app.policy.clone() };
+        let new = NewApp { name: "Moving on".to_owned(), redirect_uris, policy };
+        let now = server.clock_now();
+        let changed = server.authority().update_app(app.app.id, new, read_at, now).await.expect("a working store");
+        assert!(matches!(changed, Decision::Granted(_)), "{changed:?}");
+        app.refresh_by_get(&server, "nothing").await.header("deprecation").map(str::to_owned)
+    };
+    let warned = turn(LegacyGet::Warn).await;
+    assert_eq!(warned, Some(format!("@{}", server.clock_now().0)));
+    assert_eq!(turn(LegacyGet::OffAfter(START.plus(10 * DAY))).await, warned);
+    assert_eq!(turn(LegacyGet::OffAfter(START.plus(20 * DAY))).await, warned);
+    assert_eq!(turn(LegacyGet::Allow).await, None);
+    assert_ne!(turn(LegacyGet::Warn).await, warned, "another time, it begins anew");
+}
+
+#[tokio::test]
 async fn lg_02_a_request_id_opens_the_entry_that_the_request_wrote() {
     let server = TestServer::start().await;
     let app = server.confidential_app("Listing Lantern").await;
