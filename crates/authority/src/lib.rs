@@ -28,7 +28,7 @@ mod refresh;
 pub mod register;
 mod registered;
 pub mod request;
-mod resource_servers;
+pub mod resource_servers;
 pub mod revoke;
 pub mod revoke_token;
 pub mod rotation;

@@ -1,6 +1,6 @@
 //! Resource servers: APIs, and gates in front of them, that may know what has been revoked.
 
-use crate::authority::{Authority, Fault};
+use crate::authority::{Authority, Decision, Fault};
 use crate::model::{LedgerEntry, LedgerKind, ResourceServer, ResourceServerId};
 use crate::secrets;
 use crate::store::{Administered, Administration, Replacement};
@@ -8,8 +8,17 @@ use aws_lc_rs::constant_time;
 use keyfob_protocol::Timestamp;
 use keyfob_protocol::basic::PresentedSecret;
 
+/// Why credentials are not those of a resource server that is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceServerRefusal {
+    /// An unknown name or a wrong secret; nothing tells which.
+    NotProven,
+    /// Proven, and disabled.
+    Disabled,
+}
+
 impl Authority {
-    /// The enabled resource server that these credentials prove. Nothing tells an unknown name from a wrong secret.
+    /// The enabled resource server that these credentials prove.
     ///
     /// # Errors
     /// [`Fault`] where the store fails.
@@ -17,12 +26,17 @@ impl Authority {
         &self,
         name: &str,
         secret: &PresentedSecret,
-    ) -> Result<Option<ResourceServer>, Fault> {
-        let Some(server) = self.store.resource_server_by_name(name).await? else { return Ok(None) };
+    ) -> Result<Decision<ResourceServer, ResourceServerRefusal>, Fault> {
+        let not_proven = Decision::Refused(ResourceServerRefusal::NotProven);
+        let Some(server) = self.store.resource_server_by_name(name).await? else { return Ok(not_proven) };
         // Our secrets are letters and digits, on which both readings of Basic agree.
         let digest = secrets::digest(secret.raw.expose());
         let proven = constant_time::verify_slices_are_equal(&digest, &server.secret_digest).is_ok();
-        Ok((proven && server.enabled).then_some(server))
+        Ok(match (proven, server.enabled) {
+            (true, true) => Decision::Granted(server),
+            (true, false) => Decision::Refused(ResourceServerRefusal::Disabled),
+            (false, _) => not_proven,
+        })
     }
 
     /// Adds a resource server.

@@ -73,6 +73,7 @@ reasons! {
     ClientCredentialsOff => "client_credentials_off", App, "Tokens for the app itself are switched off for it. The operator can switch them on.";
     LegacyGetOff => "legacy_get_off", App, "The legacy GET is switched off for this app. Send the same parameters by POST.";
     AppDisabled => "app_disabled", App, "The operator has disabled the app. Its grants work again when it is enabled.";
+    ResourceServerDisabled => "resource_server_disabled", App, "The operator has disabled the resource server.";
     SecretInBodyOff => "secret_in_body_off", App, "The secret is right, and this app may not send it in the body. Send it by HTTP Basic.";
     SecretRetired => "secret_retired", Operator, "A secret of the app came that no longer works. The app still uses it somewhere.";
 }

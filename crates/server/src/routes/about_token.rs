@@ -13,6 +13,7 @@ use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use axum::http::{Method, StatusCode, request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use keyfob_authority::resource_servers::ResourceServerRefusal;
 use keyfob_authority::revoke_token::TokenRevocation;
 use keyfob_authority::{Decision, Fault};
 use keyfob_gate::{Caller, Challenge};
@@ -143,11 +144,17 @@ async fn introspected(doorway: &Doorway, presented: &PresentedTokenRequest<'_>, 
     let PresentedClient::Secret { client_id, secret, .. } = presented.client() else {
         return Err(TokenRefusal::MissingAuthentication.into());
     };
-    let Some(server) = authority.authenticate_resource_server(client_id, secret).await? else {
-        return Err(match authority.authenticate(presented.client(), ReplyShape::Rfc6749, now).await? {
-            Decision::Granted(_) => Stop::NotAResourceServer,
-            Decision::Refused(refusal) => refusal.into(),
-        });
+    let server = match authority.authenticate_resource_server(client_id, secret).await? {
+        Decision::Granted(server) => server,
+        Decision::Refused(ResourceServerRefusal::Disabled) => {
+            return Err(TokenRefusal::ClientAuthenticationFailed.because(Reason::ResourceServerDisabled).into());
+        }
+        Decision::Refused(ResourceServerRefusal::NotProven) => {
+            return Err(match authority.authenticate(presented.client(), ReplyShape::Rfc6749, now).await? {
+                Decision::Granted(_) => Stop::NotAResourceServer,
+                Decision::Refused(refusal) => refusal.into(),
+            });
+        }
     };
     let settings = authority.settings();
     let served = server.resource.as_ref().unwrap_or(&settings.audience);

@@ -10,12 +10,14 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use keyfob_authority::Fault;
 use keyfob_authority::feed::FeedPage;
+use keyfob_authority::resource_servers::ResourceServerRefusal;
+use keyfob_authority::{Decision, Fault};
 use keyfob_protocol::form::Form;
+use keyfob_protocol::reason::Reason;
 use keyfob_protocol::revocation::RevocationNews;
 use keyfob_protocol::{Timestamp, basic};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +27,10 @@ const LONGEST_WAIT: u64 = 5;
 
 /// Why there is no news.
 enum Refused {
-    /// Not the credentials of an enabled resource server.
+    /// Not the credentials of a resource server.
     Unauthenticated,
+    /// They are, and it is disabled.
+    Disabled,
     /// A parameter that is none.
     Parameter(&'static str),
     /// This node has not read its store yet, or cannot.
@@ -60,7 +64,11 @@ async fn authenticate(doorway: &Doorway, headers: &HeaderMap) -> Result<(), Refu
     let (Some(header), None) = (presented.next(), presented.next()) else { return Err(Refused::Unauthenticated) };
     let presented = basic::parse(header.as_bytes()).map_err(|_| Refused::Unauthenticated)?;
     let server = doorway.authority.authenticate_resource_server(&presented.id, &presented.secret).await;
-    server.map_err(|fault| Refused::Fault(Some(fault)))?.map(drop).ok_or(Refused::Unauthenticated)
+    match server.map_err(|fault| Refused::Fault(Some(fault)))? {
+        Decision::Granted(_) => Ok(()),
+        Decision::Refused(ResourceServerRefusal::Disabled) => Err(Refused::Disabled),
+        Decision::Refused(ResourceServerRefusal::NotProven) => Err(Refused::Unauthenticated),
+    }
 }
 
 fn read_query(query: &str) -> Result<Query, Refused> {
@@ -112,18 +120,23 @@ fn answer(doorway: &Doorway, page: FeedPage, synced_at: Timestamp) -> Revocation
     RevocationNews { issuer, cursor, snapshot, complete, synced_at, time, keys: kids.join(","), revocations }
 }
 
+fn unauthorized(body: Value) -> Response {
+    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Basic realm=\"revocations\"")], Json(body)).into_response()
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         match self {
-            Refused::Unauthenticated => {
-                let body = json!({
-                    "error": "invalid_client",
-                    "error_description": "Send the name and the secret of a registered resource server as HTTP Basic; \
-                        `keyfob resource-server add` makes one.",
-                });
-                (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Basic realm=\"revocations\"")], Json(body))
-                    .into_response()
-            }
+            Refused::Unauthenticated => unauthorized(json!({
+                "error": "invalid_client",
+                "error_description": "Send the name and the secret of a registered resource server as HTTP Basic; \
+                    `keyfob resource-server add` makes one.",
+            })),
+            Refused::Disabled => unauthorized(json!({
+                "error": "invalid_client",
+                "error_description": "The operator has disabled this resource server.",
+                "reason": Reason::ResourceServerDisabled.word(),
+            })),
             Refused::Parameter(what) => {
                 let body = json!({ "error": "invalid_request", "error_description": what });
                 (StatusCode::BAD_REQUEST, Json(body)).into_response()

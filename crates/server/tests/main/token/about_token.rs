@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use keyfob_authority::model::{AppPolicy, EndReason, ResourceServer, ResourceServerId};
 use keyfob_authority::secrets;
-use keyfob_authority::store::LedgerFilter;
+use keyfob_authority::store::{LedgerFilter, Replacement};
 use keyfob_protocol::form;
 use keyfob_protocol::scope::Scope;
 use keyfob_protocol::token_name::TokenKind;
@@ -171,6 +171,17 @@ async fn it_01_only_resource_servers_may_ask() {
     let in_body = [("token", token.as_str()), ("client_id", "people-api"), ("client_secret", SECRET)];
     let told = post(&server, "/oauth/introspect", None, &in_body).await;
     assert_eq!(told.json()["active"], true);
+    // Whoever has the right secret is told that it is right.
+    let read_at = server.store().settings_version().await.expect("no fault");
+    let row = ResourceServer { enabled: false, ..server.store().resource_servers().await.expect("no fault").remove(0) };
+    let (change, now) = (Replacement { row, read_at }, server.clock_now());
+    server.authority().update_resource_server(change, "disabled", now).await.expect("no fault");
+    let (right, wrong) = (api.clone(), format!("Basic {}", STANDARD.encode("people-api:guessed")));
+    for (credentials, reason) in [(right, Some("resource_server_disabled")), (wrong, None)] {
+        let answer = post(&server, "/oauth/introspect", Some(&credentials), &[("token", "x")]).await;
+        assert_eq!((answer.status(), answer.at("error").as_str()), (401, "invalid_client"));
+        assert_eq!(answer.json()["reason"].as_str(), reason);
+    }
 }
 
 #[tokio::test]

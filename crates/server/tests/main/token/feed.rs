@@ -83,7 +83,8 @@ async fn the_feed_is_for_enabled_resource_servers_only() {
     let row = ResourceServer { enabled: false, ..server.store().resource_servers().await.expect("no fault").remove(0) };
     let replacement = Replacement { row, read_at };
     server.authority().update_resource_server(replacement, "disabled", server.clock_now()).await.expect("no fault");
-    assert_eq!(ask(&server, "").await.status(), 401);
+    let disabled = ask(&server, "").await;
+    assert_eq!((disabled.status(), disabled.at("reason").as_str()), (401, "resource_server_disabled"));
 }
 
 #[tokio::test]
