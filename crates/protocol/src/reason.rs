@@ -133,9 +133,9 @@ pub struct ExplainedRefusal {
 }
 
 impl ExplainedRefusal {
-    /// The word that the client gets.
-    pub fn word(&self) -> Option<&'static str> {
-        self.reason.filter(|_| self.told_to == ToldTo::App).map(Reason::word)
+    /// The reason, where the client is told it.
+    pub fn told(&self) -> Option<Reason> {
+        self.reason.filter(|_| self.told_to == ToldTo::App)
     }
 
     /// What happened, for the log: the developer may be told less.
@@ -198,11 +198,11 @@ mod tests {
 
     #[test]
     fn what_the_operator_alone_may_know_has_no_word_for_the_client() {
-        assert_eq!(TokenRefusal::ClientAuthenticationFailed.because(Reason::SecretRetired).word(), None);
+        assert_eq!(TokenRefusal::ClientAuthenticationFailed.because(Reason::SecretRetired).told(), None);
         let unproven = TokenRefusal::ClientAuthenticationFailed.because(Reason::AppDisabled).to_operator_alone();
-        assert_eq!(unproven.word(), None);
-        assert_eq!(ExplainedRefusal::from(TokenRefusal::InvalidCode).word(), None);
-        assert_eq!(ExplainedRefusal::from(TokenRefusal::ExpiredCode).word(), Some("code_expired"));
+        assert_eq!(unproven.told(), None);
+        assert_eq!(ExplainedRefusal::from(TokenRefusal::InvalidCode).told(), None);
+        assert_eq!(ExplainedRefusal::from(TokenRefusal::ExpiredCode).told(), Some(Reason::CodeExpired));
     }
 
     /// `docs/reasons.md` has the table; this is what it is made from.

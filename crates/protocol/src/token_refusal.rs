@@ -1,6 +1,7 @@
 //! The considered "no" of the token endpoint, and the one table per dialect that spells it (table T).
 
 use crate::form::FormError;
+use crate::reason::Reason;
 use crate::token_request::ReplyShape;
 use serde::Serialize;
 
@@ -128,10 +129,18 @@ impl TokenRefusal {
         self.answer_with(None, shape, fub_status)
     }
 
-    /// The same with the word of its [`Reason`](crate::reason::Reason), where the client may know it.
-    pub fn answer_with(&self, reason: Option<&'static str>, shape: ReplyShape, fub_status: bool) -> RefusalAnswer {
+    /// The same with its [`Reason`], where the client may know it.
+    pub fn answer_with(&self, reason: Option<Reason>, shape: ReplyShape, fub_status: bool) -> RefusalAnswer {
+        use TokenRefusal::*;
         let spelling = self.spelling();
-        let message = self.message();
+        let message = match (reason, self) {
+            // Of these the message names all that it could be. So does that of T-08, which is one answer for all.
+            (Some(reason), InvalidCode | InvalidRefreshToken | InvalidScope | InvalidTarget) => {
+                reason.says().to_owned()
+            }
+            _ => self.message(),
+        };
+        let reason = reason.map(Reason::word);
         let (status, body) = match shape {
             ReplyShape::Rfc6749 => {
                 let (status, error) = if fub_status { spelling.fub } else { spelling.rfc };
@@ -245,7 +254,7 @@ impl TokenRefusal {
                 format!("Authenticate the client once, with HTTP Basic, and keep the secret out of the URL. Found: {what}.")
             }
             ClientAuthenticationFailed => {
-                "Client authentication failed: unknown client or wrong secret. An app without a secret sends client_id in the body and nothing else.".to_owned()
+                "Client authentication failed: the client is unknown or disabled, its secret is wrong, or it may not be sent in this way. An app without a secret sends client_id in the body and nothing else.".to_owned()
             },
             MissingGrantType => "The parameter grant_type is missing.".to_owned(),
             UnsupportedGrantType => {

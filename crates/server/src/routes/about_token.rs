@@ -210,7 +210,7 @@ fn stopped(stop: Stop, id: &RequestId) -> Response {
             let ExplainedRefusal { refusal, reason, app, .. } = &explained;
             let (row, reason) = (refusal.row(), reason.map(Reason::word));
             tracing::info!(request_id = %id, row, reason, app, why = explained.why(), "request about a token refused");
-            return spelled(refusal.answer_with(explained.word(), ReplyShape::Rfc6749, false));
+            return spelled(refusal.answer_with(explained.told(), ReplyShape::Rfc6749, false));
         }
         Stop::NotAResourceServer => {
             let body = json!({

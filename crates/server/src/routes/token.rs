@@ -76,7 +76,7 @@ async fn answered(doorway: &Doorway, request: Request) -> Response {
             let row = refusal.row();
             tracing::info!(request_id = %id, row, reason, app, grant, why = explained.why(), "token request refused");
             doorway.metrics.count_token(row);
-            spelled(refusal.answer_with(explained.word(), shape, doorway.options.fub_status))
+            spelled(refusal.answer_with(explained.told(), shape, doorway.options.fub_status))
         }
         Err(fault) => {
             tracing::error!(request_id = %id, fault = fault.to_string(), "token request failed");
