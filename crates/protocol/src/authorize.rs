@@ -48,10 +48,10 @@ pub struct Destination<'f> {
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 pub enum DestinationError {
     /// The parameter is absent or empty.
-    #[error("the parameter \"{0}\" is missing")]
+    #[error("the parameter {0} is missing")]
     Missing(&'static str),
     /// The parameter appears more than once.
-    #[error("the parameter \"{0}\" may appear only once")]
+    #[error("the parameter {0} may appear only once")]
     Repeated(&'static str),
 }
 
@@ -141,7 +141,7 @@ impl AuthorizeRequest {
             ("registration", AuthorizeErrorCode::RegistrationNotSupported),
         ] {
             if value(name).is_some() {
-                return Err(refuse(code, format!("the parameter \"{name}\" is not supported")));
+                return Err(refuse(code, format!("the parameter {name} is not supported")));
             }
         }
         if value("response_mode").is_some_and(|mode| mode != "query") {

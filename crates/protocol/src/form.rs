@@ -22,7 +22,7 @@ pub enum FormError {
 
 /// The parameter stands in the form more than once.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
-#[error("the parameter \"{0}\" may appear only once")]
+#[error("the parameter {0} may appear only once")]
 pub struct Repeated(pub &'static str);
 
 /// A decoded form, in the order of its bytes.
