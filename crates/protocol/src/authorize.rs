@@ -207,6 +207,25 @@ mod tests {
         }
     }
 
+    /// RFC 6749 section 4.1.2.1: no quotation mark, no backslash, nothing but ASCII.
+    #[test]
+    fn az_05_every_description_is_written_in_the_characters_that_a_description_may_have() {
+        let good = "response_type=code&state=s";
+        for more in [
+            "&state=t",
+            "&request=x",
+            "&request_uri=x",
+            "&scope=%22",
+            "&prompt=%22",
+            "&code_challenge=%22",
+            "&response_mode=%5C",
+        ] {
+            let refusal = read(&format!("{good}{more}")).expect_err(more);
+            let told = refusal.description;
+            assert!(told.bytes().all(|b| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e)), "{more}: {told}");
+        }
+    }
+
     #[test]
     fn az_05_known_parameters_appear_once_and_unknown_ones_are_ignored() {
         assert!(read("response_type=auth_code&state=s&scope=&foo=1&foo=2").is_ok());

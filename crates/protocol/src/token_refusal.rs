@@ -407,6 +407,15 @@ mod tests {
         ]
     }
 
+    /// RFC 6749 section 5.2: no quotation mark, no backslash, nothing but ASCII.
+    #[test]
+    fn t_04_every_description_is_written_in_the_characters_that_a_description_may_have() {
+        let messages = table().into_iter().map(|(_, refusal, ..)| refusal.message());
+        for message in messages.chain(Reason::ALL.iter().map(|reason| reason.says().to_owned())) {
+            assert!(message.bytes().all(|b| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e)), "{message}");
+        }
+    }
+
     #[test]
     fn t_03_every_row_is_spelled_in_every_column_as_table_t_says() {
         for (row, refusal, rfc, fub, legacy) in table() {
