@@ -126,6 +126,8 @@ pub enum Untried {
     SameTokens,
     /// The connection is somebody's, and whose the line's tokens are cannot be asked: their access token has ended, or the API does not say now.
     OwnerUnknown,
+    /// It stopped working less than ten minutes ago: a node that could not write them may have newer tokens of it, and writes them yet.
+    StoppedJustNow,
     /// Its user declined, and has to be asked.
     Declined,
 }
