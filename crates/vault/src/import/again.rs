@@ -42,13 +42,14 @@ impl Importer {
         match &there.standing {
             Standing::Live(kept) => {
                 let compared = self.compare(line, kept, &there).await?;
-                // An earlier run put it in, and its tokens are dead; the line may have others.
-                match (&compared, self.store.load(line.id).await?) {
-                    (Outcome::Dead { .. }, Some(there)) if !is_same(kept, line.tokens) => match dead(&there.standing) {
-                        Some(dead) => self.replace(line, dead, &there).await,
-                        None => Ok(compared),
-                    },
-                    _ => Ok(compared),
+                // An earlier run put it in, and its tokens have turned out dead; the line may have others.
+                if !matches!(compared, Outcome::Dead { .. }) || is_same(kept, line.tokens) {
+                    return Ok(compared);
+                }
+                let Some(there) = self.store.load(line.id).await? else { return Ok(compared) };
+                match dead(&there.standing) {
+                    Some(dead) => self.replace(line, dead, &there).await,
+                    None => Ok(compared),
                 }
             }
             Standing::Denied => {
@@ -142,7 +143,14 @@ impl Importer {
             row.identity = Some(is);
         }
         match self.store.save(id, Some(there.generation), &row).await? {
-            Saved::Stored => self.ask(id).await,
+            Saved::Stored => Ok(match self.ask(id).await? {
+                // The row stays, unlike that of a line which nobody knew: it says whose it is.
+                Outcome::WithoutUse => Outcome::Dead {
+                    reason: "its access token is not good any more, and there is no refresh token; its user has to connect again"
+                        .to_owned(),
+                },
+                outcome => outcome,
+            }),
             Saved::Conflict => Ok(Outcome::AlreadyThere(Compared::NotCompared)),
         }
     }

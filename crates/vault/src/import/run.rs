@@ -61,7 +61,7 @@ pub enum Outcome {
     AlreadyThere(Compared),
     /// The vault has a connection of this name, and it belongs to somebody else, as the API says; it was left as it is.
     OtherPerson,
-    /// The authority takes its tokens no more; only the user can help, by connecting again.
+    /// It is in the vault, and its tokens are not good any more; only the user can help, by connecting again.
     Dead {
         /// What was said.
         reason: String,

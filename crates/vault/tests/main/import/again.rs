@@ -2,7 +2,7 @@
 
 use super::{Scene, outcomes, told};
 use crate::place::{Directory, START};
-use keyfob_client::{Saved, Standing, StoredConnection, TokenStore};
+use keyfob_client::{Saved, Standing, State, StoredConnection, TokenStore};
 use keyfob_vault::import::{Compared, Outcome, Untried};
 use keyfob_vault::store::SqliteTokenStore;
 use std::sync::Arc;
@@ -117,6 +117,22 @@ async fn a_dead_connection_is_given_to_nobody_but_its_person() {
     assert_eq!(row.identity.as_ref().map(|identity| identity.user.id), Some(1));
     assert_eq!(told(&*store, "u").await.last().map(String::as_str), Some("connected"));
     assert!(scene.importer().connections.open("u").refresh_now().await.is_ok());
+}
+
+/// It stays: it is somebody's.
+#[tokio::test]
+async fn a_line_that_ends_as_it_is_brought_in_is_told_as_dead() {
+    let place = Directory::new();
+    let (store, scene) = scene(&place, [1]);
+    assert_eq!(outcome(&scene, &format!("u,a-1-1,r-1-1,{ALIVE}"), false).await, Outcome::Imported);
+    scene.world.ended.lock().unwrap().insert(1);
+    assert!(scene.importer().connections.open("u").refresh_now().await.is_err());
+    ten_minutes_pass(&scene);
+    *scene.world.calls_left.lock().unwrap() = Some(1);
+    let told = outcome(&scene, &format!("u,a-1-1,,{ALIVE}"), false).await;
+    assert!(matches!(told, Outcome::Dead { .. }), "{told:?}");
+    let row = store.load("u").await.unwrap().unwrap();
+    assert_eq!((row.status().state, row.identity.is_some()), (State::ReauthRequired, true));
 }
 
 /// What the vault knows of a connection that its user declined is left to the user.
