@@ -71,6 +71,39 @@ fn a_key_that_is_there_before_the_first_start_begins_a_store() {
     assert!(code == Some(3) && said.contains("store_must_exist is set"), "{said}");
 }
 
+/// A mark that cannot be read may be one.
+#[test]
+fn a_mark_that_cannot_be_read_is_taken_for_one() {
+    let vault = Vault::on("vault.db");
+    vault.secret("vault.master-key", "q1Zk0c7mJ2sY9uVn4bXw8eRt5aLo3iPd6gHf+CjKxQM=", 0o600);
+    let mark = vault.path("vault.master-key.begun");
+    std::fs::create_dir(&mark).expect("a directory");
+    vault.refuses(&[
+        "there is no vault in vault.db",
+        "vault.master-key.begun cannot be read",
+        "keyfob vault --new-store",
+    ]);
+    assert!(!vault.path("vault.db").exists(), "a file was made");
+    std::fs::remove_dir(&mark).expect("there");
+    vault.serve().stop();
+}
+
+/// As beside a secret that is mounted read-only.
+#[test]
+fn a_mark_that_cannot_be_written_is_told_until_the_settings_stand_in_for_it() {
+    let vault = Vault::on("vault.db");
+    std::os::unix::fs::symlink("nowhere/mark", vault.path("vault.master-key.begun")).expect("a link");
+    vault.secret("vault.master-key", "q1Zk0c7mJ2sY9uVn4bXw8eRt5aLo3iPd6gHf+CjKxQM=", 0o600);
+    let told = |serving: Serving| {
+        let told = serving.said().lines().any(|line| line.contains("WARN") && line.contains("store_must_exist"));
+        serving.stop();
+        told
+    };
+    assert!(told(vault.serve()) && told(vault.serve()));
+    vault.configure("store = \"vault.db\"\nstore_must_exist = true");
+    assert!(!told(vault.serve()));
+}
+
 /// The second node of a vault, started without the key of the first.
 #[test]
 fn a_vault_on_postgresql_without_its_key_gets_no_other_one() {
