@@ -44,6 +44,17 @@ fn a_store_that_is_missing_is_not_replaced() {
     vault.serve().stop();
 }
 
+/// The key has taken the place of the one that the store was begun under, and its mark with it.
+#[test]
+fn a_store_that_is_missing_under_a_new_master_key_is_not_replaced() {
+    let vault = Vault::on("vault.db");
+    vault.serve().stop();
+    vault.does(&["reseal", "master", "--new", "new.master-key"]);
+    vault.configure("store = \"vault.db\"\nmaster_key_file = \"new.master-key\"");
+    std::fs::remove_file(vault.path("vault.db")).expect("made by the first start");
+    vault.refuses(&["there is no vault in vault.db", "(says new.master-key.begun)"]);
+}
+
 /// Where the key is handed out before the first start, nothing tells that from a store that is gone but the operator.
 #[test]
 fn a_key_that_is_there_before_the_first_start_begins_a_store() {
