@@ -126,6 +126,26 @@ fn a_vault_on_postgresql_without_its_key_gets_no_other_one() {
     assert!(!vault.path("vault.master-key").exists(), "another key was made");
 }
 
+/// Tables alone are no vault: a restore of the schema leaves them, or a truncation.
+#[test]
+fn a_database_that_was_emptied_is_not_begun_anew() {
+    let database = PostgresCluster::shared().database();
+    let vault = Vault::on(&database.url());
+    vault.serve().stop();
+    database.sql("TRUNCATE vault, data_keys, connections");
+    vault.refuses(&["there is no vault in postgres://", "one was begun under its master key"]);
+    std::fs::remove_file(vault.path("vault.master-key.begun")).expect("written by the first start");
+    vault.configure(&format!("store = {:?}\nstore_must_exist = true", database.url()));
+    vault.refuses(&["there is no vault in postgres://", "store_must_exist is set"]);
+    assert_eq!(database.sql("SELECT count(*) FROM vault"), "0", "a vault was begun");
+    let meant = vault.run(&["reseal", "data", "--new-store"]);
+    assert!(meant.code == Some(0) && meant.stderr.contains("made a new, empty vault in postgres://"), "{meant:?}");
+    vault.serve().stop();
+    // A schema that was restored alone has no version either.
+    database.sql("TRUNCATE vault, data_keys, connections, schema_version");
+    vault.refuses(&["there is no vault in postgres://"]);
+}
+
 /// A second one started by mistake, or by a supervisor before the first had stopped.
 #[test]
 fn one_process_at_a_time_serves_a_file() {
