@@ -42,12 +42,20 @@ impl Schema {
         at(dialer, async |client| self.migrate(client).await).await
     }
 
-    /// Whether the tables are there, of any version up to ours. Connects once and changes nothing.
+    /// Whether the tables are there, of any version up to ours, and this one of them, which is never empty in a store, has a row: a restore of the
+    /// schema alone leaves tables as well, and so does a truncation. Connects once and changes nothing.
     ///
     /// # Errors
     /// As [`Schema::prepare`].
-    pub async fn stands(&self, dialer: &Dialer) -> Result<bool, OpenError> {
-        at(dialer, async |client| Ok(self.missing(client).await?.len() < self.migrations.len())).await
+    pub async fn stands(&self, dialer: &Dialer, never_empty: &'static str) -> Result<bool, OpenError> {
+        at(dialer, async |client| {
+            if self.missing(client).await?.len() == self.migrations.len() {
+                return Ok(false);
+            }
+            let row = client.query_one(&format!("SELECT EXISTS (SELECT FROM {never_empty})"), &[]).await?;
+            Ok(row.try_get(0)?)
+        })
+        .await
     }
 
     async fn migrate(&self, client: &mut Client) -> Result<(), Unsuitable> {

@@ -5,6 +5,7 @@
 
 use super::settings::{StoreSetting, VaultSettings};
 use crate::exit::Exit;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Beside the key.
@@ -25,10 +26,22 @@ pub(super) fn may_begin(settings: &VaultSettings, key: Option<&Path>) -> anyhow:
     if settings.new_store {
         return Ok(());
     }
-    let begun = key.and_then(|key| Some((key, std::fs::read_to_string(mark_of(key)).ok()?)));
-    if let Some((key, mark)) = begun {
-        let place = mark.lines().next().unwrap_or_default();
-        return refuse(format!("and one was begun under its master key, in {place} (says {})", mark_of(key).display()));
+    if let Some(key) = key {
+        let mark = mark_of(key);
+        match std::fs::read_to_string(&mark) {
+            Ok(text) => {
+                let (place, mark) = (text.lines().next().unwrap_or_default(), mark.display());
+                return refuse(format!("and one was begun under its master key, in {place} (says {mark})"));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // It may be one.
+            Err(error) => {
+                let mark = mark.display();
+                return refuse(format!(
+                    "and whether one was begun under its master key is unknown, since {mark} cannot be read ({error}): let this user read it"
+                ));
+            }
+        }
     }
     match settings.store_must_exist {
         true => refuse("and store_must_exist is set".to_owned()),
@@ -36,9 +49,10 @@ pub(super) fn may_begin(settings: &VaultSettings, key: Option<&Path>) -> anyhow:
     }
 }
 
-/// Notes that this store was begun under the key in this file. Where that cannot be written things are as they were before there were marks.
-pub(super) fn note(store: &StoreSetting, key: &Path) {
-    let place = match store {
+/// Notes that this store was begun under the key in this file. Where that cannot be written things are as they were before there were marks, which is
+/// told until the settings stand in for the mark.
+pub(super) fn note(settings: &VaultSettings, key: &Path) {
+    let place = match &settings.store {
         StoreSetting::File(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
         StoreSetting::Postgres(address) => address.to_string(),
     };
@@ -49,8 +63,15 @@ pub(super) fn note(store: &StoreSetting, key: &Path) {
     if std::fs::read_to_string(&mark).is_ok_and(|there| there == text) {
         return;
     }
-    if let Err(error) = std::fs::write(&mark, text) {
-        tracing::debug!(mark = %mark.display(), %error, "the mark beside the master key cannot be written");
+    if let Err(error) = std::fs::write(&mark, text)
+        && !settings.store_must_exist
+        // One that says something else does as well.
+        && !mark.exists()
+    {
+        tracing::warn!(
+            "the mark beside the master key, {}, cannot be written ({error}), so that a start which does not find the store would begin an empty one: set store_must_exist = true",
+            mark.display()
+        );
     }
 }
 

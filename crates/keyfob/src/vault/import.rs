@@ -122,16 +122,23 @@ fn reason(outcome: &Outcome) -> Option<String> {
             "its access token is not good any more, and there is no refresh token; it was not kept".to_owned(),
         ),
         Outcome::DeadThere { reason, untried } => {
-            let why = match untried {
-                Untried::SameTokens => "this line has the tokens that it died with, so they were not tried",
-                Untried::OwnerUnknown => {
-                    "whose tokens this line has cannot be asked, since its access token has ended or the API does not say, so they were not tried"
+            let by_hand = "Its user connects again, or: DELETE /connections/APP/ID?local=true, and this again";
+            let (why, next) = match untried {
+                Untried::SameTokens => {
+                    ("this line has the tokens that it died with, so they were not tried", by_hand)
                 }
-                Untried::Declined => "this line was not tried",
+                Untried::OwnerUnknown => (
+                    "whose tokens this line has cannot be asked, since its access token has ended or the API does not say, so they were not tried",
+                    by_hand,
+                ),
+                // A DELETE would drop those tokens.
+                Untried::StoppedJustNow => (
+                    "it stopped working just now, and a node that could not write may still have newer tokens of it, so this line was not tried",
+                    "Run this again in ten minutes",
+                ),
+                Untried::Declined => ("this line was not tried", by_hand),
             };
-            Some(format!(
-                "the vault's connection of this name works no more ({reason}); {why}. Its user connects again, or: DELETE /connections/APP/ID?local=true, and this again"
-            ))
+            Some(format!("the vault's connection of this name works no more ({reason}); {why}. {next}"))
         }
         Outcome::ImportedWithoutRefresh { until: Some(until) } => {
             Some(format!("it has no refresh token, so it ends with its access token, on {}", until.to_utc()))
@@ -172,7 +179,7 @@ fn document(line: &Line) -> Value {
 /// What a script has to know: try again, look at the file, or nothing.
 fn verdict(lines: &[Line]) -> anyhow::Result<()> {
     let count = |of: fn(&Outcome) -> bool| lines.iter().filter(|line| of(&line.outcome)).count();
-    let later = count(|outcome| matches!(outcome, Outcome::NotVerified { .. } | Outcome::NotKept { .. }));
+    let later = count(is_for_later);
     let wrong = count(|outcome| {
         matches!(
             outcome,
@@ -183,8 +190,10 @@ fn verdict(lines: &[Line]) -> anyhow::Result<()> {
                 | Outcome::SameTokensThere { .. }
         )
     });
-    let dead =
-        count(|outcome| matches!(outcome, Outcome::Dead { .. } | Outcome::WithoutUse | Outcome::DeadThere { .. }));
+    let dead = count(|outcome| {
+        matches!(outcome, Outcome::Dead { .. } | Outcome::WithoutUse | Outcome::DeadThere { .. })
+            && !is_for_later(outcome)
+    });
     let parts = [
         (later, Exit::Unavailable, "could not be finished: run this again with the same file"),
         (wrong, Exit::Refused, "were left out: correct them and run this again"),
@@ -194,6 +203,16 @@ fn verdict(lines: &[Line]) -> anyhow::Result<()> {
     let Some((_, exit, _)) = parts.peek().copied() else { return Ok(()) };
     let told: Vec<String> = parts.map(|(count, _, what)| format!("{count} {what}")).collect();
     Err(exit.because(told.join("; ")))
+}
+
+/// Whether the next run may do what this one could not.
+fn is_for_later(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::NotVerified { .. }
+            | Outcome::NotKept { .. }
+            | Outcome::DeadThere { untried: Untried::StoppedJustNow, .. }
+    )
 }
 
 #[cfg(test)]
@@ -218,6 +237,9 @@ mod tests {
         assert_eq!(sentence(&line(ends)), told);
         let same = sentence(&line(Outcome::SameTokens { first: Place::Line(3) }));
         assert!(same.starts_with("line 7 \"u\": repeated: line 3 has the same refresh token"), "{same}");
+        let just_now = Outcome::DeadThere { reason: String::new(), untried: Untried::StoppedJustNow };
+        let told = sentence(&line(just_now));
+        assert!(told.contains("Run this again in ten minutes") && !told.contains("DELETE"), "{told}");
     }
 
     #[test]
@@ -231,6 +253,9 @@ mod tests {
         assert_eq!(code(vec![Outcome::Imported, dead.clone()]), Some(Exit::Reconnect));
         assert_eq!(code(vec![dead.clone(), Outcome::OtherPerson]), Some(Exit::Refused));
         assert_eq!(code(vec![Outcome::OtherPerson, later.clone()]), Some(Exit::Unavailable));
+        let there = |untried| Outcome::DeadThere { reason: String::new(), untried };
+        assert_eq!(code(vec![there(Untried::StoppedJustNow)]), Some(Exit::Unavailable));
+        assert_eq!(code(vec![there(Untried::SameTokens)]), Some(Exit::Reconnect));
         let all = [Outcome::WithoutUse, Outcome::OtherPerson, later, Outcome::OtherPerson].map(line);
         let told = verdict(&all).expect_err("something is left to do").to_string();
         let parts = ["1 could not be finished", "2 were left out", "1 are dead"];

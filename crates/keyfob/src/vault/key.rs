@@ -1,5 +1,6 @@
 //! `keyfob vault key` and `keyfob vault reseal …`: keys of callers, and the keys that the store is sealed under.
 
+use super::begun;
 use super::opened::{Opened, Store, make_key, read_key};
 use super::settings::VaultSettings;
 use crate::composition::entropy::SystemEntropy;
@@ -36,7 +37,7 @@ pub(super) async fn reseal(reseal: Reseal, settings: VaultSettings, json: bool) 
     opened.tell_if_made();
     let done = match reseal {
         Reseal::Data => data(&opened.store, json).await,
-        Reseal::Master { new } => master(&opened.store, new, json).await,
+        Reseal::Master { new } => master(&opened.store, &settings, new, json).await,
     };
     opened.close().await;
     done
@@ -64,7 +65,7 @@ async fn data(store: &Store, json: bool) -> anyhow::Result<()> {
     output::data(json, &json!({ "resealed": rows }), || format!("{rows} connections are under a new data key"))
 }
 
-async fn master(store: &Store, new: PathBuf, json: bool) -> anyhow::Result<()> {
+async fn master(store: &Store, settings: &VaultSettings, new: PathBuf, json: bool) -> anyhow::Result<()> {
     if !new.exists() {
         make_key(&new, &SystemEntropy::new())?;
     }
@@ -74,6 +75,8 @@ async fn master(store: &Store, new: PathBuf, json: bool) -> anyhow::Result<()> {
         Store::Postgres(store) => store.rotate_master_key(key).await,
     };
     rotated.map_err(|error| Exit::Refused.because(error.to_string()))?;
+    // Not left to the next start: it may be the one that does not find the store.
+    begun::note(settings, &new);
     let place = new.display().to_string();
     output::data(json, &json!({ "masterKeyFile": place }), || {
         format!(

@@ -47,7 +47,7 @@ impl Opened {
     pub(super) async fn open(settings: &VaultSettings) -> anyhow::Result<Opened> {
         let opened = Opened::as_it_is(settings).await?;
         if let Some(key) = key_file(settings) {
-            begun::note(&settings.store, key);
+            begun::note(settings, key);
         }
         Ok(opened)
     }

@@ -1,13 +1,19 @@
 //! A line whose name the vault has already: whose its tokens are, and whether they may take the place of a connection that works no more.
 //!
-//! A live connection is never replaced: its tokens are newer than any export's. A dead one has none to lose; the write names the generation that was
-//! found dead, so that a user who consents at the same moment wins. Whoever it belonged to is asked for before: a refresh token shows its owner only by being
-//! spent, and would then be lost if it were somebody else's.
+//! A live connection is never replaced: its tokens are newer than any export's. A dead one may have newer ones too, in the memory of a node that could not
+//! write them, and that node puts them over what was given up on; so a connection has been dead for a while before it is replaced. The write names the
+//! generation that was found dead, so that a user who consents at the same moment wins. Whoever it belonged to is asked for before: a refresh token shows
+//! its owner only by being spent, and would then be lost if it were somebody else's.
 
 use super::run::{Compared, Importer, Outcome, Untried, is_unverified, unverified};
 use keyfob_client::{
-    ApiShape, LostReply, ReauthRequired, Saved, Standing, StoreUnavailable, StoredConnection, TokenDigest, TokenSet,
+    ApiShape, LostReply, ReauthRequired, Saved, Standing, StoreUnavailable, StoredConnection, Timestamp, TokenDigest,
+    TokenSet,
 };
+
+/// Seconds that a connection has been dead before it is replaced. A node tries every few seconds to write what was not taken; one that cannot for
+/// longer than this, while this import can, loses it.
+const DEAD_FOR: i64 = 600;
 
 /// The line.
 #[derive(Clone, Copy)]
@@ -23,6 +29,7 @@ pub(super) struct Again<'a> {
 struct Dead {
     reason: String,
     refused: Option<TokenDigest>,
+    since: Timestamp,
 }
 
 impl Importer {
@@ -35,13 +42,14 @@ impl Importer {
         match &there.standing {
             Standing::Live(kept) => {
                 let compared = self.compare(line, kept, &there).await?;
-                // An earlier run put it in, and its tokens are dead; the line may have others.
-                match (&compared, self.store.load(line.id).await?) {
-                    (Outcome::Dead { .. }, Some(there)) if !is_same(kept, line.tokens) => match dead(&there.standing) {
-                        Some(dead) => self.replace(line, dead, &there).await,
-                        None => Ok(compared),
-                    },
-                    _ => Ok(compared),
+                // An earlier run put it in, and its tokens have turned out dead; the line may have others.
+                if !matches!(compared, Outcome::Dead { .. }) || is_same(kept, line.tokens) {
+                    return Ok(compared);
+                }
+                let Some(there) = self.store.load(line.id).await? else { return Ok(compared) };
+                match dead(&there.standing) {
+                    Some(dead) => self.replace(line, dead, &there).await,
+                    None => Ok(compared),
                 }
             }
             Standing::Denied => {
@@ -114,6 +122,9 @@ impl Importer {
             return Ok(Outcome::SameTokensThere { id: other.clone() });
         }
         let now = self.clock.now();
+        if now.since(dead.since) < DEAD_FOR {
+            return untried(Untried::StoppedJustNow);
+        }
         let can_be_asked = !tokens.access_token.expose().is_empty() && tokens.is_alive(now);
         // Without a refresh token nothing but an answer shows that it is good for anything.
         let must_be_asked = there.identity.is_some() || digest.is_none();
@@ -132,7 +143,14 @@ impl Importer {
             row.identity = Some(is);
         }
         match self.store.save(id, Some(there.generation), &row).await? {
-            Saved::Stored => self.ask(id).await,
+            Saved::Stored => Ok(match self.ask(id).await? {
+                // The row stays, unlike that of a line which nobody knew: it says whose it is.
+                Outcome::WithoutUse => Outcome::Dead {
+                    reason: "its access token is not good any more, and there is no refresh token; its user has to connect again"
+                        .to_owned(),
+                },
+                outcome => outcome,
+            }),
             Saved::Conflict => Ok(Outcome::AlreadyThere(Compared::NotCompared)),
         }
     }
@@ -145,9 +163,9 @@ fn is_same(kept: &TokenSet, tokens: &TokenSet) -> bool {
 
 fn dead(standing: &Standing) -> Option<Dead> {
     match standing {
-        Standing::ReauthRequired(ReauthRequired { evidence, refused, .. })
-        | Standing::LostReply(LostReply { evidence, refused, .. }) => {
-            Some(Dead { reason: evidence.in_short(), refused: *refused })
+        Standing::ReauthRequired(ReauthRequired { evidence, refused, since })
+        | Standing::LostReply(LostReply { evidence, refused, since, .. }) => {
+            Some(Dead { reason: evidence.in_short(), refused: *refused, since: *since })
         }
         Standing::Live(_) | Standing::Denied => None,
     }

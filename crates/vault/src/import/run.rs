@@ -61,7 +61,7 @@ pub enum Outcome {
     AlreadyThere(Compared),
     /// The vault has a connection of this name, and it belongs to somebody else, as the API says; it was left as it is.
     OtherPerson,
-    /// The authority takes its tokens no more; only the user can help, by connecting again.
+    /// It is in the vault, and its tokens are not good any more; only the user can help, by connecting again.
     Dead {
         /// What was said.
         reason: String,
@@ -126,6 +126,8 @@ pub enum Untried {
     SameTokens,
     /// The connection is somebody's, and whose the line's tokens are cannot be asked: their access token has ended, or the API does not say now.
     OwnerUnknown,
+    /// It stopped working less than ten minutes ago: a node that could not write them may have newer tokens of it, and writes them yet.
+    StoppedJustNow,
     /// Its user declined, and has to be asked.
     Declined,
 }

@@ -67,12 +67,12 @@ struct Inside {
 }
 
 impl PostgresTokenStore {
-    /// Whether the database has a vault's tables. Changes nothing.
+    /// Whether the database has a vault, and not its tables alone. Changes nothing.
     ///
     /// # Errors
     /// [`OpenError::Postgres`]: it cannot be reached, or holds something else.
     pub async fn is_there(address: Address) -> Result<bool, OpenError> {
-        Ok(SCHEMA.stands(&Dialer::to(address)?).await?)
+        Ok(SCHEMA.stands(&Dialer::to(address)?, "vault").await?)
     }
 
     /// Connects to the database and makes it a vault if it is empty.

@@ -30,6 +30,8 @@ struct World {
     down: Mutex<bool>,
     /// Whose account is locked.
     locked: Mutex<BTreeSet<u64>>,
+    /// How many more calls the API takes before it takes no access token any more.
+    calls_left: Mutex<Option<u32>>,
 }
 
 fn numbers(token: &str) -> Option<(u64, u64)> {
@@ -47,6 +49,11 @@ impl World {
         if *busy > 0 {
             *busy -= 1;
             return answer(429, "{}".to_owned());
+        }
+        match &mut *self.calls_left.lock().unwrap() {
+            Some(0) => return answer(401, "{}".to_owned()),
+            Some(left) => *left -= 1,
+            None => {}
         }
         match numbers(bearer) {
             Some((person, _)) if self.locked.lock().unwrap().contains(&person) => answer(403, "{}".to_owned()),

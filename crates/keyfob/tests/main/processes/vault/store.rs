@@ -44,6 +44,17 @@ fn a_store_that_is_missing_is_not_replaced() {
     vault.serve().stop();
 }
 
+/// The key has taken the place of the one that the store was begun under, and its mark with it.
+#[test]
+fn a_store_that_is_missing_under_a_new_master_key_is_not_replaced() {
+    let vault = Vault::on("vault.db");
+    vault.serve().stop();
+    vault.does(&["reseal", "master", "--new", "new.master-key"]);
+    vault.configure("store = \"vault.db\"\nmaster_key_file = \"new.master-key\"");
+    std::fs::remove_file(vault.path("vault.db")).expect("made by the first start");
+    vault.refuses(&["there is no vault in vault.db", "(says new.master-key.begun)"]);
+}
+
 /// Where the key is handed out before the first start, nothing tells that from a store that is gone but the operator.
 #[test]
 fn a_key_that_is_there_before_the_first_start_begins_a_store() {
@@ -71,6 +82,39 @@ fn a_key_that_is_there_before_the_first_start_begins_a_store() {
     assert!(code == Some(3) && said.contains("store_must_exist is set"), "{said}");
 }
 
+/// A mark that cannot be read may be one.
+#[test]
+fn a_mark_that_cannot_be_read_is_taken_for_one() {
+    let vault = Vault::on("vault.db");
+    vault.secret("vault.master-key", "q1Zk0c7mJ2sY9uVn4bXw8eRt5aLo3iPd6gHf+CjKxQM=", 0o600);
+    let mark = vault.path("vault.master-key.begun");
+    std::fs::create_dir(&mark).expect("a directory");
+    vault.refuses(&[
+        "there is no vault in vault.db",
+        "vault.master-key.begun cannot be read",
+        "keyfob vault --new-store",
+    ]);
+    assert!(!vault.path("vault.db").exists(), "a file was made");
+    std::fs::remove_dir(&mark).expect("there");
+    vault.serve().stop();
+}
+
+/// As beside a secret that is mounted read-only.
+#[test]
+fn a_mark_that_cannot_be_written_is_told_until_the_settings_stand_in_for_it() {
+    let vault = Vault::on("vault.db");
+    std::os::unix::fs::symlink("nowhere/mark", vault.path("vault.master-key.begun")).expect("a link");
+    vault.secret("vault.master-key", "q1Zk0c7mJ2sY9uVn4bXw8eRt5aLo3iPd6gHf+CjKxQM=", 0o600);
+    let told = |serving: Serving| {
+        let told = serving.said().lines().any(|line| line.contains("WARN") && line.contains("store_must_exist"));
+        serving.stop();
+        told
+    };
+    assert!(told(vault.serve()) && told(vault.serve()));
+    vault.configure("store = \"vault.db\"\nstore_must_exist = true");
+    assert!(!told(vault.serve()));
+}
+
 /// The second node of a vault, started without the key of the first.
 #[test]
 fn a_vault_on_postgresql_without_its_key_gets_no_other_one() {
@@ -80,6 +124,26 @@ fn a_vault_on_postgresql_without_its_key_gets_no_other_one() {
     std::fs::remove_file(vault.path("vault.master-key")).expect("made by the first start");
     vault.refuses(&["is there and its master key file vault.master-key is not; put the file back"]);
     assert!(!vault.path("vault.master-key").exists(), "another key was made");
+}
+
+/// Tables alone are no vault: a restore of the schema leaves them, or a truncation.
+#[test]
+fn a_database_that_was_emptied_is_not_begun_anew() {
+    let database = PostgresCluster::shared().database();
+    let vault = Vault::on(&database.url());
+    vault.serve().stop();
+    database.sql("TRUNCATE vault, data_keys, connections");
+    vault.refuses(&["there is no vault in postgres://", "one was begun under its master key"]);
+    std::fs::remove_file(vault.path("vault.master-key.begun")).expect("written by the first start");
+    vault.configure(&format!("store = {:?}\nstore_must_exist = true", database.url()));
+    vault.refuses(&["there is no vault in postgres://", "store_must_exist is set"]);
+    assert_eq!(database.sql("SELECT count(*) FROM vault"), "0", "a vault was begun");
+    let meant = vault.run(&["reseal", "data", "--new-store"]);
+    assert!(meant.code == Some(0) && meant.stderr.contains("made a new, empty vault in postgres://"), "{meant:?}");
+    vault.serve().stop();
+    // A schema that was restored alone has no version either.
+    database.sql("TRUNCATE vault, data_keys, connections, schema_version");
+    vault.refuses(&["there is no vault in postgres://"]);
 }
 
 /// A second one started by mistake, or by a supervisor before the first had stopped.
