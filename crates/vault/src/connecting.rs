@@ -240,20 +240,25 @@ impl Vault {
     }
 
     /// The user is back. Whatever comes, the attempt is over; a second visit of the same callback learns what the first one led to, and waits a few
-    /// seconds for it.
-    pub(crate) async fn finish(&self, query: &str, browser: Option<&str>) -> Result<End, StoreUnavailable> {
-        let mut end = self.finish_once(query, browser).await?;
+    /// seconds for it. `at`: the app that the callback's path names.
+    pub(crate) async fn finish(
+        &self,
+        at: Option<&str>,
+        query: &str,
+        browser: Option<&str>,
+    ) -> Result<End, StoreUnavailable> {
+        let mut end = self.finish_once(at, query, browser).await?;
         for _ in 0..LOOKS {
             if end.kind != EndKind::Pending {
                 break;
             }
             self.outside.pause.pause(LOOK).await;
-            end = self.finish_once(query, browser).await?;
+            end = self.finish_once(at, query, browser).await?;
         }
         Ok(end)
     }
 
-    async fn finish_once(&self, query: &str, browser: Option<&str>) -> Result<End, StoreUnavailable> {
+    async fn finish_once(&self, at: Option<&str>, query: &str, browser: Option<&str>) -> Result<End, StoreUnavailable> {
         // Without a state it was never ours.
         let Ok(key) = AttemptKey::of_callback(query) else { return Ok(End::of(EndKind::Expired)) };
         let name = state_name(key);
@@ -271,7 +276,7 @@ impl Vault {
         };
         let mut back = Back { begun: away.begun, ticket: away.ticket, session, result: None };
         self.store.leave(&name, &stored(&back)).await?;
-        let (kind, why) = self.came_back(&back.begun, &away.pending, query, browser, now).await?;
+        let (kind, why) = self.came_back(&back.begun, &away.pending, (at, query), browser, now).await?;
         back.result = Some((kind, why));
         self.store.leave(&name, &stored(&back)).await?;
         if kind == EndKind::Connected {
@@ -285,7 +290,7 @@ impl Vault {
         &self,
         begun: &Begun,
         pending: &str,
-        query: &str,
+        (at, query): (Option<&str>, &str),
         browser: Option<&str>,
         now: Timestamp,
     ) -> Result<(EndKind, Option<Why>), StoreUnavailable> {
@@ -305,6 +310,12 @@ impl Vault {
         };
         let refused = |reason: String| failed(EndKind::Failed, Why::Refused, reason);
         let Ok(held) = self.app(&begun.app) else { return refused("the app is no longer configured".to_owned()) };
+        if !held.settings.is_answered_at(at) {
+            return refused(
+                "the answer arrived at a callback that is not this app's: perhaps another authority's (a mix-up)"
+                    .to_owned(),
+            );
+        }
         let pending = match PendingAttempt::from_stored(pending) {
             Ok(pending) => pending,
             Err(malformed) => return refused(malformed.to_string()),

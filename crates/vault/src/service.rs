@@ -121,6 +121,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/openapi.json", get(openapi::openapi))
         .route("/connect/{ticket}", get(visit::visit))
         .route("/callback", get(visit::callback))
+        .route("/callback/{app}", get(visit::callback_of_app))
         .route("/end/{kind}", get(visit::end))
         .route("/end/{kind}/{ticket}", get(visit::end_with_ticket))
         .route("/", get(overview::overview))

@@ -43,6 +43,23 @@ pub struct AppSettings {
     pub return_prefixes: Vec<Url>,
 }
 
+impl AppSettings {
+    /// Whether its authority's answers may arrive at this callback: `at` is the app that the path names. An app whose redirect URI names it takes
+    /// no answer at the common one, so that a code of its authority is never sent to another (RFC 9700 section 4.4.2; matrix CL-08).
+    pub(crate) fn is_answered_at(&self, at: Option<&str>) -> bool {
+        match at {
+            Some(app) => app == self.name,
+            None => !self.has_own_callback(),
+        }
+    }
+
+    /// Whether its redirect URI is `/callback/NAME`.
+    pub fn has_own_callback(&self) -> bool {
+        let path = Url::parse(&self.app.redirect_uri).map(|url| url.path().to_owned()).unwrap_or_default();
+        path.strip_suffix(&self.name).is_some_and(|before| before.ends_with("/callback/"))
+    }
+}
+
 /// One app with its connections.
 pub(crate) struct AppHeld {
     pub(crate) settings: AppSettings,
@@ -389,4 +406,27 @@ pub(crate) enum Removed {
 /// App and connection of a recorded event.
 pub(crate) fn named(event: &StoredEvent) -> (&str, &str) {
     split(&event.id).unwrap_or(("", &event.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cl_08_an_app_with_a_callback_of_its_own_takes_answers_there_alone() {
+        let app = |redirect_uri: &str| AppSettings {
+            name: "crm".to_owned(),
+            title: "CRM".to_owned(),
+            provider: Provider::follow_up_boss(),
+            app: App { client_id: "c".to_owned(), client_secret: None, redirect_uri: redirect_uri.to_owned() },
+            scope: None,
+            after: None,
+            return_prefixes: Vec::new(),
+        };
+        let common = app("https://connect.example.com/callback");
+        assert!(common.is_answered_at(None) && common.is_answered_at(Some("crm")) && !common.is_answered_at(Some("x")));
+        let own = app("https://connect.example.com/callback/crm");
+        assert!(own.is_answered_at(Some("crm")) && !own.is_answered_at(None) && !own.is_answered_at(Some("x")));
+        assert!(!app("https://connect.example.com/callback/acrm").has_own_callback());
+    }
 }

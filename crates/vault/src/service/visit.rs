@@ -47,10 +47,25 @@ pub(crate) async fn callback(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
+    came_back(service, None, query, headers).await
+}
+
+/// `GET /callback/{app}`: the same at a redirect URI that no other authority has (matrix CL-08).
+pub(crate) async fn callback_of_app(
+    State(service): State<Arc<Service>>,
+    Path(app): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    came_back(service, Some(app), query, headers).await
+}
+
+async fn came_back(service: Arc<Service>, at: Option<String>, query: Option<String>, headers: HeaderMap) -> Response {
     let browser = Cookie::Browser.read(&service, &headers);
     let vault = service.vault.clone();
     // On a task of its own: the code is single use, and a browser that leaves must not cost the result.
-    let work = async move { vault.finish(query.as_deref().unwrap_or_default(), browser.as_deref()).await };
+    let work =
+        async move { vault.finish(at.as_deref(), query.as_deref().unwrap_or_default(), browser.as_deref()).await };
     let Ok(finished) = tokio::spawn(work).await else { return unavailable(&service) };
     let end = match finished {
         Ok(end) => end,

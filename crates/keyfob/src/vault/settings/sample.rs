@@ -44,7 +44,8 @@ client_secret_file = "fub.secret"
 # For X-System and X-System-Key, which Follow Up Boss gives partners.
 # system = "Your System"
 # system_key_file = "fub.system-key"
-# As registered, byte for byte. Default: public_url with /callback.
+# As registered, byte for byte. Default: public_url with /callback. With apps at several authorities: that, a slash and the app's name, so that
+# no authority's answer is taken for another's.
 # redirect_uri = "https://connect.example.com/callback"
 # A narrower scope than the app's default.
 # scope = "people:read"

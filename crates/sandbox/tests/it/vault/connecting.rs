@@ -210,3 +210,19 @@ async fn ids_are_the_partners_own_and_a_start_without_one_gets_one() {
     let (one, two) = (start().await, start().await);
     assert!(one["id"] != two["id"] && one["id"].as_str().is_some_and(|id| id.len() > 12), "{one} {two}");
 }
+
+/// RFC 9700 section 4.4.2: an answer that another authority was sent for.
+#[tokio::test]
+async fn cl_08_a_code_that_arrives_at_another_apps_callback_is_redeemed_nowhere() {
+    let desk = Desk::new().await;
+    for (at, connected) in [("/callback/other", false), ("/callback/fubs", false), ("/callback/fub", true)] {
+        let (authorize, cookie) = desk.open(&desk.link("u1").await).await;
+        let callback = desk.decided(&authorize, 0, "approve").await.replacen("/callback", at, 1);
+        // Whatever asks for tokens meets this, and goes on.
+        set(&desk.running, json!({ "fault": "delay", "milliseconds": 1 })).await;
+        let ended = ends(&desk.browse(&callback, &cookie).await).to_owned();
+        assert_eq!(ended.contains("/end/connected"), connected, "{at}: {ended}");
+        assert_eq!(fired(&desk.running).await.0 > 0, connected, "{at}");
+        clear(&desk.running).await;
+    }
+}
