@@ -54,7 +54,7 @@ impl AppSettings {
     }
 
     /// Whether its redirect URI is `/callback/NAME`.
-    pub fn has_own_callback(&self) -> bool {
+    fn has_own_callback(&self) -> bool {
         let path = Url::parse(&self.app.redirect_uri).map(|url| url.path().to_owned()).unwrap_or_default();
         path.strip_suffix(&self.name).is_some_and(|before| before.ends_with("/callback/"))
     }
