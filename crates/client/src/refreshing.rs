@@ -20,6 +20,8 @@ use std::time::Duration;
 const TRIES: u32 = 3;
 /// Seconds between tries after an answer that nobody understands. After the last one the user has to connect again.
 const SUSPECT_SPACING: [i64; 3] = [60, 5 * 60, 30 * 60];
+/// Seconds between two looks whether a locked account is open again.
+const LOCKED_SPACING: i64 = 30;
 /// Other processes may refresh as well. Each time the store has moved on its tokens are tried, but not for ever.
 const ROUNDS: u32 = 3;
 /// Seconds that a lease lasts without a sign of life. Longer than a request, and short for whoever waits after a crash.
@@ -239,9 +241,13 @@ impl Held {
                 let retry_at = self.wait_after(flight, &failure, tokens);
                 self.release(fence, fate).await;
                 reach("refresh.released");
+                let trouble = match failure {
+                    TokenFailure::Transient { cause: TransientCause::Locked(_), .. } => TroubleKind::AccountLocked,
+                    _ => TroubleKind::Degraded,
+                };
                 // A locked account stays what it is called: the outage passes sooner.
                 if row.trouble.is_none() {
-                    self.note(row.generation, TroubleKind::Degraded, failure.to_string()).await;
+                    self.note(row.generation, trouble, failure.to_string()).await;
                 }
                 return Turn::Done(old.clone().ok_or(ConnectionError::RefreshFailed { failure, retry_at }));
             }
@@ -325,7 +331,10 @@ impl Held {
                 Ok(tokens) => return Ok(Asked { outcome: Ok(tokens), may_have_acted }),
                 Err(failure) => failure,
             };
+            let is_locked = matches!(failure, TokenFailure::Transient { cause: TransientCause::Locked(_), .. });
             match failure {
+                // Not a matter of seconds, and nobody's outage.
+                _ if is_locked => {}
                 TokenFailure::Transient { .. } | TokenFailure::Ambiguous(_) => flight.failures += 1,
                 TokenFailure::Suspect(_) => flight.suspects += 1,
                 TokenFailure::Permanent(_) | TokenFailure::Operator(_) => {}
@@ -334,7 +343,7 @@ impl Held {
             unanswered += u32::from(matches!(failure, TokenFailure::Ambiguous(_)));
             let passing = matches!(failure, TokenFailure::Transient { .. } | TokenFailure::Ambiguous(_));
             let wait = Backoff::default().wait(flight.failures, &failure, outside.entropy.as_ref());
-            if has_old || !passing || tried >= TRIES || unanswered > 1 || wait > backoff::PATIENCE {
+            if has_old || !passing || is_locked || tried >= TRIES || unanswered > 1 || wait > backoff::PATIENCE {
                 return Ok(Asked { outcome: Err(failure), may_have_acted });
             }
             outside.pause.pause(wait).await;
@@ -346,6 +355,7 @@ impl Held {
     fn wait_after(&self, flight: &mut Flight, failure: &TokenFailure, tokens: &TokenSet) -> Timestamp {
         let now = self.now();
         let seconds = match failure {
+            TokenFailure::Transient { cause: TransientCause::Locked(_), .. } => LOCKED_SPACING,
             TokenFailure::Suspect(_) => {
                 SUSPECT_SPACING[(flight.suspects.max(1) as usize - 1).min(SUSPECT_SPACING.len() - 1)]
             }
@@ -372,7 +382,7 @@ impl Held {
 fn leaves_open(failure: &TokenFailure) -> bool {
     match failure {
         TokenFailure::Ambiguous(_) => true,
-        TokenFailure::Transient { cause: TransientCause::Network(_), .. } => false,
+        TokenFailure::Transient { cause: TransientCause::Network(_) | TransientCause::Locked(_), .. } => false,
         TokenFailure::Transient { cause: TransientCause::NotJson(_), .. } => true,
         TokenFailure::Transient { cause: TransientCause::Busy(evidence), .. } => {
             !matches!(evidence.status, 408 | 425 | 429 | 503)

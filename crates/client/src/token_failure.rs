@@ -6,6 +6,7 @@
 use crate::http::HttpResponse;
 use crate::transport::SendFailure;
 use keyfob_protocol::Timestamp;
+use keyfob_protocol::reason::Reason;
 use keyfob_protocol::token_reply::{self, ReceivedError, ReceivedTokens, ReplyError};
 use std::fmt;
 use thiserror::Error;
@@ -72,6 +73,9 @@ pub enum TransientCause {
     /// 429, 5xx, 408, 425, or an error code that says "later".
     #[error("the token endpoint cannot answer now ({0})")]
     Busy(Evidence),
+    /// The authority says by its `reason` that the user is disabled or the account suspended, and the grant works again when they are not.
+    #[error("the user or the account is locked at the authority, and the tokens are kept until it opens ({0})")]
+    Locked(Evidence),
     /// A page of a proxy, a maintenance notice, an answer cut off.
     #[error("something other than the token endpoint answered ({0})")]
     NotJson(Evidence),
@@ -116,7 +120,8 @@ impl TokenFailure {
             | TokenFailure::Operator(evidence)
             | TokenFailure::Suspect(evidence)
             | TokenFailure::Transient {
-                cause: TransientCause::Busy(evidence) | TransientCause::NotJson(evidence),
+                cause:
+                    TransientCause::Busy(evidence) | TransientCause::Locked(evidence) | TransientCause::NotJson(evidence),
                 ..
             } => evidence,
             TokenFailure::Transient { cause: TransientCause::Network(_), .. } | TokenFailure::Ambiguous(_) => {
@@ -170,6 +175,9 @@ pub fn read_reply(step: TokenStep, response: &HttpResponse, now: Timestamp) -> R
         // A redirect is never followed: what it points to has no business with our credentials.
         300..400 => TokenFailure::Operator(evidence),
         408 | 425 | 429 | 500.. => TokenFailure::Transient { cause: TransientCause::Busy(evidence), retry_after },
+        _ if step == TokenStep::Refresh && evidence.error.as_ref().is_some_and(is_locked) => {
+            TokenFailure::Transient { cause: TransientCause::Locked(evidence), retry_after }
+        }
         _ => match code.as_deref().map(|code| meaning(step, code)) {
             Some(Meaning::DeadGrant) => TokenFailure::Permanent(evidence),
             Some(Meaning::RefusedApp) => TokenFailure::Operator(evidence),
@@ -178,6 +186,13 @@ pub fn read_reply(step: TokenStep, response: &HttpResponse, now: Timestamp) -> R
             Some(Meaning::Unknown) | None => TokenFailure::Suspect(evidence),
         },
     })
+}
+
+/// Whether the grant is not over, but its user's or account's turn. Only an authority that gives reasons says so; the codes alone mean both.
+fn is_locked(error: &ReceivedError) -> bool {
+    let locked = [Reason::UserDisabled, Reason::AccountSuspended];
+    error.code == "invalid_grant"
+        && error.reason().and_then(Reason::of_word).is_some_and(|reason| locked.contains(&reason))
 }
 
 enum Meaning {

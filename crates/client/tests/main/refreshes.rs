@@ -342,3 +342,20 @@ async fn asked_to_refresh_it_refreshes_whatever_the_age() {
     connection.get("/v1/people").await.unwrap();
     assert_eq!(world.script.story(), ["refresh r1", "GET /v1/people a2"]);
 }
+
+/// docs/reasons.md: "The grant works again when it is active."
+#[tokio::test]
+async fn cl_06_a_suspended_account_loses_no_connection() {
+    let world = World::new();
+    let connection = ended(&world).await;
+    for _ in 0..2 {
+        world.script.then([reply(400, r#"{"error":"invalid_grant","reason":"account_suspended"}"#)]);
+        assert!(matches!(connection.get("/v1/people").await, Err(ConnectionError::RefreshFailed { .. })));
+        assert!(matches!(connection.state().await, Ok(ConnectionState::AccountLocked { .. })));
+        world.clock.advance(30);
+    }
+    world.script.then([tokens("a2", "r2"), ok()]);
+    connection.get("/v1/people").await.unwrap();
+    assert!(matches!(connection.state().await, Ok(ConnectionState::Healthy(_))));
+    assert!(matches!(in_store(&world).await.standing, Standing::Live(_)));
+}

@@ -30,6 +30,10 @@ fn cl_03_every_answer_has_one_meaning() {
         (oauth_error(400, "invalid_grant"), "permanent", "permanent"),
         (oauth_error(401, "invalid_grant"), "permanent", "permanent"),
         (oauth_error(404, "invalid_grant"), "permanent", "permanent"),
+        // Not over: locked until somebody opens it (docs/reasons.md).
+        (reply(400, r#"{"error":"invalid_grant","reason":"account_suspended"}"#), "permanent", "transient"),
+        (reply(400, r#"{"error":"invalid_grant","reason":"user_disabled"}"#), "permanent", "transient"),
+        (reply(400, r#"{"error":"invalid_grant","reason":"user_deleted"}"#), "permanent", "permanent"),
         (legacy_error(400, "invalid-auth-code"), "permanent", "permanent"),
         (legacy_error(401, "expired-auth-code"), "permanent", "permanent"),
         (legacy_error(400, "invalid-refresh-token"), "permanent", "permanent"),
