@@ -50,6 +50,14 @@ fn not_named(what: &str, named: &str, names: &str) -> anyhow::Error {
         .because(format!("there is no {what} {named:?}; name it by {names}, as `keyfob {list} list` shows them"))
 }
 
+/// The row of this number, else of this name: `key` is both of a row.
+fn one_of<R>(rows: Vec<R>, named: &str, key: impl Fn(&R) -> (i64, &str)) -> Option<R> {
+    let number = named.parse().ok();
+    let by_number = rows.iter().position(|row| Some(key(row).0) == number);
+    let at = by_number.or_else(|| rows.iter().position(|row| key(row).1 == named))?;
+    rows.into_iter().nth(at)
+}
+
 /// Says that a change was made.
 fn changed(json: bool, what: &str, id: impl std::fmt::Display + serde::Serialize, how: &str) -> anyhow::Result<()> {
     output::data(json, &json!({ "id": id, "changed": how }), || format!("{what} {id}: {how}"))

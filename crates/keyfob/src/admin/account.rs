@@ -1,6 +1,6 @@
 //! `keyfob account …`
 
-use super::{changed, done, may_link, missing, not_named};
+use super::{changed, done, may_link, missing, not_named, one_of};
 use crate::composition::authority::{Absent, Opened};
 use crate::exit::Exit;
 use crate::output::{self, table};
@@ -136,11 +136,8 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
 
 /// By number or domain.
 pub(super) async fn find(opened: &Opened, named: &str) -> anyhow::Result<Account> {
-    let accounts = opened.store.accounts().await?;
-    let number = named.parse().ok();
-    let by_number = accounts.iter().find(|account| Some(account.id.0) == number);
-    let found = by_number.or_else(|| accounts.iter().find(|account| account.domain == named));
-    found.cloned().ok_or_else(|| not_named("account", named, "number or domain"))
+    let found = one_of(opened.store.accounts().await?, named, |account| (account.id.0, &account.domain));
+    found.ok_or_else(|| not_named("account", named, "number or domain"))
 }
 
 fn checked_name(name: String) -> anyhow::Result<String> {

@@ -1,6 +1,6 @@
 //! `keyfob resource-server …`
 
-use super::{changed, done, not_named};
+use super::{changed, done, not_named, one_of};
 use crate::composition::authority::Opened;
 use crate::exit::Exit;
 use crate::output::{self, table};
@@ -113,11 +113,8 @@ fn check(resource: Option<&str>) -> anyhow::Result<()> {
 
 /// By number or name.
 async fn find(opened: &Opened, named: &str) -> anyhow::Result<ResourceServer> {
-    let servers = opened.store.resource_servers().await?;
-    let number = named.parse().ok();
-    let by_number = servers.iter().find(|server| Some(server.id.0) == number);
-    let found = by_number.or_else(|| servers.iter().find(|server| server.name == named));
-    found.cloned().ok_or_else(|| not_named(WHAT, named, "number or name"))
+    let found = one_of(opened.store.resource_servers().await?, named, |server| (server.id.0, &server.name));
+    found.ok_or_else(|| not_named(WHAT, named, "number or name"))
 }
 
 async fn set_enabled(opened: &Opened, named: &str, enabled: bool, json: bool) -> anyhow::Result<()> {

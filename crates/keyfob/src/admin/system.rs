@@ -1,6 +1,6 @@
 //! `keyfob system …`
 
-use super::{changed, done, not_named};
+use super::{changed, done, not_named, one_of};
 use crate::composition::authority::{Absent, Opened};
 use crate::output::{self, table};
 use clap::Subcommand;
@@ -114,11 +114,8 @@ pub(crate) async fn run(command: Command, opened: &Opened, json: bool) -> anyhow
 
 /// By number or name.
 pub(super) async fn find(opened: &Opened, named: &str) -> anyhow::Result<System> {
-    let systems = opened.store.systems().await?;
-    let number = named.parse().ok();
-    let by_number = systems.iter().find(|system| Some(system.id.0) == number);
-    let found = by_number.or_else(|| systems.iter().find(|system| system.name == named));
-    found.cloned().ok_or_else(|| not_named("system", named, "number or name"))
+    let found = one_of(opened.store.systems().await?, named, |system| (system.id.0, &system.name));
+    found.ok_or_else(|| not_named("system", named, "number or name"))
 }
 
 async fn set_enabled(opened: &Opened, named: &str, enabled: bool, json: bool) -> anyhow::Result<()> {
