@@ -153,7 +153,8 @@ impl Config {
         Ok(Config {
             issuer,
             listen,
-            master_key_file: file.master_key_file.unwrap_or_else(|| beside(&data)),
+            // Beside the data directory, so that a copy of the one is not a copy of both.
+            master_key_file: file.master_key_file.unwrap_or_else(|| master_key::beside(&data, ".master-key")),
             data,
             store,
             metrics_listen: file.metrics_listen,
@@ -409,13 +410,6 @@ pub(crate) fn check_transport(listen: SocketAddr, tls: bool) -> anyhow::Result<(
         "listen {listen}: this address can be reached from elsewhere, so it needs [tls]; or listen on 127.0.0.1 behind a proxy"
     );
     Err(Exit::Refused.because(message))
-}
-
-/// The default place of the master key: beside the data directory, so that a copy of the one is not a copy of both.
-fn beside(data: &Path) -> PathBuf {
-    let mut name = data.file_name().unwrap_or_default().to_owned();
-    name.push(".master-key");
-    data.with_file_name(name)
 }
 
 #[cfg(test)]

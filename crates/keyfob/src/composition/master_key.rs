@@ -75,9 +75,7 @@ impl MasterKeys for Files {
 
 /// Where the master key lies that the data is to be put under.
 pub(crate) fn next_file(present: &Path) -> PathBuf {
-    let mut name = present.file_name().unwrap_or_default().to_owned();
-    name.push(".next");
-    present.with_file_name(name)
+    beside(present, ".next")
 }
 
 /// The key in this file, which is made if it is not there.
@@ -101,15 +99,20 @@ pub(crate) fn take_up_next(config: &Config, now: Timestamp) -> anyhow::Result<Op
     let named = || format!("{} cannot take the place of {}", next.display(), present.display());
     let mut earlier = None;
     if present.exists() {
-        let mut name = present.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".until-{}", now.0));
-        let kept = present.with_file_name(name);
+        let kept = beside(present, &format!(".until-{}", now.0));
         std::fs::hard_link(present, &kept).with_context(named)?;
         earlier = Some(kept);
     }
     std::fs::rename(&next, present).with_context(named)?;
     sync_directory_of(present).with_context(named)?;
     Ok(earlier)
+}
+
+/// The file beside this one, or beside this directory, whose name goes on with `suffix`.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
 }
 
 /// Where the file's name lies.

@@ -33,9 +33,7 @@ pub(super) fn serving(store: &StoreSetting) -> anyhow::Result<Option<File>> {
 
 /// Beside the database and not on it: closing any handle of that would give back SQLite's own locks.
 fn lock(database: &Path) -> Result<File, TryLockError> {
-    let mut name = database.file_name().unwrap_or_default().to_owned();
-    name.push(".serving");
-    let file = File::create(database.with_file_name(name)).map_err(TryLockError::Error)?;
+    let file = File::create(master_key::beside(database, ".serving")).map_err(TryLockError::Error)?;
     file.try_lock()?;
     Ok(file)
 }

@@ -4,15 +4,13 @@
 //! such a secret, the setting `store_must_exist` stands in for it.
 
 use super::settings::{StoreSetting, VaultSettings};
+use crate::composition::master_key;
 use crate::exit::Exit;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Beside the key.
 fn mark_of(key: &Path) -> PathBuf {
-    let mut name = key.file_name().unwrap_or_default().to_owned();
-    name.push(".begun");
-    key.with_file_name(name)
+    master_key::beside(key, ".begun")
 }
 
 /// Refuses to begin a store where one was, or where the settings say that there is one. `key` is the file that seals it, if it is there.
