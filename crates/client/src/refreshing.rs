@@ -241,10 +241,7 @@ impl Held {
                 let retry_at = self.wait_after(flight, &failure, tokens);
                 self.release(fence, fate).await;
                 reach("refresh.released");
-                let trouble = match failure {
-                    TokenFailure::Transient { cause: TransientCause::Locked(_), .. } => TroubleKind::AccountLocked,
-                    _ => TroubleKind::Degraded,
-                };
+                let trouble = if failure.is_locked() { TroubleKind::AccountLocked } else { TroubleKind::Degraded };
                 // A locked account stays what it is called: the outage passes sooner.
                 if row.trouble.is_none() {
                     self.note(row.generation, trouble, failure.to_string()).await;
@@ -331,19 +328,19 @@ impl Held {
                 Ok(tokens) => return Ok(Asked { outcome: Ok(tokens), may_have_acted }),
                 Err(failure) => failure,
             };
-            let is_locked = matches!(failure, TokenFailure::Transient { cause: TransientCause::Locked(_), .. });
             match failure {
                 // Not a matter of seconds, and nobody's outage.
-                _ if is_locked => {}
+                _ if failure.is_locked() => {}
                 TokenFailure::Transient { .. } | TokenFailure::Ambiguous(_) => flight.failures += 1,
                 TokenFailure::Suspect(_) => flight.suspects += 1,
                 TokenFailure::Permanent(_) | TokenFailure::Operator(_) => {}
             }
             may_have_acted |= leaves_open(&failure);
             unanswered += u32::from(matches!(failure, TokenFailure::Ambiguous(_)));
-            let passing = matches!(failure, TokenFailure::Transient { .. } | TokenFailure::Ambiguous(_));
+            let passing =
+                matches!(failure, TokenFailure::Transient { .. } | TokenFailure::Ambiguous(_)) && !failure.is_locked();
             let wait = Backoff::default().wait(flight.failures, &failure, outside.entropy.as_ref());
-            if has_old || !passing || is_locked || tried >= TRIES || unanswered > 1 || wait > backoff::PATIENCE {
+            if has_old || !passing || tried >= TRIES || unanswered > 1 || wait > backoff::PATIENCE {
                 return Ok(Asked { outcome: Err(failure), may_have_acted });
             }
             outside.pause.pause(wait).await;
@@ -355,7 +352,7 @@ impl Held {
     fn wait_after(&self, flight: &mut Flight, failure: &TokenFailure, tokens: &TokenSet) -> Timestamp {
         let now = self.now();
         let seconds = match failure {
-            TokenFailure::Transient { cause: TransientCause::Locked(_), .. } => LOCKED_SPACING,
+            _ if failure.is_locked() => LOCKED_SPACING,
             TokenFailure::Suspect(_) => {
                 SUSPECT_SPACING[(flight.suspects.max(1) as usize - 1).min(SUSPECT_SPACING.len() - 1)]
             }

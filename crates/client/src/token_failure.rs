@@ -140,6 +140,11 @@ impl TokenFailure {
         self
     }
 
+    /// Whether the grant is good and waits for its user or account to be opened.
+    pub(crate) fn is_locked(&self) -> bool {
+        matches!(self, TokenFailure::Transient { cause: TransientCause::Locked(_), .. })
+    }
+
     /// The failure behind a request that got no response.
     pub fn of_send(failure: SendFailure) -> TokenFailure {
         match failure {
