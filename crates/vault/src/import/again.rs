@@ -93,8 +93,7 @@ impl Importer {
         if the_same {
             return Ok(Outcome::AlreadyThere(Compared::SamePerson));
         }
-        let can_be_asked = !dry_run && !tokens.access_token.expose().is_empty() && tokens.is_alive(self.clock.now());
-        let is = match can_be_asked {
+        let is = match !dry_run && can_be_asked(tokens, self.clock.now()) {
             true => self.connections.identify(tokens).await,
             false => None,
         };
@@ -125,10 +124,9 @@ impl Importer {
         if now.since(dead.since) < DEAD_FOR {
             return untried(Untried::StoppedJustNow);
         }
-        let can_be_asked = !tokens.access_token.expose().is_empty() && tokens.is_alive(now);
         // Without a refresh token nothing but an answer shows that it is good for anything.
         let must_be_asked = there.identity.is_some() || digest.is_none();
-        if must_be_asked && !can_be_asked {
+        if must_be_asked && !can_be_asked(tokens, now) {
             return untried(Untried::OwnerUnknown);
         }
         if dry_run {
@@ -159,6 +157,11 @@ impl Importer {
 fn is_same(kept: &TokenSet, tokens: &TokenSet) -> bool {
     kept.access_token.expose() == tokens.access_token.expose()
         || (kept.refresh_digest().is_some() && kept.refresh_digest() == tokens.refresh_digest())
+}
+
+/// Whether the API can say whose they are without a refresh.
+fn can_be_asked(tokens: &TokenSet, now: Timestamp) -> bool {
+    !tokens.access_token.expose().is_empty() && tokens.is_alive(now)
 }
 
 fn dead(standing: &Standing) -> Option<Dead> {
