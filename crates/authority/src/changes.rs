@@ -22,8 +22,7 @@ pub(crate) fn of_app(was: &App, is: &App) -> String {
 
 /// The same of a user.
 pub(crate) fn of_user(was: &User, is: &User) -> String {
-    let mut changes = Changes::default();
-    changes.compare_fields("", &fields(was, &OWN_TIMES), &fields(is, &OWN_TIMES));
+    let mut changes = Changes::of_rows(was, is);
     if was.password_hash != is.password_hash {
         changes.0.push(if is.password_hash.is_some() { "password set" } else { "password removed" }.to_owned());
     }
@@ -32,15 +31,19 @@ pub(crate) fn of_user(was: &User, is: &User) -> String {
 
 /// The same of an account.
 pub(crate) fn of_account(was: &Account, is: &Account) -> String {
-    let mut changes = Changes::default();
-    changes.compare_fields("", &fields(was, &OWN_TIMES), &fields(is, &OWN_TIMES));
-    changes.told()
+    Changes::of_rows(was, is).told()
 }
 
 #[derive(Default)]
 struct Changes(Vec<String>);
 
 impl Changes {
+    fn of_rows<R: Serialize>(was: &R, is: &R) -> Changes {
+        let mut changes = Changes::default();
+        changes.compare_fields("", &fields(was, &OWN_TIMES), &fields(is, &OWN_TIMES));
+        changes
+    }
+
     fn compare(&mut self, what: &str, was: &Value, is: &Value) {
         if was != is {
             self.0.push(format!("{what}: {was} -> {is}"));
@@ -52,8 +55,8 @@ impl Changes {
         let default = Value::from("default");
         let later = is.keys().filter(|field| !was.contains_key(*field));
         for field in was.keys().chain(later) {
-            let value = |of: &'_ Map<String, Value>| of.get(field).unwrap_or(&default).clone();
-            self.compare(&format!("{prefix}{field}"), &value(was), &value(is));
+            let [was, is] = [was, is].map(|of| of.get(field).unwrap_or(&default));
+            self.compare(&format!("{prefix}{field}"), was, is);
         }
     }
 
