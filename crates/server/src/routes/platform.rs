@@ -82,32 +82,37 @@ async fn answered<'c, B: DeserializeOwned + Serialize>(
     let asked = serde_json::from_slice::<B>(&body).ok().and_then(|body| Some((change(&body)?, body)));
     let Some((change, body)) = asked else {
         let message = format!("The body is not {form}.");
-        return refused(&request_id, StatusCode::BAD_REQUEST, "invalid_request", "malformed_body", &message);
+        return refused(&request_id, StatusCode::BAD_REQUEST, "invalid_request", ("malformed_body", None), &message);
     };
     match doorway.authority.change_by_platform(platform, token, change, doorway.now()).await {
         Ok(Decision::Granted(())) => ([(CACHE_CONTROL, "no-store")], Json(body)).into_response(),
         Ok(Decision::Refused(refusal @ ChangeRefusal::Unknown)) => {
             let message = "Nobody with this id has signed in here yet. Repeat it after five minutes: an assertion may be on its way.";
-            refused(&request_id, StatusCode::NOT_FOUND, "not_found", refusal.reason(), message)
+            refused(&request_id, StatusCode::NOT_FOUND, "not_found", (refusal.reason(), None), message)
         }
         Ok(Decision::Refused(refusal @ ChangeRefusal::Overtaken)) => {
             let message = "An assertion or a change with a later iat has said otherwise since. Nothing was changed.";
-            refused(&request_id, StatusCode::CONFLICT, "conflict", refusal.reason(), message)
+            refused(&request_id, StatusCode::CONFLICT, "conflict", (refusal.reason(), None), message)
         }
         Ok(Decision::Refused(refusal)) => unauthorized(&request_id, refusal.reason(), refusal.claim()),
         Err(failed) => fault(failed),
     }
 }
 
-fn refused(request_id: &RequestId, status: StatusCode, error: &str, reason: &'static str, message: &str) -> Response {
-    tracing::info!(%request_id, reason, "a change by the platform was refused");
+fn refused(
+    request_id: &RequestId,
+    status: StatusCode,
+    error: &str,
+    (reason, claim): (&'static str, Option<&'static str>),
+    message: &str,
+) -> Response {
+    tracing::info!(%request_id, reason, claim, "a change by the platform was refused");
     answer(status, error, reason, message)
 }
 
 fn unauthorized(request_id: &RequestId, reason: &'static str, claim: Option<&'static str>) -> Response {
-    tracing::info!(%request_id, reason, claim, "a change by the platform was refused");
     let message = "The Bearer token does not authorize this change. Sign a fresh one for it, with a new jti.";
-    let mut response = answer(StatusCode::UNAUTHORIZED, "invalid_token", reason, message);
+    let mut response = refused(request_id, StatusCode::UNAUTHORIZED, "invalid_token", (reason, claim), message);
     let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     response
